@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/ip_address.hpp>
+#include <stile/sip/parse_error.hpp>
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stile::sip {
+
+// hostname / IPv4address / IPv6reference of RFC 3261 Section 25.1. Text is kept as written. Equal are
+// the same address in any spelling, and the same name in any case.
+class Host {
+public:
+    Host() = default;  // empty text: only as a place to assign to
+    // The whole text; an IPv6 address in brackets.
+    static std::expected<Host, ParseError> parse(std::string_view text);
+    explicit Host(const IpAddress& address);
+
+    // Empty for a name.
+    const std::optional<IpAddress>& address() const { return address_; }
+    bool is_name() const { return !address_; }
+    // As on the wire, an IPv6 address with brackets.
+    const std::string& text() const { return text_; }
+
+    friend bool operator==(const Host& left, const Host& right);
+
+private:
+    std::string text_;
+    std::optional<IpAddress> address_;
+};
+
+}  // namespace stile::sip
