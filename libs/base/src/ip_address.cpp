@@ -126,7 +126,8 @@ bool v4_in(std::uint32_t address, Bits prefix) {
 
 std::uint32_t v4_value(BytesView octets) {
     std::uint32_t value = 0;
-    for (const std::byte octet : octets) value = value << 8U | std::to_integer<std::uint32_t>(octet);
+    for (const std::byte octet : octets)
+        value = value << 8U | std::to_integer<std::uint32_t>(octet);
     return value;
 }
 
@@ -186,8 +187,8 @@ bool IpAddress::is_private() const {
 }
 
 IpAddress IpAddress::unmapped() const {
-    constexpr std::array<std::byte, 12> mapped{{{}, {}, {}, {}, {}, {}, {}, {}, {}, {},
-                                                std::byte{0xFF}, std::byte{0xFF}}};
+    constexpr std::array<std::byte, 12> mapped{
+        {{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::byte{0xFF}, std::byte{0xFF}}};
     if (is_v4() || !std::equal(mapped.begin(), mapped.end(), octets_.begin())) return *this;
     return from_octets(BytesView{octets_}.subspan(12));
 }

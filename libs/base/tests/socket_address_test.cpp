@@ -26,9 +26,9 @@ TEST_CASE("ip address: RFC 5952 text is canonical") {
 }
 
 TEST_CASE("ip address: what is no address is refused") {
-    for (const char* text : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ", ":", ":::",
-                             "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "g::",
-                             "1:2:3:4:5:6:7:8::", "1:", "::1%lo"}) {
+    for (const char* text : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ", ":",
+                             ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3",
+                             "12345::", "g::", "1:2:3:4:5:6:7:8::", "1:", "::1%lo"}) {
         CAPTURE(text);
         CHECK_FALSE(IpAddress::parse(text));
     }
@@ -66,7 +66,8 @@ TEST_CASE("socket address: text and back") {
         REQUIRE(address);
         CHECK(address->to_string() == text);
     }
-    for (const char* text : {"192.0.2.1", "::1:80", "[192.0.2.1]:80", "[::1]", "[::1]:65536", "h:1"}) {
+    for (const char* text :
+         {"192.0.2.1", "::1:80", "[192.0.2.1]:80", "[::1]", "[::1]:65536", "h:1"}) {
         CAPTURE(text);
         CHECK_FALSE(SocketAddress::parse(text));
     }

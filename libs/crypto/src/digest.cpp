@@ -5,8 +5,8 @@
 #include <stile/base/assert.hpp>
 #include <stile/base/encoding.hpp>
 
-#include <algorithm>
 #include <openssl/evp.h>
+#include <algorithm>
 
 namespace stile::crypto {
 namespace {
@@ -18,10 +18,14 @@ const EVP_MD* algorithm_of(DigestAlgorithm algorithm) {
     static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA2-256", nullptr);
     static const EVP_MD* const sha512_256 = EVP_MD_fetch(nullptr, "SHA2-512/256", nullptr);
     switch (algorithm) {
-        case DigestAlgorithm::Md5: return md5;
-        case DigestAlgorithm::Sha1: return sha1;
-        case DigestAlgorithm::Sha256: return sha256;
-        case DigestAlgorithm::Sha512_256: return sha512_256;
+        case DigestAlgorithm::Md5:
+            return md5;
+        case DigestAlgorithm::Sha1:
+            return sha1;
+        case DigestAlgorithm::Sha256:
+            return sha256;
+        case DigestAlgorithm::Sha512_256:
+            return sha512_256;
     }
     return nullptr;
 }
@@ -60,7 +64,8 @@ void Hasher::update(BytesView part) {
 Digest Hasher::finish() {
     std::array<std::byte, Digest::most_octets> octets{};
     unsigned size = 0;
-    EVP_DigestFinal_ex(state_->context.get(), reinterpret_cast<unsigned char*>(octets.data()), &size);
+    EVP_DigestFinal_ex(state_->context.get(), reinterpret_cast<unsigned char*>(octets.data()),
+                       &size);
     EVP_DigestInit_ex2(state_->context.get(), state_->algorithm, nullptr);
     return Digest{BytesView{octets}.first(size)};
 }

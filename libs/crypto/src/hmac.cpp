@@ -19,10 +19,14 @@ struct FreeContext {
 // OSSL_PARAM wants a mutable name.
 const char* name_of(DigestAlgorithm algorithm) {
     switch (algorithm) {
-        case DigestAlgorithm::Md5: return "MD5";
-        case DigestAlgorithm::Sha1: return "SHA1";
-        case DigestAlgorithm::Sha256: return "SHA2-256";
-        case DigestAlgorithm::Sha512_256: return "SHA2-512/256";
+        case DigestAlgorithm::Md5:
+            return "MD5";
+        case DigestAlgorithm::Sha1:
+            return "SHA1";
+        case DigestAlgorithm::Sha256:
+            return "SHA2-256";
+        case DigestAlgorithm::Sha512_256:
+            return "SHA2-512/256";
     }
     return "";
 }
@@ -75,7 +79,8 @@ Digest Hmac::tag(std::initializer_list<BytesView> parts) const {
 }
 
 bool equal_in_constant_time(BytesView left, BytesView right) {
-    return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
+    return left.size() == right.size() &&
+           CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }
 
 }  // namespace stile::crypto

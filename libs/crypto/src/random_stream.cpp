@@ -4,8 +4,8 @@
 
 #include <stile/base/assert.hpp>
 
-#include <algorithm>
 #include <openssl/evp.h>
+#include <algorithm>
 
 namespace stile::crypto {
 namespace {
@@ -27,8 +27,9 @@ struct RandomStream::State {
     void refill() {
         static constexpr std::array<unsigned char, buffer_octets> zeros{};
         int written = 0;
-        STILE_ASSERT(EVP_EncryptUpdate(context.get(), reinterpret_cast<unsigned char*>(buffer.data()),
-                                       &written, zeros.data(), static_cast<int>(zeros.size())) == 1);
+        STILE_ASSERT(EVP_EncryptUpdate(context.get(),
+                                       reinterpret_cast<unsigned char*>(buffer.data()), &written,
+                                       zeros.data(), static_cast<int>(zeros.size())) == 1);
         used = 0;
     }
 };

@@ -12,7 +12,8 @@ namespace {
 TEST_CASE("digest: published values of \"abc\"") {
     const BytesView abc = as_bytes("abc");
     CHECK(digest(DigestAlgorithm::Md5, abc).to_hex() == "900150983cd24fb0d6963f7d28e17f72");
-    CHECK(digest(DigestAlgorithm::Sha1, abc).to_hex() == "a9993e364706816aba3e25717850c26c9cd0d89d");
+    CHECK(digest(DigestAlgorithm::Sha1, abc).to_hex() ==
+          "a9993e364706816aba3e25717850c26c9cd0d89d");
     CHECK(digest(DigestAlgorithm::Sha256, abc).to_hex() ==
           "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     CHECK(digest(DigestAlgorithm::Sha512_256, abc).to_hex() ==

@@ -8,7 +8,8 @@
 
 namespace stile {
 
-// Base 64 with padding, and its URL- and file-name-safe alphabet without. RFC 4648 Sections 4 and 5.
+// Base 64 with padding, and its URL- and file-name-safe alphabet without. RFC 4648 Sections 4
+// and 5.
 std::string to_base64(BytesView bytes);
 std::string to_base64url(BytesView bytes);
 // Strict: the whole text, no white space, nothing after the padding, unused bits zero.

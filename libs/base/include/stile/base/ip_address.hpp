@@ -44,9 +44,7 @@ public:
     constexpr bool is_v4() const { return family_ == AddressFamily::V4; }
     constexpr bool is_v6() const { return family_ == AddressFamily::V6; }
     // 4 or 16 octets, valid as long as the address.
-    constexpr BytesView octets() const& {
-        return BytesView{octets_}.first(is_v4() ? 4 : 16);
-    }
+    constexpr BytesView octets() const& { return BytesView{octets_}.first(is_v4() ? 4 : 16); }
     BytesView octets() const&& = delete;
 
     bool is_unspecified() const;

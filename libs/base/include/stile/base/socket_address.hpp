@@ -24,8 +24,8 @@ struct SocketAddress {
     friend constexpr auto operator<=>(const SocketAddress&, const SocketAddress&) = default;
 };
 
-// One side's view of a datagram's way. For what comes in, `remote` is the sender; for what goes out,
-// the destination. `local` is the address of the socket, or of the relay, that it passes.
+// One side's view of a datagram's way. For what comes in, `remote` is the sender; for what goes
+// out, the destination. `local` is the address of the socket, or of the relay, that it passes.
 struct Path {
     SocketAddress local;
     SocketAddress remote;

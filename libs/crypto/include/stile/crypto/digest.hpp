@@ -15,10 +15,13 @@ enum class DigestAlgorithm : std::uint8_t { Md5, Sha1, Sha256, Sha512_256 };
 // 16, 20 or 32 octets.
 constexpr std::size_t digest_size(DigestAlgorithm algorithm) {
     switch (algorithm) {
-        case DigestAlgorithm::Md5: return 16;
-        case DigestAlgorithm::Sha1: return 20;
+        case DigestAlgorithm::Md5:
+            return 16;
+        case DigestAlgorithm::Sha1:
+            return 20;
         case DigestAlgorithm::Sha256:
-        case DigestAlgorithm::Sha512_256: return 32;
+        case DigestAlgorithm::Sha512_256:
+            return 32;
     }
     return 0;
 }
