@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/time.hpp>
+
+#include <cstddef>
+
+namespace stile::connect::limits {
+
+// Sockets that host candidates are made of: a machine with eight addresses, twice.
+inline constexpr std::size_t most_hosts = 16;
+
+// STUN servers, and TURN servers, asked from each socket. More find nothing that two do not.
+inline constexpr std::size_t most_servers = 4;
+
+// How long a source of candidates may take before gathering is called complete without it. What it
+// finds later is still used. Nothing waits for this: candidates are told as they come.
+inline constexpr Duration source_deadline = std::chrono::seconds{5};
+
+// Datagrams not yet fetched by poll_transmit; later ones are lost, as on any full network queue.
+inline constexpr std::size_t most_queued_transmits = 256;
+
+// Events not yet fetched; they are few, and route() and local_description() tell what is so now.
+inline constexpr std::size_t most_queued_events = 256;
+
+}  // namespace stile::connect::limits
