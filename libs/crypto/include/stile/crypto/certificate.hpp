@@ -18,7 +18,7 @@ enum class CertificateError : std::uint8_t {
 
 // What the names of a certificate say about its subject.
 struct CertificateNames {
-    std::string common_name;  // at most most_common_name_octets; "" is no common name
+    std::string common_name;        // at most most_common_name_octets; "" is no common name
     std::vector<std::string> uris;  // such as sip:alice@example.org
     std::vector<std::string> dns;
     std::vector<IpAddress> addresses;
@@ -60,7 +60,8 @@ class Certificate {
 public:
     [[nodiscard]] static std::expected<Certificate, CertificateError> from_der(BytesView der);
     // The first CERTIFICATE block of the text.
-    [[nodiscard]] static std::expected<Certificate, CertificateError> from_pem(std::string_view pem);
+    [[nodiscard]] static std::expected<Certificate, CertificateError> from_pem(
+        std::string_view pem);
 
     Certificate(const Certificate& other);
     Certificate& operator=(const Certificate& other);
@@ -105,7 +106,8 @@ private:
 // Signed by its own key: a peer's certificate, or an authority's.
 Certificate make_self_signed(const PrivateKey& key, const CertificateContent& content);
 
-// Signed by an authority for somebody else's key. Requires: authority's public key is that of `key`.
+// Signed by an authority for somebody else's key. Requires: authority's public key is that of
+// `key`.
 Certificate issue(const PrivateKey& key, const Certificate& authority, const PublicKey& subject,
                   const CertificateContent& content);
 
@@ -119,7 +121,8 @@ enum class CertificateCheck : std::uint8_t {
 };
 
 // Whether `certificate` was signed by `authority`, which the caller trusts, and both are valid now.
-// A certificate with a critical extension that is not understood was not issued as far as this goes.
+// A certificate with a critical extension that is not understood was not issued as far as this
+// goes.
 CertificateCheck check_issued(const Certificate& certificate, const Certificate& authority,
                               WallTime now);
 

@@ -6,18 +6,18 @@
 
 namespace stile::crypto {
 
-// A certification request, PKCS#10, RFC 2986: a key, the names asked for, and the proof that whoever
-// asks holds the key. Whether the names may be given is the authority's to decide.
+// A certification request, PKCS#10, RFC 2986: a key, the names asked for, and the proof that
+// whoever asks holds the key. Whether the names may be given is the authority's to decide.
 class CertificateRequest {
 public:
     // Requires: names within the limits.
     static CertificateRequest make(const PrivateKey& key, const CertificateNames& names);
 
     enum class Error : std::uint8_t {
-        Malformed,      // not DER of a request, octets after its end, or no such block in the PEM
-        TooLong,        // longer than most_certificate_octets
-        UnusableKey,    // not a P-256 key
-        BadSignature,   // not signed by the key that it is for
+        Malformed,     // not DER of a request, octets after its end, or no such block in the PEM
+        TooLong,       // longer than most_certificate_octets
+        UnusableKey,   // not a P-256 key
+        BadSignature,  // not signed by the key that it is for
     };
     // Only requests whose signature holds come back.
     [[nodiscard]] static std::expected<CertificateRequest, Error> from_der(BytesView der);
