@@ -36,6 +36,8 @@ public:
     [[nodiscard]] std::optional<Instant> poll_timeout() const;
 
     State state() const { return state_; }
+    // The request as sent, valid as long as the transaction.
+    BytesView request() const { return request_; }
 
 private:
     // The names of RFC 3261 Table 4. E: request again. F: give up. K: linger.
