@@ -12,8 +12,8 @@
 
 namespace stile::sip {
 
-// hostname / IPv4address / IPv6reference of RFC 3261 Section 25.1. Text is kept as written. Equal are
-// the same address in any spelling, and the same name in any case.
+// hostname / IPv4address / IPv6reference of RFC 3261 Section 25.1. Text is kept as written. Equal
+// are the same address in any spelling, and the same name in any case.
 class Host {
 public:
     Host() = default;  // empty text: only as a place to assign to

@@ -18,8 +18,8 @@
 
 namespace stile::sip {
 
-// A header field line. Folded lines have been unfolded: a value holds no CR or LF, and no white space
-// at its ends. Views into the message.
+// A header field line. Folded lines have been unfolded: a value holds no CR or LF, and no white
+// space at its ends. Views into the message.
 struct HeaderField {
     HeaderName name = HeaderName::Other;
     std::string_view name_text;
@@ -62,9 +62,9 @@ private:
 };
 
 // A request or a response: the bytes as received and where in them each header field stands. The
-// values are parsed when they are asked for. Moving is cheap and keeps views into the message valid;
-// they end with the message. Header fields asked for by type give ParseError::Missing where absent
-// and, where only one may stand, ParseError::Duplicate where there are more.
+// values are parsed when they are asked for. Moving is cheap and keeps views into the message
+// valid; they end with the message. Header fields asked for by type give ParseError::Missing where
+// absent and, where only one may stand, ParseError::Duplicate where there are more.
 class Message {
 public:
     bool is_request() const { return status_.code == 0; }
@@ -168,8 +168,8 @@ std::expected<Message, ParseFailure> parse_message(Bytes datagram, const ParseLi
 std::expected<Message, ParseFailure> parse_message(BytesView datagram,
                                                    const ParseLimits& limits = {});
 
-// A keep-alive that came as a datagram: nothing but CR, LF, or NUL octets. RFC 5626 Section 4.4.1 uses
-// these on streams; many clients send them over UDP too.
+// A keep-alive that came as a datagram: nothing but CR, LF, or NUL octets. RFC 5626 Section 4.4.1
+// uses these on streams; many clients send them over UDP too.
 bool is_keep_alive(BytesView datagram);
 
 }  // namespace stile::sip

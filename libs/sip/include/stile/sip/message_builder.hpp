@@ -47,8 +47,8 @@ private:
 enum class RecordRoutes : std::uint8_t { Leave, Copy };
 
 struct ResponseOptions {
-    std::string_view reason = {};   // empty: the default one
-    std::string_view to_tag = {};   // added to To if it has none; leave empty for 100
+    std::string_view reason = {};  // empty: the default one
+    std::string_view to_tag = {};  // added to To if it has none; leave empty for 100
     RecordRoutes record_routes = RecordRoutes::Leave;
 };
 

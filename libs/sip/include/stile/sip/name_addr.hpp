@@ -7,8 +7,8 @@
 namespace stile::sip {
 
 enum class AddressForm : std::uint8_t {
-    Either,     // name-addr or addr-spec: From, To, Contact
-    NameAddr,   // angle brackets required: Route, Record-Route, Path, Service-Route
+    Either,    // name-addr or addr-spec: From, To, Contact
+    NameAddr,  // angle brackets required: Route, Record-Route, Path, Service-Route
 };
 
 // "Alice" <sip:alice@example.org>;tag=1: the value of From, To, Route and their like. RFC 3261

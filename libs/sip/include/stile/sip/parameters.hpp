@@ -49,7 +49,8 @@ public:
 
     Parameters() = default;
     // Text that is empty or starts with a semicolon (after white space, in a header field).
-    static std::expected<Parameters, ParseError> parse(std::string_view text, ParameterSyntax syntax);
+    static std::expected<Parameters, ParseError> parse(std::string_view text,
+                                                       ParameterSyntax syntax);
 
     Iterator begin() const { return Iterator{text_}; }
     std::default_sentinel_t end() const { return {}; }
@@ -63,7 +64,8 @@ public:
     // Without quotation marks and their escapes.
     std::optional<std::string> unquoted(std::string_view name) const;
 
-    // Replaces in place, or appends. Requires: name is a token, value fits the syntax (see quote()).
+    // Replaces in place, or appends. Requires: name is a token, value fits the syntax (see
+    // quote()).
     void set(std::string_view name, std::string_view value);
     void set_flag(std::string_view name);
     void remove(std::string_view name);

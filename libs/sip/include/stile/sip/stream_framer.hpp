@@ -25,15 +25,15 @@ inline constexpr std::string_view ping_octets = "\r\n\r\n";
 inline constexpr std::string_view pong_octets = "\r\n";
 
 // Cuts a TCP or TLS stream into messages by Content-Length. RFC 3261 Section 18.3, RFC 5626 Section
-// 4.4.1. Holds at most one incomplete message, within ParseLimits. How long a peer may take over one
-// is for the owner, who sees is_inside_message().
+// 4.4.1. Holds at most one incomplete message, within ParseLimits. How long a peer may take over
+// one is for the owner, who sees is_inside_message().
 class StreamFramer {
 public:
     explicit StreamFramer(FlowSide side, const ParseLimits& limits = {});
 
-    // What arrived. Returns how many octets were taken: all, unless an event waits to be polled that
-    // ended the reading. Feed the rest after polling. After StreamBroken everything is taken and
-    // dropped.
+    // What arrived. Returns how many octets were taken: all, unless an event waits to be polled
+    // that ended the reading. Feed the rest after polling. After StreamBroken everything is taken
+    // and dropped.
     std::size_t feed(BytesView octets);
     // At most one waits at a time.
     [[nodiscard]] std::optional<StreamEvent> poll_event();

@@ -40,10 +40,10 @@ struct Uri {
     friend bool operator==(const Uri& left, const Uri& right);
 };
 
-// "sip:user@host", what names a person: no password, port, parameters or headers; escapes decoded as
-// far as the grammar allows and the host in lower case, so that texts can be keys. RFC 3261 Section
-// 10.3. The port stays, as RFC 3261 Section 19.1.4 tells two ports apart. For tel the number without
-// visual separators. Other schemes: the text.
+// "sip:user@host", what names a person: no password, port, parameters or headers; escapes decoded
+// as far as the grammar allows and the host in lower case, so that texts can be keys. RFC 3261
+// Section 10.3. The port stays, as RFC 3261 Section 19.1.4 tells two ports apart. For tel the
+// number without visual separators. Other schemes: the text.
 std::string address_of_record(const Uri& uri);
 
 // "%61%20" to "a ". The result may hold any octet, NUL as well. Malformed escapes stay.

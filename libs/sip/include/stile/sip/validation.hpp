@@ -24,8 +24,8 @@ std::expected<void, Rejection> validate_request(const Message& request);
 // Is the response sound? One that is not is dropped. Requires: a response.
 std::expected<void, ParseError> validate_response(const Message& response);
 
-// Can a response be made? False for an ACK, and where the top Via does not parse or To, From, Call-ID
-// or CSeq is absent.
+// Can a response be made? False for an ACK, and where the top Via does not parse or To, From,
+// Call-ID or CSeq is absent.
 bool is_answerable(const Message& message);
 
 }  // namespace stile::sip

@@ -28,6 +28,7 @@ struct Rport {
 
 // One hop. RFC 3261 Section 20.42.
 struct Via {
+    std::string protocol = "SIP/2.0";
     std::string transport = "UDP";  // as on the wire; transport_kind() for its meaning
     SentBy sent_by;
     Parameters parameters;
@@ -57,9 +58,9 @@ inline constexpr std::string_view branch_cookie = "z9hG4bK";
 // RFC 3261 Section 18.2.1, RFC 3581 Section 4.
 void mark_source(Via& via, const SocketAddress& source);
 
-// Where to send a response over an unreliable transport: received and rport, else received or sent-by
-// with its port or 5060. The host is a name only if no received parameter is there. maddr comes first.
-// RFC 3261 Section 18.2.2, RFC 3581 Section 4.
+// Where to send a response over an unreliable transport: received and rport, else received or
+// sent-by with its port or 5060. The host is a name only if no received parameter is there. maddr
+// comes first. RFC 3261 Section 18.2.2, RFC 3581 Section 4.
 SentBy response_destination(const Via& via);
 
 }  // namespace stile::sip
