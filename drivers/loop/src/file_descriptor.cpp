@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/drivers/file_descriptor.hpp>
+
+#include <unistd.h>
+
+namespace stile::drivers {
+
+void FileDescriptor::reset(int fd) {
+    // Not repeated on EINTR: Linux has released the number even then.
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+}
+
+}  // namespace stile::drivers
