@@ -95,6 +95,9 @@ public:
     // True while datagrams wait for the kernel: a sender with a window of its own should pause.
     bool blocked() const;
 
+    // For the datagrams sent from here on: TURN's DONT-FRAGMENT is a matter of each datagram.
+    void set_fragmentation(UdpOptions::Fragmentation fragmentation);
+
     SocketAddress local_address() const;
     std::size_t granted_receive_buffer() const;
     const UdpCounters& counters() const;
