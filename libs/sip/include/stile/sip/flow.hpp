@@ -3,9 +3,6 @@
 #pragma once
 
 #include <stile/base/bytes.hpp>
-#include <stile/base/socket_address.hpp>
-#include <stile/sip/transport_kind.hpp>
-#include <stile/sip/via.hpp>
 
 #include <compare>
 
@@ -19,21 +16,21 @@ struct FlowId {
     friend constexpr auto operator<=>(FlowId, FlowId) = default;
 };
 
+// RFC 3261 Section 18 and RFC 7118.
+enum class TransportKind : std::uint8_t { Udp, Tcp, Tls, Ws, Wss };
+
 // Whether the transport retransmits by itself. RFC 3261 Section 17.
 enum class Reliability : std::uint8_t { Unreliable, Reliable };
 
+constexpr bool is_reliable(TransportKind kind) { return kind != TransportKind::Udp; }
 constexpr Reliability reliability(TransportKind kind) {
     return is_reliable(kind) ? Reliability::Reliable : Reliability::Unreliable;
 }
 
-// What a driver tells of a flow when it opens. For UDP a flow begins with the first datagram from
-// an address that has none, or with the wish to send there.
-struct Flow {
-    FlowId id;
-    TransportKind transport = TransportKind::Udp;
-    SocketAddress remote;  // RFC 3261 Section 18.2.1: what `received` and `rport` are compared with
-    SentBy sent_by;        // what our Via and Contact say on this flow
-};
+// Whether nobody on the way to the neighbour can read or change what is sent.
+constexpr bool is_secure(TransportKind kind) {
+    return kind == TransportKind::Tls || kind == TransportKind::Wss;
+}
 
 // Octets for the driver to write to a flow: one datagram, one WebSocket message, or a stretch of a
 // stream.

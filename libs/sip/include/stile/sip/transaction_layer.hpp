@@ -11,6 +11,7 @@
 #include <stile/sip/message.hpp>
 #include <stile/sip/message_builder.hpp>
 #include <stile/sip/server_transaction.hpp>
+#include <stile/sip/transport_kind.hpp>
 
 #include <deque>
 #include <map>
@@ -27,6 +28,15 @@ struct ClientTransactionId {
 struct ServerTransactionId {
     std::uint64_t value = 0;
     friend constexpr auto operator<=>(ServerTransactionId, ServerTransactionId) = default;
+};
+
+// What a driver tells of a flow when it opens. For UDP a flow begins with the first datagram from
+// an address that has none, or with the wish to send there.
+struct Flow {
+    FlowId id;
+    TransportKind transport = TransportKind::Udp;
+    SocketAddress remote;  // RFC 3261 Section 18.2.1: what `received` and `rport` are compared with
+    SentBy sent_by;        // what our Via and Contact say on this flow
 };
 
 // Why a request was not sent.
