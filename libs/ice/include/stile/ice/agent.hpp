@@ -1,0 +1,266 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/bytes.hpp>
+#include <stile/base/machine.hpp>
+#include <stile/base/socket_address.hpp>
+#include <stile/crypto/random_stream.hpp>
+#include <stile/ice/candidate_table.hpp>
+#include <stile/ice/checklist.hpp>
+#include <stile/ice/connectivity_check.hpp>
+#include <stile/ice/consent.hpp>
+#include <stile/ice/credentials.hpp>
+#include <stile/ice/events.hpp>
+#include <stile/ice/pacer.hpp>
+#include <stile/stun/client_transaction.hpp>
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stile::ice {
+
+struct AgentConfig {
+    // RFC 8445 Section 6.1.1: who started the exchange is controlling.
+    Role role = Role::Controlling;
+    std::uint16_t components = 1;  // 1 to limits::most_components; their IDs count from 1
+    // RFC 8445 Section 14.2. One other than 50 ms must be told to the peer; the higher value is
+    // used.
+    Duration ta = std::chrono::milliseconds{50};
+    std::size_t most_pairs = limits::most_pairs;  // RFC 8445 Section 6.1.2.5
+    // How long the controlling agent, once a pair is valid, lets better ones be tried before it
+    // nominates. Data flows meanwhile. A relayed pair waits longer: what is nominated stays.
+    Duration nomination_patience = std::chrono::seconds{3};
+    Duration relayed_nomination_patience = std::chrono::seconds{10};
+    // RFC 8863 Section 4: not failed before. The time of one unanswered transaction.
+    Duration pac = std::chrono::milliseconds{39500};
+    std::optional<std::uint64_t> tie_breaker;  // absent: random, as it should be
+};
+
+enum class PeerKind : std::uint8_t { Full, Lite };
+
+// What the signalling brought of the peer. RFC 8445 Section 5.3.
+struct RemoteParameters {
+    Credentials credentials;
+    PeerKind kind = PeerKind::Full;
+    std::optional<Duration> ta;  // ice-pacing, where the peer proposed it
+};
+
+// What to do with the pair in use at a restart. RFC 8445 Section 12.1 wants data to stay on it
+// until a new one is nominated; a host whose network is gone cannot wait for that.
+enum class PreviousPair : std::uint8_t { Keep, Abandon };
+
+enum class Verdict : std::uint8_t { NotMine, Consumed };
+
+// A full ICE agent for one data stream over UDP: RFC 8445, with late candidates (RFC 8838),
+// patience (RFC 8863) and consent (RFC 7675). It holds no socket, clock or random source.
+//
+// Use: make it; tell the peer local_credentials() and each candidate that add_local_candidate()
+// returned; give it the peer's parameters and candidates as they come. Everything may come in any
+// order and late. Each Transmit leaves from path.local, which is the base of a candidate; for a
+// relayed candidate it is the relayed address, and who calls wraps and unwraps TURN.
+//
+// Checks leave in handle_timeout only, one a call and at most one in Ta; answers and consent
+// requests are not paced. After any input: poll_transmit and poll_event until empty, then
+// poll_timeout.
+class Agent {
+public:
+    // Requires: config within the limits it names; ta at least limits::least_ta; patience positive.
+    Agent(Instant now, AgentConfig config, crypto::RandomStream random);
+
+    // What the peer has to know; new ones after restart().
+    const Credentials& local_credentials() const { return session_.local; }
+
+    // Starts the checks. RFC 8445 Section 6. Other credentials than those in use need a restart.
+    [[nodiscard]] std::expected<void, CredentialsError> set_remote(Instant now,
+                                                                   const RemoteParameters& remote);
+    // The same for a full peer that proposes no pacing.
+    [[nodiscard]] std::expected<void, CredentialsError> set_remote_credentials(
+        Instant now, const Credentials& credentials) {
+        return set_remote(now, {.credentials = credentials, .kind = PeerKind::Full, .ta = {}});
+    }
+
+    // The candidate to tell the peer, at once (RFC 8838 Section 10), with priority and foundation.
+    [[nodiscard]] std::expected<Candidate, CandidateError> add_local_candidate(
+        Instant now, const GatheredCandidate& gathered);
+    [[nodiscard]] std::expected<void, CandidateError> add_remote_candidate(Instant now,
+                                                                           Candidate candidate);
+    // No more will be added, so far as is known. RFC 8838 Sections 13 and 14. Nomination need not
+    // wait for them then; one that comes all the same is taken.
+    void end_of_local_candidates(Instant now);
+    void end_of_remote_candidates(Instant now);
+
+    // The socket or relay is gone, and with it every pair that uses it. RFC 8445 Section 5.1.1.4.
+    void remove_base(Instant now, const SocketAddress& base);
+    // A check could not be sent, or a hard ICMP error came back. RFC 8445 Section 7.2.5.2.2.
+    void handle_send_failed(Instant now, const Path& path);
+
+    // RFC 8445 Section 9: new credentials and no candidates; roles stay. For a restart that the
+    // peer began, call this and then set_remote.
+    void restart(Instant now, PreviousPair previous = PreviousPair::Keep);
+
+    // A datagram that looks like STUN. NotMine: it belongs to another user of the socket.
+    Verdict handle_datagram(Instant now, const Path& path, BytesView datagram);
+    void handle_timeout(Instant now);
+    // The same where several agents share a limit on their checks together. RFC 8445 Section 14.2.
+    void handle_timeout(Instant now, Pacer& shared);
+
+    std::optional<Transmit> poll_transmit();  // the payload lives until the next non-const call
+    std::optional<Event> poll_event();
+    std::optional<Instant> poll_timeout() const;
+
+    State state() const { return state_; }
+    Role role() const { return role_; }
+    // Where data of the component goes now; empty where there is no consent to send.
+    std::optional<Path> selected(ComponentId component = {}) const;
+    // Each pair with what became of it, by falling priority.
+    std::vector<PairReport> pairs() const;
+    const LocalCandidates& local_candidates() const { return local_; }
+    const RemoteCandidates& remote_candidates() const { return remote_; }
+
+private:
+    // One generation's credentials and the keys made of them.
+    struct Session {
+        Credentials local;
+        stun::IntegrityKey local_key;
+        std::optional<Credentials> remote;
+        std::optional<stun::IntegrityKey> remote_key;
+        std::string check_username;  // of our requests; once remote is known
+    };
+    struct Check {
+        PairId pair;
+        stun::ClientTransaction transaction;
+        CheckContent content;
+        bool cancelled = false;  // RFC 8445 Section 7.3.1.4
+    };
+    struct Selected {
+        PairId pair;
+        Path path;
+        Selection selection = Selection::Provisional;
+        std::uint32_t check_priority = 0;
+        Consent consent;
+    };
+    struct Component {
+        ComponentId id;
+        std::optional<Selected> selected;
+        std::optional<Instant> first_valid;
+        std::optional<PairId> nominating;
+        bool nominated() const { return selected && selected->selection == Selection::Nominated; }
+    };
+    // The generation before a restart.
+    struct Previous {
+        struct Pair {
+            ComponentId component;
+            Selected selected;
+        };
+        Session session;
+        std::vector<Pair> pairs;  // in use until the component has a nominated pair
+        // Once none is: until when the peer's requests with the old credentials are answered.
+        std::optional<Instant> answer_until;
+    };
+    struct EarlyCheck {
+        Path path;
+        std::string sender;  // the peer's fragment
+        CheckContent content;
+    };
+    struct Outgoing {
+        Path path;
+        Bytes payload;
+    };
+
+    static Session new_session(crypto::RandomStream& random);
+    void see(Instant now);
+    void advance(Instant now, Pacer* shared);
+
+    // agent_checks.cpp: making pairs and sending checks.
+    void pair_local(std::uint16_t local);
+    void pair_remote(std::uint16_t remote);
+    void pair(std::uint16_t local, std::uint16_t remote);
+    CandidatePair make_pair(std::uint16_t local, std::uint16_t remote) const;
+    void recompute_priorities();
+    bool may_check() const { return state_ == State::Running || state_ == State::Completed; }
+    bool has_due_check(Instant now) const;
+    bool take_slot(Instant now, Pacer* shared);
+    bool send_one_check(Instant now);
+    bool retransmit_one(Instant now);
+    void drop_cancelled(Instant now);
+    void start_check(Instant now, CandidatePair& pair);
+    Duration rto() const;
+    void cancel_checks(PairId pair);
+    void erase_checks(PairId pair);
+    std::optional<Instant> next_check_time() const;
+
+    // agent_requests.cpp: the server side.
+    Verdict handle_request(Instant now, const Path& path, const stun::MessageView& request);
+    bool settle_roles(const CheckContent& content);
+    void process_check(Instant now, const Path& path, const CheckContent& content);
+    void remember_early(const Path& path, std::string_view sender, const CheckContent& content);
+    void process_early_checks(Instant now);
+    void switch_role();
+
+    // agent_responses.cpp: the client side.
+    Verdict handle_response(Instant now, const Path& path, const stun::MessageView& response);
+    void finish_check(Instant now, std::size_t index, const Path& path,
+                      const stun::MessageView& response);
+    void handle_success(Instant now, const Check& check, const SocketAddress& mapped,
+                        std::optional<Duration> round_trip);
+    void handle_error(Instant now, const Check& check, std::uint16_t code);
+    void handle_role_conflict(Instant now, const Check& check);
+    std::uint16_t valid_local_candidate(const CandidatePair& pair, const SocketAddress& mapped,
+                                        std::uint32_t priority);
+    bool handle_consent_response(Instant now, const Path& path, const stun::MessageView& response);
+
+    // agent_selection.cpp: valid pairs, nomination, consent and what they make of the state.
+    Component& component(ComponentId id);
+    const CandidatePair* best_valid(ComponentId id) const;
+    void select_best(Instant now, Component& component);
+    void select(Instant now, Component& component, CandidatePair& pair, Selection selection);
+    void nominate(Instant now, CandidatePair& pair);
+    void consider_nomination(Instant now, Component& component);
+    void consider_nominations(Instant now);
+    std::optional<Instant> nomination_deadline(const Component& component) const;
+    bool may_find_better(const Component& component, const CandidatePair& best) const;
+    void fail_pair(Instant now, CandidatePair& pair, PairError error);
+    void lose_selected(Instant now, Component& component, PairError error);
+    void lose_previous(Instant now, std::size_t index, PairError error);
+    bool has_previous(ComponentId id) const;
+    void release_previous(Instant now, ComponentId id);
+    void update_consents(Instant now);
+    void send_consent_check(Instant now, const Session& session, Selected& selected);
+    void evaluate_failure();
+    void fail(FailureReason reason);
+    void set_state(State state);
+
+    void queue_transmit(const Path& path, Bytes payload);
+    void queue_event(Event event);
+
+    AgentConfig config_;
+    crypto::RandomStream random_;
+    Instant now_;  // the latest seen
+    Role role_;
+    State state_ = State::Waiting;
+    std::optional<FailureReason> failure_;  // in State::Failed
+    bool local_ended_ = false;
+    bool remote_ended_ = false;
+    std::uint8_t role_changes_ = 0;
+    std::uint64_t tie_breaker_;
+    Session session_;
+    std::optional<Previous> previous_;
+    LocalCandidates local_;
+    RemoteCandidates remote_;
+    Checklist checklist_;
+    std::vector<Check> checks_;
+    std::vector<Component> components_;
+    std::vector<EarlyCheck> early_checks_;
+    Pacer pacer_;
+    std::optional<Instant> shared_slot_;   // reserved at the shared pacer
+    std::optional<Instant> pac_deadline_;  // while it runs; RFC 8863
+    std::vector<Outgoing> transmits_;
+    std::size_t transmits_taken_ = 0;  // from the front of transmits_
+    Bytes current_transmit_;
+    std::vector<Event> events_;
+};
+
+}  // namespace stile::ice

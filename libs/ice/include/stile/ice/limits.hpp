@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+// Everything in an agent that a peer, a server or an application could make grow.
+namespace stile::ice::limits {
+
+// Candidates kept on each side, peer reflexive ones included. A host with eight addresses, each
+// with a reflexive and a relayed candidate, has 24; the rest is room for what checks discover.
+inline constexpr std::size_t most_local_candidates = 64;
+inline constexpr std::size_t most_remote_candidates = 64;
+
+// RFC 8445 Section 6.1.2.5: the default limit of candidate pairs in a checklist set. It bounds the
+// traffic that a lying peer can aim at a third party (Section 19.5.1).
+inline constexpr std::size_t most_pairs = 100;
+
+// RFC 8445 knows component IDs up to 256; nobody uses more than RTP and RTCP.
+inline constexpr std::uint16_t most_components = 2;
+
+// Requests answered before the peer's credentials are known, one a path. A peer sends at most one
+// check a pair meanwhile, and few pairs reach us before the signalling does.
+inline constexpr std::size_t most_early_checks = 32;
+
+// Transactions that wait for an answer: one a pair, and as many again that were cancelled and may
+// still be answered (RFC 8445 Section 7.3.1.4).
+inline constexpr std::size_t most_outstanding_checks = 2 * most_pairs;
+
+// Consent requests that wait for an answer: what fits in 30 s at one in 4 s, rounded up.
+inline constexpr std::size_t most_outstanding_consents = 8;
+
+// Datagrams not yet fetched by poll_transmit; later ones are lost, as on any full network queue.
+inline constexpr std::size_t most_queued_transmits = 128;
+
+// Events not yet fetched by poll_event; the oldest is lost. Agent::pairs() tells what is so now.
+inline constexpr std::size_t most_queued_events = 128;
+
+// Role changes in one generation. A conflict needs one; a peer that asks for more is broken, and
+// the pair it asks on fails.
+inline constexpr std::uint8_t most_role_changes = 8;
+
+// RFC 8839 Section 5.4: ice-ufrag is 4 to 256 characters, ice-pwd 22 to 256.
+inline constexpr std::size_t least_fragment_size = 4;
+inline constexpr std::size_t least_password_size = 22;
+inline constexpr std::size_t most_credential_size = 256;
+
+// RFC 8445 Section 5.3: a foundation has up to 32 characters.
+inline constexpr std::size_t most_foundation_size = 32;
+
+// RFC 8445 Section 14.2: all transactions of an implementation together, never more often.
+inline constexpr Duration least_ta = std::chrono::milliseconds{5};
+// Not in an RFC: a peer's proposal beyond this would let it stall the checks (both sides use the
+// higher value).
+inline constexpr Duration most_ta = std::chrono::seconds{1};
+
+static_assert(most_pairs <= most_local_candidates * most_remote_candidates);
+static_assert(most_queued_transmits >= most_early_checks);
+
+}  // namespace stile::ice::limits

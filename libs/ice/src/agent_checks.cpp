@@ -1,0 +1,179 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pairs, and the checks that leave for them. RFC 8445 Sections 6.1.2, 6.1.4 and 7.2.
+#include <stile/base/assert.hpp>
+#include <stile/ice/agent.hpp>
+
+#include <algorithm>
+
+namespace stile::ice {
+
+void Agent::pair_local(std::uint16_t local) {
+    for (std::uint16_t remote = 0; remote < remote_.size(); ++remote) pair(local, remote);
+}
+
+void Agent::pair_remote(std::uint16_t remote) {
+    for (std::uint16_t local = 0; local < local_.size(); ++local) pair(local, remote);
+}
+
+void Agent::pair(std::uint16_t local, std::uint16_t remote) {
+    const Candidate& ours = local_[local];
+    const Candidate& theirs = remote_[remote];
+    if (!session_.remote || ours.component != theirs.component) return;
+    if (failure_ == FailureReason::ConsentLost) return;
+    // A local peer reflexive candidate is not paired, nor is a remote one that was not signalled:
+    // RFC 8445 Sections 7.2.5.3.1 and 7.3.1.3.
+    if (ours.type == CandidateType::PeerReflexive || theirs.type == CandidateType::PeerReflexive) {
+        return;
+    }
+    if (local_.is_retired(local) || component(ours.component).nominated()) return;
+    if (!can_pair(ours.base, theirs.address)) return;
+    if (checklist_.add(make_pair(local, remote)) == Checklist::Added::New &&
+        state_ == State::Failed && !component(ours.component).selected) {
+        set_state(State::Running);
+    }
+}
+
+CandidatePair Agent::make_pair(std::uint16_t local, std::uint16_t remote) const {
+    return {
+        .component = local_[local].component,
+        .local = local,
+        .remote = remote,
+        .path = {.local = local_[local].base, .remote = remote_[remote].address},
+        .foundation = {.local = local_.foundation(local), .remote = remote_.foundation(remote)},
+        .priority = pair_priority(role_, local_[local].priority, remote_[remote].priority),
+    };
+}
+
+// After a change of role or of a candidate. RFC 8445 Section 7.2.5.1.
+void Agent::recompute_priorities() {
+    for (CandidatePair& pair : checklist_.pairs()) {
+        const std::uint32_t theirs = remote_[pair.remote].priority;
+        pair.priority = pair_priority(role_, local_[pair.local].priority, theirs);
+        pair.foundation = {.local = local_.foundation(pair.local),
+                           .remote = remote_.foundation(pair.remote)};
+        if (pair.valid) {
+            pair.valid->priority = pair_priority(role_, local_[pair.valid->local].priority, theirs);
+        }
+    }
+    checklist_.sort();
+}
+
+// "RTO = MAX (500ms, Ta * N * (Num-Waiting + Num-In-Progress))", with N the number of checklists as
+// in RFC 5245: docs/protocols/ice.md says why.
+Duration Agent::rto() const {
+    const auto pending =
+        checklist_.count(PairState::Waiting) + checklist_.count(PairState::InProgress);
+    return std::max<Duration>(std::chrono::milliseconds{500},
+                              pacer_.interval() * static_cast<Duration::rep>(pending));
+}
+
+std::optional<Instant> Agent::next_check_time() const {
+    if (!may_check()) return std::nullopt;
+    const Instant slot = shared_slot_ ? *shared_slot_ : pacer_.next();
+    if (checklist_.has_next()) return slot;
+    std::optional<Instant> due;
+    for (const Check& check : checks_) {
+        if (!check.cancelled) due = earlier(due, check.transaction.poll_timeout());
+    }
+    if (due) due = std::max(*due, slot);
+    return due;
+}
+
+bool Agent::has_due_check(Instant now) const {
+    if (!may_check()) return false;
+    if (checklist_.has_next()) return true;
+    return std::any_of(checks_.begin(), checks_.end(), [&](const Check& check) {
+        return !check.cancelled && now >= check.transaction.poll_timeout();
+    });
+}
+
+// Whether a check may leave now: Ta has passed, and the shared pacer's turn is ours.
+bool Agent::take_slot(Instant now, Pacer* shared) {
+    if (!pacer_.ready(now)) return false;
+    if (shared == nullptr) return true;
+    // A slot that we slept through has passed to nobody, but its neighbours may be taken.
+    if (shared_slot_ && now >= *shared_slot_ + shared->interval()) shared_slot_.reset();
+    if (!shared_slot_) shared_slot_ = shared->reserve(now);
+    if (now < *shared_slot_) return false;
+    shared_slot_.reset();
+    return true;
+}
+
+// Triggered checks first, they are the likeliest to succeed; then what has waited for an answer;
+// then ordinary ones. False if nothing left.
+bool Agent::send_one_check(Instant now) {
+    if (checklist_.triggered_count() == 0 && retransmit_one(now)) return true;
+    CandidatePair* pair = checklist_.take_next();
+    if (pair == nullptr) return false;
+    start_check(now, *pair);
+    return true;
+}
+
+bool Agent::retransmit_one(Instant now) {
+    for (std::size_t i = 0; i < checks_.size(); ++i) {
+        Check& check = checks_[i];
+        if (check.cancelled || now < check.transaction.poll_timeout()) continue;
+        check.transaction.handle_timeout(now);
+        if (const auto payload = check.transaction.poll_transmit()) {
+            const CandidatePair* pair = checklist_.find(check.pair);
+            STILE_ASSERT(pair != nullptr);
+            queue_transmit(pair->path, to_bytes(*payload));
+            return true;
+        }
+        CandidatePair* pair = checklist_.find(check.pair);
+        checks_.erase(checks_.begin() + static_cast<std::ptrdiff_t>(i));
+        if (pair != nullptr) fail_pair(now, *pair, {.kind = PairError::Kind::TimedOut});
+        return false;
+    }
+    return false;
+}
+
+void Agent::drop_cancelled(Instant now) {
+    std::erase_if(checks_, [&](const Check& check) {
+        return check.cancelled && now >= check.transaction.poll_timeout();
+    });
+}
+
+void Agent::start_check(Instant now, CandidatePair& pair) {
+    const bool nominates =
+        role_ == Role::Controlling && component(pair.component).nominating == pair.id;
+    // A nomination repeats a check that succeeded; the pair goes on being valid.
+    if (pair.state != PairState::Succeeded) pair.state = PairState::InProgress;
+    CheckContent content{
+        .priority = peer_reflexive_priority(local_[pair.local].priority),
+        .role = role_,
+        .tie_breaker = tie_breaker_,
+        .nomination = nominates ? Nomination::Yes : Nomination::No,
+    };
+    Bytes request = build_check(stun::TransactionId::random(random_), session_.check_username,
+                                content, *session_.remote_key);
+    if (checks_.size() >= limits::most_outstanding_checks) {
+        const auto oldest = std::find_if(checks_.begin(), checks_.end(),
+                                         [](const Check& check) { return check.cancelled; });
+        STILE_ASSERT(oldest != checks_.end());  // at most one a pair is not cancelled
+        checks_.erase(oldest);
+    }
+    Check& check = checks_.emplace_back(
+        Check{.pair = pair.id,
+              .transaction = stun::ClientTransaction{now, std::move(request), {.rto = rto()}},
+              .content = content});
+    const auto payload = check.transaction.poll_transmit();
+    STILE_ASSERT(payload);
+    queue_transmit(pair.path, to_bytes(*payload));
+}
+
+void Agent::cancel_checks(PairId pair) {
+    for (Check& check : checks_) {
+        if (check.pair != pair || check.cancelled) continue;
+        check.transaction.stop_retransmitting(now_);
+        check.cancelled = true;
+    }
+}
+
+void Agent::erase_checks(PairId pair) {
+    std::erase_if(checks_, [&](const Check& check) { return check.pair == pair; });
+}
+
+}  // namespace stile::ice

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The peer's checks. RFC 8445 Section 7.3.
+#include <stile/ice/agent.hpp>
+
+#include <algorithm>
+
+namespace stile::ice {
+
+Verdict Agent::handle_request(Instant now, const Path& path, const stun::MessageView& request) {
+    const auto username = request.get<stun::Username>();
+    const auto names = username ? split_username(username->text) : std::nullopt;
+    if (!names) return Verdict::NotMine;
+    const bool is_current = names->receiver == session_.local.fragment;
+    const bool is_previous =
+        !is_current && previous_ && names->receiver == previous_->session.local.fragment;
+    if (!is_current && !is_previous) return Verdict::NotMine;
+
+    // Without a word: an answer to whoever cannot prove who he is would be a reflector.
+    const Session& session = is_current ? session_ : previous_->session;
+    if (stun::check_fingerprint(request) != stun::Fingerprint::Correct) return Verdict::Consumed;
+    if (stun::check_integrity(request, session.local_key, stun::IntegrityKind::Sha1) !=
+        stun::Integrity::Passed) {
+        return Verdict::Consumed;
+    }
+    const stun::IntegrityKey& key = session.local_key;
+    if (const auto unknown = unknown_attributes(request); !unknown.empty()) {
+        queue_transmit(path, build_unknown_attributes(request, unknown, key));
+        return Verdict::Consumed;
+    }
+    const auto content = read_check(request);
+    if (!content) {
+        queue_transmit(path, build_error(request, content.error(), key));
+        return Verdict::Consumed;
+    }
+    // What arrives for the generation before keeps the peer's consent alive, and no more.
+    if (is_previous) {
+        queue_transmit(path, build_success(request, path.remote, key));
+        return Verdict::Consumed;
+    }
+    if (!local_.find_base(path.local)) return Verdict::Consumed;
+    if (!settle_roles(*content)) {
+        queue_transmit(path, build_error(request, stun::error::role_conflict, key));
+        return Verdict::Consumed;
+    }
+    queue_transmit(path, build_success(request, path.remote, key));
+    if (!session_.remote) {
+        remember_early(path, names->sender, *content);
+    } else if (names->sender == session_.remote->fragment) {
+        process_check(now, path, *content);
+    }
+    return Verdict::Consumed;
+}
+
+// RFC 8445 Section 7.3.1.1. False: the answer is 487.
+bool Agent::settle_roles(const CheckContent& content) {
+    if (!content.role || *content.role != role_) return true;
+    const bool is_larger = tie_breaker_ >= content.tie_breaker;
+    const bool keeps = role_ == Role::Controlling ? is_larger : !is_larger;
+    if (keeps || role_changes_ >= limits::most_role_changes) return false;
+    switch_role();
+    return true;
+}
+
+void Agent::switch_role() {
+    role_ = opposite(role_);
+    ++role_changes_;
+    // Whose task it is to nominate has changed too. RFC 8445 Section 7.3.1.1.
+    for (Component& component : components_) component.nominating.reset();
+    for (CandidatePair& pair : checklist_.pairs()) {
+        pair.nominated_on_success = false;
+        if (pair.state == PairState::Succeeded) checklist_.remove_triggered(pair.id);
+    }
+    recompute_priorities();
+}
+
+void Agent::remember_early(const Path& path, std::string_view sender, const CheckContent& content) {
+    const auto known = std::find_if(
+        early_checks_.begin(), early_checks_.end(),
+        [&](const EarlyCheck& early) { return early.path == path && early.sender == sender; });
+    if (known != early_checks_.end()) {
+        if (content.nomination == Nomination::Yes) known->content.nomination = Nomination::Yes;
+        return;
+    }
+    if (early_checks_.size() >= limits::most_early_checks) return;
+    if (sender.size() > limits::most_credential_size) return;
+    early_checks_.push_back({.path = path, .sender = std::string{sender}, .content = content});
+}
+
+void Agent::process_early_checks(Instant now) {
+    std::vector<EarlyCheck> early;
+    early.swap(early_checks_);
+    for (const EarlyCheck& check : early) {
+        if (check.sender == session_.remote->fragment)
+            process_check(now, check.path, check.content);
+    }
+}
+
+// RFC 8445 Sections 7.3.1.3 to 7.3.1.5: the steps that need to know the peer.
+void Agent::process_check(Instant now, const Path& path, const CheckContent& content) {
+    const auto local = local_.find_base(path.local);
+    if (!local || failure_ == FailureReason::ConsentLost) return;
+    const bool nominates = content.nomination == Nomination::Yes && role_ == Role::Controlled;
+    Component& its = component(local_[*local].component);
+    // Concluded: only a peer that nominates aggressively has more to say. RFC 8445 Section 8.1.1.
+    if (its.nominated() && (!nominates || its.selected->path == path)) return;
+
+    CandidatePair* pair = checklist_.find(path);
+    if (pair == nullptr) {
+        auto remote = remote_.find(path.remote, its.id);
+        if (!remote) {
+            const auto added = remote_.add_peer_reflexive(path.remote, its.id, content.priority);
+            if (!added) return;
+            remote = *added;
+            queue_event(CandidateFound{.side = Side::Remote, .candidate = remote_[*remote]});
+        }
+        if (checklist_.add(make_pair(*local, *remote)) != Checklist::Added::New) return;
+        pair = checklist_.find(path);
+        pair->state = PairState::Waiting;
+    }
+    switch (pair->state) {
+        case PairState::Succeeded:
+            if (nominates) nominate(now, *pair);
+            return;
+        case PairState::InProgress:
+            cancel_checks(pair->id);
+            break;
+        case PairState::Failed:
+            // RFC 7675 Section 5.1: consent once lost is not regained with the same credentials.
+            if (pair->last_error && (pair->last_error->kind == PairError::Kind::ConsentExpired ||
+                                     pair->last_error->kind == PairError::Kind::ConsentRevoked)) {
+                return;
+            }
+            break;
+        case PairState::Frozen:
+        case PairState::Waiting:
+        case PairState::Removed:
+            break;
+    }
+    pair->state = PairState::Waiting;
+    if (nominates) pair->nominated_on_success = true;
+    checklist_.enqueue_triggered(pair->id);
+    if (state_ == State::Failed) set_state(State::Running);
+}
+
+}  // namespace stile::ice

@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/ice/candidate.hpp>
+
+namespace stile::ice {
+
+GatheredCandidate host_candidate(SocketAddress socket, ComponentId component) {
+    return {.type = CandidateType::Host, .address = socket, .base = socket, .component = component};
+}
+
+bool can_pair(const SocketAddress& local_base, const SocketAddress& remote) {
+    const IpAddress& ours = local_base.ip;
+    const IpAddress& theirs = remote.ip;
+    if (ours.family() != theirs.family()) return false;
+    if (ours.is_loopback() != theirs.is_loopback()) return false;
+    if (ours.is_v6() && ours.is_link_local() != theirs.is_link_local()) return false;
+    return true;
+}
+
+bool is_usable(const SocketAddress& address) {
+    static constexpr IpAddress broadcast = IpAddress::v4(0xFFFF'FFFFU);
+    return address.port.value != 0 && !address.ip.is_unspecified() && !address.ip.is_multicast() &&
+           address.ip != broadcast;
+}
+
+}  // namespace stile::ice

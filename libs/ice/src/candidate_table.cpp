@@ -1,0 +1,201 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/ice/candidate_table.hpp>
+
+#include <stile/base/assert.hpp>
+#include <stile/ice/limits.hpp>
+#include <stile/ice/priority.hpp>
+
+#include <algorithm>
+
+namespace stile::ice {
+namespace {
+
+// Two digits from the back of the priority formula: where in its type a candidate stands.
+std::uint16_t local_preference_of(std::uint32_t priority) {
+    return static_cast<std::uint16_t>((priority >> 8U) & 0xFFFFU);
+}
+
+}  // namespace
+
+std::optional<CandidateError> check_candidate(const Candidate& candidate) {
+    if (candidate.transport != Transport::Udp) return CandidateError::UnsupportedTransport;
+    if (!is_usable(candidate.address)) return CandidateError::UnusableAddress;
+    if (!is_valid_priority(candidate.priority)) return CandidateError::BadPriority;
+    if (candidate.foundation.empty() ||
+        candidate.foundation.size() > limits::most_foundation_size) {
+        return CandidateError::BadFoundation;
+    }
+    return std::nullopt;
+}
+
+std::expected<std::uint16_t, CandidateError> LocalCandidates::add(
+    const GatheredCandidate& gathered) {
+    if (!is_usable(gathered.address) || !is_usable(gathered.base)) {
+        return std::unexpected(CandidateError::UnusableAddress);
+    }
+    const std::uint16_t preference = gathered.local_preference
+                                         ? *gathered.local_preference
+                                         : free_preference(gathered.type, gathered.component);
+    const std::uint32_t priority =
+        candidate_priority(gathered.type, preference, gathered.component);
+
+    const auto same = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        return entry.candidate.address == gathered.address && entry.candidate.base == gathered.base;
+    });
+    // A peer reflexive one says less than what was gathered, whatever its priority.
+    if (same != entries_.end() && !same->retired &&
+        same->candidate.type != CandidateType::PeerReflexive &&
+        same->candidate.priority >= priority) {
+        return std::unexpected(CandidateError::Redundant);
+    }
+    if (same == entries_.end() && entries_.size() >= limits::most_local_candidates) {
+        return std::unexpected(CandidateError::TooMany);
+    }
+    const std::uint16_t foundation =
+        foundation_of({.type = gathered.type, .base = gathered.base.ip, .server = gathered.server});
+    Entry entry{.candidate = {.type = gathered.type,
+                              .component = gathered.component,
+                              .address = gathered.address,
+                              .base = gathered.base,
+                              .related = gathered.related,
+                              .priority = priority,
+                              .foundation = std::to_string(foundation + 1)},
+                .foundation = foundation};
+    if (same != entries_.end()) {
+        *same = std::move(entry);
+        return static_cast<std::uint16_t>(same - entries_.begin());
+    }
+    entries_.push_back(std::move(entry));
+    return static_cast<std::uint16_t>(entries_.size() - 1);
+}
+
+std::expected<std::uint16_t, CandidateError> LocalCandidates::add_peer_reflexive(
+    SocketAddress mapped, std::uint16_t sent_from, std::uint32_t priority) {
+    if (!is_usable(mapped)) return std::unexpected(CandidateError::UnusableAddress);
+    if (entries_.size() >= limits::most_local_candidates) {
+        return std::unexpected(CandidateError::TooMany);
+    }
+    const SocketAddress base = entries_[sent_from].candidate.base;
+    const ComponentId component = entries_[sent_from].candidate.component;
+    const std::uint16_t foundation = foundation_of(
+        {.type = CandidateType::PeerReflexive, .base = base.ip, .server = std::nullopt});
+    entries_.push_back({.candidate = {.type = CandidateType::PeerReflexive,
+                                      .component = component,
+                                      .address = mapped,
+                                      .base = base,
+                                      .related = base,
+                                      .priority = priority,
+                                      .foundation = std::to_string(foundation + 1)},
+                        .foundation = foundation});
+    return static_cast<std::uint16_t>(entries_.size() - 1);
+}
+
+std::optional<std::uint16_t> LocalCandidates::find(const SocketAddress& address,
+                                                   const SocketAddress& base) const {
+    std::optional<std::uint16_t> found;
+    for (std::uint16_t i = 0; i < size(); ++i) {
+        if (entries_[i].candidate.address != address) continue;
+        if (entries_[i].candidate.base == base) return i;
+        if (!found) found = i;
+    }
+    return found;
+}
+
+std::optional<std::uint16_t> LocalCandidates::find_base(const SocketAddress& base) const {
+    std::optional<std::uint16_t> found;
+    for (std::uint16_t i = 0; i < size(); ++i) {
+        if (entries_[i].candidate.base != base || entries_[i].retired) continue;
+        if (entries_[i].candidate.address == base) return i;
+        if (!found) found = i;
+    }
+    return found;
+}
+
+void LocalCandidates::retire(const SocketAddress& base) {
+    for (Entry& entry : entries_) {
+        if (entry.candidate.base == base) entry.retired = true;
+    }
+}
+
+void LocalCandidates::clear() {
+    entries_.clear();
+    foundations_.clear();
+}
+
+std::uint16_t LocalCandidates::foundation_of(const FoundationKey& key) {
+    const auto found = std::find(foundations_.begin(), foundations_.end(), key);
+    const auto index = static_cast<std::uint16_t>(found - foundations_.begin());
+    if (found == foundations_.end()) foundations_.push_back(key);
+    return index;
+}
+
+std::uint16_t LocalCandidates::free_preference(CandidateType type, ComponentId component) const {
+    std::uint16_t preference = 65535;
+    const auto is_taken = [&](const Entry& entry) {
+        return entry.candidate.type == type && entry.candidate.component == component &&
+               local_preference_of(entry.candidate.priority) == preference;
+    };
+    while (std::any_of(entries_.begin(), entries_.end(), is_taken)) --preference;
+    return preference;
+}
+
+std::expected<std::uint16_t, CandidateError> RemoteCandidates::add(Candidate candidate) {
+    if (const auto error = check_candidate(candidate)) return std::unexpected(*error);
+    if (const auto known = find(candidate.address, candidate.component)) {
+        if (entries_[*known].candidate.type != CandidateType::PeerReflexive) {
+            return std::unexpected(CandidateError::Redundant);
+        }
+        replace(*known, std::move(candidate));
+        return *known;
+    }
+    if (entries_.size() >= limits::most_remote_candidates) {
+        return std::unexpected(CandidateError::TooMany);
+    }
+    candidate.base = candidate.address;
+    const std::uint16_t foundation = foundation_of(candidate.foundation);
+    entries_.push_back({.candidate = std::move(candidate), .foundation = foundation});
+    return static_cast<std::uint16_t>(entries_.size() - 1);
+}
+
+std::expected<std::uint16_t, CandidateError> RemoteCandidates::add_peer_reflexive(
+    SocketAddress source, ComponentId component, std::uint32_t priority) {
+    // "an arbitrary value, different from the foundations of all other remote candidates": no
+    // signalled foundation has a colon, which is not an ice-char.
+    return add({.type = CandidateType::PeerReflexive,
+                .component = component,
+                .address = source,
+                .base = source,
+                .priority = priority,
+                .foundation = ":" + std::to_string(++discovered_)});
+}
+
+void RemoteCandidates::replace(std::uint16_t index, Candidate candidate) {
+    candidate.base = candidate.address;
+    const std::uint16_t foundation = foundation_of(candidate.foundation);
+    entries_[index] = {.candidate = std::move(candidate), .foundation = foundation};
+}
+
+std::optional<std::uint16_t> RemoteCandidates::find(const SocketAddress& address,
+                                                    ComponentId component) const {
+    for (std::uint16_t i = 0; i < size(); ++i) {
+        const Candidate& candidate = entries_[i].candidate;
+        if (candidate.address == address && candidate.component == component) return i;
+    }
+    return std::nullopt;
+}
+
+void RemoteCandidates::clear() {
+    entries_.clear();
+    foundations_ = 0;
+    discovered_ = 0;
+}
+
+std::uint16_t RemoteCandidates::foundation_of(const std::string& text) {
+    for (const Entry& entry : entries_) {
+        if (entry.candidate.foundation == text) return entry.foundation;
+    }
+    return foundations_++;
+}
+
+}  // namespace stile::ice
