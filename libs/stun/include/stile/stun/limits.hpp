@@ -34,6 +34,10 @@ inline constexpr std::size_t least_sha256_tag_octets = 16;
 inline constexpr std::size_t full_sha256_tag_octets = 32;
 inline constexpr std::size_t sha1_tag_octets = 20;
 
+// Challenges (438, or 401 with another realm) that a client follows without a success between: one
+// is usual, more come only from a server that does not know its own nonces.
+inline constexpr unsigned most_challenges_in_a_row = 3;
+
 static_assert(most_sent_text_octets < most_text_octets);
 static_assert(2 * most_unknown_attributes <= most_text_octets);
 

@@ -25,7 +25,9 @@ public:
     };
     // What a response means, and what to do with it.
     enum class Outcome : std::uint8_t {
-        Authenticated,  // hand it to the transaction as Integrity::Passed
+        // Authentic, or an answer to a request without credentials: hand it to the transaction as
+        // Integrity::Passed.
+        Accepted,
         // Hand it to the transaction as Integrity::Failed: as if it had never come.
         Discarded,
         // A challenge: the transaction is over, build the request anew with a new transaction id.
@@ -62,14 +64,14 @@ private:
         IntegrityKey key;
     };
 
-    Outcome handle_unauthenticated(const MessageView& request, const MessageView& response);
-    Outcome handle_stale_nonce(const MessageView& request, const MessageView& response);
-    Outcome judge_integrity(const MessageView& request, const MessageView& response);
+    Outcome handle_challenge(std::uint16_t code, const MessageView& request,
+                             const MessageView& response);
+    Outcome judge_integrity(const MessageView& request, const MessageView& response) const;
     std::optional<Challenge> read_challenge(const MessageView& response) const;
 
     Credentials credentials_;
     std::optional<Challenge> challenge_;
-    std::uint32_t stale_in_a_row_ = 0;
+    std::uint32_t challenges_in_a_row_ = 0;
 };
 
 }  // namespace stile::stun
