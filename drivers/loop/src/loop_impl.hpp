@@ -34,14 +34,15 @@ struct Loop::Impl {
     void arm_system_timer();
     void expire();
 
-    // One thread runs it; post() may still come from others.
+    std::set<QueueEntry> queue;
+    std::vector<std::shared_ptr<Timer::State>> expired;  // kept for its capacity
+    Instant now;
+    // Last, so that tasks it still holds can let go of their timers when it ends. One thread
+    // runs it; post() may still come from others.
     asio::io_context context{1};
     asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
     asio::steady_timer system_timer{context};
     std::optional<Instant> system_deadline;
-    std::set<QueueEntry> queue;
-    std::vector<std::shared_ptr<Timer::State>> expired;  // kept for its capacity
-    Instant now;
 };
 
 }  // namespace stile::drivers
