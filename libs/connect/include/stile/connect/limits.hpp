@@ -21,6 +21,9 @@ inline constexpr Duration source_deadline = std::chrono::seconds{5};
 // Datagrams not yet fetched by poll_transmit; later ones are lost, as on any full network queue.
 inline constexpr std::size_t most_queued_transmits = 256;
 
+// Checks that wait for a permission at one relay: one a remote candidate that ICE knows.
+inline constexpr std::size_t most_held = 64;
+
 // Events not yet fetched; they are few, and route() and local_description() tell what is so now.
 inline constexpr std::size_t most_queued_events = 256;
 

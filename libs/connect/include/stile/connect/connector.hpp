@@ -1,0 +1,189 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/bytes.hpp>
+#include <stile/base/machine.hpp>
+#include <stile/connect/description.hpp>
+#include <stile/connect/limits.hpp>
+#include <stile/connect/reflexive_probe.hpp>
+#include <stile/connect/route.hpp>
+#include <stile/crypto/random_stream.hpp>
+#include <stile/ice/agent.hpp>
+#include <stile/turn/client.hpp>
+
+#include <deque>
+#include <expected>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stile::connect {
+
+struct TurnServer {
+    SocketAddress address;
+    std::string username;
+    std::string password;
+};
+
+// RFC 8445 Section 5.1.1.1 leaves loopback addresses out; a machine with nothing else may admit
+// them.
+enum class LoopbackCandidates : std::uint8_t { Refused, Admitted };
+
+// Which of the found candidates the peer is told. RelayedOnly hides every address of this host.
+enum class CandidatePolicy : std::uint8_t { All, RelayedOnly };
+
+struct ConnectorConfig {
+    ice::AgentConfig ice;
+    // The sockets that the driver has open for this connector, best first; none is a wildcard.
+    std::vector<SocketAddress> hosts;
+    std::vector<SocketAddress> stun_servers;
+    std::vector<TurnServer> turn_servers;
+    LoopbackCandidates loopback = LoopbackCandidates::Refused;
+    CandidatePolicy policy = CandidatePolicy::All;
+};
+
+// A candidate to tell the peer.
+struct CandidateGathered {
+    ice::Candidate candidate;
+};
+// Every source has answered or had its time.
+struct GatheringCompleted {};
+// Application data goes this way from now on; route() has it.
+struct RouteChanged {
+    Route route;
+};
+// The peer no longer consents (RFC 7675): nothing may be sent until RouteChanged, which another
+// pair or restart() may bring.
+struct RouteLost {};
+// No pair works, or none does any longer. restart() is the way back.
+struct PathFailed {
+    ice::FailureReason reason;
+};
+// A relay cannot be used; for diagnosis, gathering goes on without it.
+struct RelayFailed {
+    SocketAddress server;
+    turn::Failure failure;
+};
+using Event = std::variant<CandidateGathered, GatheringCompleted, RouteChanged, RouteLost,
+                           PathFailed, RelayFailed>;
+
+// A datagram of the application. The payload views the datagram that was handed in.
+struct Received {
+    Path pair;
+    BytesView payload;
+};
+
+enum class DescriptionError : std::uint8_t {
+    BadCredentials,    // not as RFC 8839 Section 5.4 wants them
+    OtherCredentials,  // new ones without a restart
+};
+
+// A path between two peers: gathers candidates from sockets, STUN and TURN servers, lets an ICE
+// agent find the best pair, and carries datagrams over it. Knows no signalling: who calls brings
+// the peer's Description and takes ours there.
+//
+// Use: make it with the sockets that are open; send local_description() and each CandidateGathered
+// to the peer; set_remote_description() with what comes back. Data may flow after the first
+// RouteChanged.
+class Connector {
+public:
+    // Requires: at most limits::most_hosts and limits::most_servers of each.
+    Connector(Instant now, ConnectorConfig config, crypto::RandomStream random);
+
+    // ---- inputs ----
+    // Everything that comes in on one of the sockets. What is neither STUN nor TURN is returned.
+    // path.remote says who sent it; whether the sender is the peer is for its carrier to prove.
+    std::optional<Received> handle_datagram(Instant now, const Path& path, BytesView datagram);
+    void handle_timeout(Instant now);
+    [[nodiscard]] std::expected<void, DescriptionError> set_remote_description(
+        Instant now, const Description& description);
+    // False when the candidate can't be used, or there are too many.
+    bool add_remote_candidate(Instant now, const ice::Candidate& candidate);
+    void end_of_remote_candidates(Instant now);
+    // Goes to the peer by the route. Without one, or with a full queue, it is lost, as datagrams
+    // are.
+    void send(Instant now, BytesView payload);
+    // New credentials, the same sockets and relays; tell the peer local_description() again.
+    void restart(Instant now, ice::PreviousPair previous = ice::PreviousPair::Keep);
+    // Gives the relays back. Poll transmits afterwards; nothing else is of use any more.
+    void release(Instant now);
+
+    // ---- outputs ----
+    std::optional<Transmit> poll_transmit();
+    std::optional<Event> poll_event();
+    std::optional<Instant> poll_timeout() const;
+
+    const Description& local_description() const { return local_; }
+    std::optional<Route> route() const;
+    ice::State state() const { return agent_.state(); }
+    ice::Role role() const { return agent_.role(); }
+    std::vector<ice::PairReport> pairs() const { return agent_.pairs(); }
+
+private:
+    enum class SourceState : std::uint8_t { Pending, Done };
+    struct Queued {
+        Path path;
+        Bytes payload;
+    };
+    struct Probe {
+        ReflexiveProbe machine;
+        SourceState state = SourceState::Pending;
+    };
+    struct Relay {
+        Path wire;
+        turn::Client client;
+        std::optional<SocketAddress> relayed;
+        SourceState state = SourceState::Pending;
+        std::deque<Queued> held;  // until the permission for their peer is there
+    };
+    // The selected pair, as the agent told it.
+    struct Selected {
+        Path pair;
+        ice::CandidateType local_type;
+        ice::CandidateType remote_type;
+        std::optional<Duration> round_trip;
+    };
+
+    void start_gathering(Instant now);
+    void start_relay(Instant now, const TurnServer& server);
+    bool may_use(const SocketAddress& host) const;
+    bool can_reach(const SocketAddress& host, const SocketAddress& server) const;
+    void add_gathered(Instant now, const ice::GatheredCandidate& gathered);
+    void tell(const ice::Candidate& candidate);
+    std::optional<Received> handle_relayed(Instant now, Relay& relay, BytesView datagram);
+    std::optional<Received> deliver(Instant now, const Path& pair, BytesView payload);
+    void permit(Instant now, const IpAddress& peer);
+
+    void see(Instant now);
+    void take_probe_events(Instant now, Probe& probe);
+    void take_relay_events(Instant now, Relay& relay);
+    void handle_allocated(Instant now, Relay& relay, const turn::Client::Allocated& allocated);
+    void lose_relay(Instant now, Relay& relay);
+    void send_relayed(Instant now, Relay& relay, const SocketAddress& peer, BytesView payload);
+    void send_held(Instant now, Relay& relay, const IpAddress& peer);
+    void take_agent_events(Instant now);
+    void select(Instant now, const ice::PairSelected& selected);
+    void consider_complete(Instant now);
+    Relay* find_relay(const SocketAddress& relayed);
+    const Relay* find_relay(const SocketAddress& relayed) const;
+    void queue_event(Event event);
+
+    ConnectorConfig config_;
+    crypto::RandomStream random_;
+    Instant now_;  // the latest seen
+    ice::Agent agent_;
+    std::vector<Probe> probes_;
+    std::vector<Relay> relays_;
+    std::vector<ice::GatheredCandidate> gathered_;
+    std::vector<IpAddress> peers_;  // what relays permit
+    std::optional<Instant> gathering_deadline_;
+    Description local_;
+    std::optional<Selected> selected_;
+    std::deque<Queued> queued_;
+    Bytes current_transmit_;
+    std::deque<Event> events_;
+};
+
+}  // namespace stile::connect

@@ -1,0 +1,410 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/base/assert.hpp>
+#include <stile/connect/connector.hpp>
+#include <stile/stun/message_view.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace stile::connect {
+
+static_assert(Machine<Connector>);
+
+namespace {
+
+RouteKind kind_of(ice::CandidateType local, ice::CandidateType remote) {
+    return local == ice::CandidateType::Relayed || remote == ice::CandidateType::Relayed
+               ? RouteKind::Relayed
+               : RouteKind::Direct;
+}
+
+turn::ClientConfig relay_config(const TurnServer& server) {
+    turn::ClientConfig config;
+    config.username = server.username;
+    config.password = server.password;
+    return config;
+}
+
+}  // namespace
+
+Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream random)
+    : config_(std::move(config)),
+      random_(std::move(random)),
+      now_(now),
+      agent_(now, config_.ice, random_.fork()) {
+    STILE_ASSERT(config_.hosts.size() <= limits::most_hosts);
+    STILE_ASSERT(config_.stun_servers.size() <= limits::most_servers);
+    STILE_ASSERT(config_.turn_servers.size() <= limits::most_servers);
+    local_.credentials = agent_.local_credentials();
+    start_gathering(now);
+    see(now);
+}
+
+// ---- inputs ----------------------------------------------------------------------------------
+
+std::optional<Received> Connector::handle_datagram(Instant now, const Path& path,
+                                                   BytesView datagram) {
+    std::optional<Received> received;
+    if (stun::looks_like_stun(datagram)) {
+        const auto message = stun::MessageView::parse(datagram);
+        if (!message) return std::nullopt;
+        for (Probe& probe : probes_) {
+            if (probe.machine.handle_message(now, path, *message)) {
+                see(now);
+                return std::nullopt;
+            }
+        }
+    }
+    const auto relay = std::ranges::find(relays_, path, &Relay::wire);
+    if (relay != relays_.end()) {
+        received = handle_relayed(now, *relay, datagram);
+    } else {
+        received = deliver(now, path, datagram);
+    }
+    see(now);
+    return received;
+}
+
+std::optional<Received> Connector::handle_relayed(Instant now, Relay& relay, BytesView datagram) {
+    const auto data = relay.client.handle_message(now, datagram);
+    if (!data || !relay.relayed) return std::nullopt;
+    return deliver(now, Path{*relay.relayed, data->peer}, data->payload);
+}
+
+std::optional<Received> Connector::deliver(Instant now, const Path& pair, BytesView payload) {
+    if (stun::looks_like_stun(payload) &&
+        agent_.handle_datagram(now, pair, payload) == ice::Verdict::Consumed) {
+        return std::nullopt;
+    }
+    return Received{pair, payload};
+}
+
+void Connector::handle_timeout(Instant now) {
+    for (Probe& probe : probes_) probe.machine.handle_timeout(now);
+    for (Relay& relay : relays_) relay.client.handle_timeout(now);
+    agent_.handle_timeout(now);
+    see(now);
+}
+
+std::expected<void, DescriptionError> Connector::set_remote_description(
+    Instant now, const Description& description) {
+    if (const auto set = agent_.set_remote_credentials(now, description.credentials); !set) {
+        return std::unexpected(set.error() == ice::CredentialsError::AlreadySet
+                                   ? DescriptionError::OtherCredentials
+                                   : DescriptionError::BadCredentials);
+    }
+    for (const ice::Candidate& candidate : description.candidates) {
+        add_remote_candidate(now, candidate);
+    }
+    if (description.gathering == Gathering::Complete) end_of_remote_candidates(now);
+    see(now);
+    return {};
+}
+
+bool Connector::add_remote_candidate(Instant now, const ice::Candidate& candidate) {
+    const bool added = agent_.add_remote_candidate(now, candidate).has_value();
+    // Before the first check: without a permission the relay drops what comes back.
+    if (added) permit(now, candidate.address.ip);
+    see(now);
+    return added;
+}
+
+void Connector::end_of_remote_candidates(Instant now) {
+    agent_.end_of_remote_candidates(now);
+    see(now);
+}
+
+void Connector::send(Instant now, BytesView payload) {
+    if (!selected_) return;
+    if (Relay* const relay = find_relay(selected_->pair.local)) {
+        send_relayed(now, *relay, selected_->pair.remote, payload);
+    } else if (queued_.size() < limits::most_queued_transmits) {
+        queued_.push_back({selected_->pair, to_bytes(payload)});
+    }
+    see(now);
+}
+
+void Connector::restart(Instant now, ice::PreviousPair previous) {
+    agent_.restart(now, previous);
+    if (previous == ice::PreviousPair::Abandon) selected_.reset();
+    local_ = {agent_.local_credentials(), {}, local_.gathering};
+    for (const ice::GatheredCandidate& gathered : gathered_) {
+        if (const auto candidate = agent_.add_local_candidate(now, gathered)) tell(*candidate);
+    }
+    if (local_.gathering == Gathering::Complete) agent_.end_of_local_candidates(now);
+    see(now);
+}
+
+void Connector::release(Instant now) {
+    selected_.reset();
+    for (Relay& relay : relays_) relay.client.release(now);
+    see(now);
+}
+
+// ---- gathering -------------------------------------------------------------------------------
+
+void Connector::start_gathering(Instant now) {
+    gathering_deadline_ = now + limits::source_deadline;
+    for (const SocketAddress& host : config_.hosts) {
+        if (!may_use(host)) continue;
+        add_gathered(now, ice::host_candidate(host));
+        for (const SocketAddress& server : config_.stun_servers) {
+            if (can_reach(host, server)) {
+                probes_.push_back({ReflexiveProbe{now, Path{host, server}, random_}});
+            }
+        }
+    }
+    for (const TurnServer& server : config_.turn_servers) start_relay(now, server);
+}
+
+// One allocation a server, from the best socket of its family: more would cost the server ports and
+// give the peer the same relay again.
+void Connector::start_relay(Instant now, const TurnServer& server) {
+    const auto host = std::ranges::find_if(config_.hosts, [&](const SocketAddress& candidate) {
+        return may_use(candidate) && can_reach(candidate, server.address);
+    });
+    if (host == config_.hosts.end()) return;
+    relays_.push_back({
+        .wire = {*host, server.address},
+        .client = turn::Client{now, relay_config(server), random_.fork()},
+        .relayed = {},
+        .state = SourceState::Pending,
+        .held = {},
+    });
+}
+
+bool Connector::may_use(const SocketAddress& host) const {
+    return !host.ip.is_loopback() || config_.loopback == LoopbackCandidates::Admitted;
+}
+
+bool Connector::can_reach(const SocketAddress& host, const SocketAddress& server) const {
+    return host.ip.family() == server.ip.family() &&
+           host.ip.is_loopback() == server.ip.is_loopback();
+}
+
+void Connector::add_gathered(Instant now, const ice::GatheredCandidate& gathered) {
+    if (config_.policy == CandidatePolicy::RelayedOnly &&
+        gathered.type != ice::CandidateType::Relayed) {
+        return;
+    }
+    const auto candidate = agent_.add_local_candidate(now, gathered);
+    if (!candidate) return;
+    gathered_.push_back(gathered);
+    tell(*candidate);
+}
+
+void Connector::tell(const ice::Candidate& candidate) {
+    local_.candidates.push_back(candidate);
+    queue_event(CandidateGathered{candidate});
+}
+
+void Connector::permit(Instant now, const IpAddress& peer) {
+    if (std::ranges::find(peers_, peer) != peers_.end()) return;
+    peers_.push_back(peer);
+    for (Relay& relay : relays_) {
+        if (relay.relayed && relay.relayed->ip.family() == peer.family()) {
+            relay.client.permit(now, peer);
+        }
+    }
+}
+
+void Connector::consider_complete(Instant now) {
+    if (local_.gathering == Gathering::Complete) return;
+    const auto is_pending = [](const auto& source) { return source.state == SourceState::Pending; };
+    const bool waiting =
+        std::ranges::any_of(probes_, is_pending) || std::ranges::any_of(relays_, is_pending);
+    if (waiting && now < *gathering_deadline_) return;
+    gathering_deadline_.reset();
+    local_.gathering = Gathering::Complete;
+    agent_.end_of_local_candidates(now);
+    queue_event(GatheringCompleted{});
+}
+
+// ---- what the machines inside say --------------------------------------------------------------
+
+void Connector::see(Instant now) {
+    now_ = std::max(now_, now);
+    for (Probe& probe : probes_) take_probe_events(now, probe);
+    for (Relay& relay : relays_) take_relay_events(now, relay);
+    consider_complete(now);
+    take_agent_events(now);
+}
+
+void Connector::take_probe_events(Instant now, Probe& probe) {
+    while (const auto event = probe.machine.poll_event()) {
+        probe.state = SourceState::Done;
+        const auto* const found = std::get_if<ReflexiveProbe::Found>(&*event);
+        if (found == nullptr) continue;
+        const Path& path = probe.machine.path();
+        add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
+                           .address = found->mapped,
+                           .base = path.local,
+                           .component = {},
+                           .related = path.local,
+                           .server = path.remote.ip,
+                           .local_preference = {}});
+    }
+}
+
+void Connector::take_relay_events(Instant now, Relay& relay) {
+    while (const auto event = relay.client.poll_event()) {
+        if (const auto* const allocated = std::get_if<turn::Client::Allocated>(&*event)) {
+            handle_allocated(now, relay, *allocated);
+        } else if (const auto* const failed = std::get_if<turn::Client::Failed>(&*event)) {
+            lose_relay(now, relay);
+            queue_event(RelayFailed{relay.wire.remote, failed->failure});
+        } else if (std::holds_alternative<turn::Client::Expired>(*event)) {
+            lose_relay(now, relay);
+        } else if (const auto* const permitted =
+                       std::get_if<turn::Client::PermissionInstalled>(&*event)) {
+            send_held(now, relay, permitted->peer);
+        }
+    }
+}
+
+void Connector::handle_allocated(Instant now, Relay& relay,
+                                 const turn::Client::Allocated& allocated) {
+    relay.state = SourceState::Done;
+    relay.relayed = allocated.relayed.front();
+    for (const IpAddress& peer : peers_) {
+        if (peer.family() == relay.relayed->ip.family()) relay.client.permit(now, peer);
+    }
+    const IpAddress server = relay.wire.remote.ip;
+    add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
+                       .address = allocated.mapped,
+                       .base = relay.wire.local,
+                       .component = {},
+                       .related = relay.wire.local,
+                       .server = server,
+                       .local_preference = {}});
+    add_gathered(now, {.type = ice::CandidateType::Relayed,
+                       .address = *relay.relayed,
+                       .base = *relay.relayed,
+                       .component = {},
+                       .related = allocated.mapped,
+                       .server = server,
+                       .local_preference = {}});
+}
+
+void Connector::lose_relay(Instant now, Relay& relay) {
+    relay.state = SourceState::Done;
+    relay.held.clear();
+    if (relay.relayed) agent_.remove_base(now, *relay.relayed);
+    relay.relayed.reset();
+}
+
+// A check that comes before its permission would be dropped and cost a retransmission's time.
+void Connector::send_relayed(Instant now, Relay& relay, const SocketAddress& peer,
+                             BytesView payload) {
+    const auto sent = relay.client.send(now, peer, payload);
+    if (sent != turn::Client::Sent::NotPermitted) return;
+    permit(now, peer.ip);
+    if (relay.held.size() == limits::most_held) relay.held.pop_front();
+    relay.held.push_back({{*relay.relayed, peer}, to_bytes(payload)});
+}
+
+void Connector::send_held(Instant now, Relay& relay, const IpAddress& peer) {
+    for (Queued& queued : std::exchange(relay.held, {})) {
+        if (queued.path.remote.ip == peer) {
+            relay.client.send(now, queued.path.remote, queued.payload);
+        } else {
+            relay.held.push_back(std::move(queued));
+        }
+    }
+}
+
+void Connector::take_agent_events(Instant now) {
+    while (const auto event = agent_.poll_event()) {
+        if (const auto* const selected = std::get_if<ice::PairSelected>(&*event)) {
+            select(now, *selected);
+        } else if (std::holds_alternative<ice::ConsentExpired>(*event)) {
+            selected_.reset();
+            queue_event(RouteLost{});
+        } else if (const auto* const failed = std::get_if<ice::Failed>(&*event)) {
+            selected_.reset();
+            queue_event(PathFailed{failed->reason});
+        }
+    }
+}
+
+void Connector::select(Instant now, const ice::PairSelected& selected) {
+    selected_ = {selected.path, selected.local_type, selected.remote_type, selected.round_trip};
+    if (Relay* const relay = find_relay(selected.path.local)) {
+        relay->client.bind_channel(now, selected.path.remote);
+    }
+    queue_event(RouteChanged{*route()});
+}
+
+// ---- outputs ---------------------------------------------------------------------------------
+
+std::optional<Transmit> Connector::poll_transmit() {
+    if (!queued_.empty()) {
+        current_transmit_ = std::move(queued_.front().payload);
+        const Path path = queued_.front().path;
+        queued_.pop_front();
+        return Transmit{path, current_transmit_};
+    }
+    for (Probe& probe : probes_) {
+        if (const auto transmit = probe.machine.poll_transmit()) return transmit;
+    }
+    for (;;) {
+        for (Relay& relay : relays_) {
+            if (const auto bytes = relay.client.poll_transmit())
+                return Transmit{relay.wire, *bytes};
+        }
+        const auto transmit = agent_.poll_transmit();
+        if (!transmit) return std::nullopt;
+        Relay* const relay = find_relay(transmit->path.local);
+        if (relay == nullptr) return transmit;
+        send_relayed(now_, *relay, transmit->path.remote, transmit->payload);
+    }
+}
+
+std::optional<Event> Connector::poll_event() {
+    if (events_.empty()) return std::nullopt;
+    Event event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+std::optional<Instant> Connector::poll_timeout() const {
+    std::optional<Instant> soonest = earlier(agent_.poll_timeout(), gathering_deadline_);
+    for (const Probe& probe : probes_) soonest = earlier(soonest, probe.machine.poll_timeout());
+    for (const Relay& relay : relays_) soonest = earlier(soonest, relay.client.poll_timeout());
+    return soonest;
+}
+
+std::optional<Route> Connector::route() const {
+    if (!selected_) return std::nullopt;
+    Route route{.pair = selected_->pair,
+                .wire = selected_->pair,
+                .channel = {},
+                .kind = kind_of(selected_->local_type, selected_->remote_type),
+                .local_type = selected_->local_type,
+                .remote_type = selected_->remote_type,
+                .round_trip = selected_->round_trip};
+    if (const Relay* const relay = find_relay(selected_->pair.local)) {
+        route.wire = relay->wire;
+        route.channel = relay->client.channel_of(now_, selected_->pair.remote);
+    }
+    return route;
+}
+
+Connector::Relay* Connector::find_relay(const SocketAddress& relayed) {
+    const auto relay = std::ranges::find(relays_, std::optional{relayed}, &Relay::relayed);
+    return relay == relays_.end() ? nullptr : &*relay;
+}
+
+const Connector::Relay* Connector::find_relay(const SocketAddress& relayed) const {
+    const auto relay = std::ranges::find(relays_, std::optional{relayed}, &Relay::relayed);
+    return relay == relays_.end() ? nullptr : &*relay;
+}
+
+// The oldest is lost: route() and local_description() tell what is so now.
+void Connector::queue_event(Event event) {
+    if (events_.size() == limits::most_queued_events) events_.pop_front();
+    events_.push_back(std::move(event));
+}
+
+}  // namespace stile::connect
