@@ -29,6 +29,9 @@ enum class Qop : std::uint8_t { Auth, AuthInt };
 
 std::string_view qop_text(Qop qop);
 
+// nc-value: "0000000a".
+std::string nonce_count_text(std::uint32_t count);
+
 // Whether the previous nonce was the only thing wrong.
 enum class Staleness : std::uint8_t { Fresh, Stale };
 
@@ -57,7 +60,6 @@ struct Credentials {
     std::string uri;       // as written
     std::string response;  // hexadecimal digits; empty before a first challenge
     AuthAlgorithm algorithm = AuthAlgorithm::Md5;
-    // Whether the algorithm is written out: a client repeats what the challenge said.
     std::optional<std::string> opaque;
     std::optional<Qop> qop;
     std::string cnonce;             // with qop only

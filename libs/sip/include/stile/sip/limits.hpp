@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,6 +19,14 @@ struct ParseLimits {
     std::size_t line_octets = 16'384;
     friend bool operator==(const ParseLimits&, const ParseLimits&) = default;
 };
+
+// The smaller of what is asked for and the library's maxima.
+constexpr ParseLimits bounded(const ParseLimits& asked) {
+    constexpr ParseLimits most;
+    return {.message_octets = std::min(asked.message_octets, most.message_octets),
+            .header_lines = std::min(asked.header_lines, most.header_lines),
+            .line_octets = std::min(asked.line_octets, most.line_octets)};
+}
 
 // Elements of one list header field over all its lines: 70 is the usual Max-Forwards, so no honest
 // request carries more Via or Record-Route values. RFC 3261 Section 8.1.1.6.

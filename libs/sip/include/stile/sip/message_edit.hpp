@@ -15,7 +15,7 @@ namespace stile::sip {
 // another element reads and it does not. Content-Length is corrected, and added where it is absent.
 class MessageEdit {
 public:
-    // Requires: the message outlives the edit.
+    // Requires: the message outlives the edit, and is not the head of a ParseFailure.
     explicit MessageEdit(const Message& message);
     explicit MessageEdit(const Message&&) = delete;
 
@@ -72,6 +72,7 @@ private:
     Text of_message(std::string_view text) const;
     Text add_text(std::string_view text);
     Line line(HeaderName name, std::string_view value);
+    void set_or_erase(std::size_t index, std::string_view value);
     // The first (or last) line of that name, or lines_.size().
     std::size_t first(HeaderName name) const;
     std::size_t last(HeaderName name) const;

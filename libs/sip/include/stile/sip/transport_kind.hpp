@@ -19,10 +19,14 @@ std::optional<TransportKind> transport_kind_of(std::string_view text);
 constexpr Port default_port(TransportKind kind) {
     switch (kind) {
         case TransportKind::Udp:
-        case TransportKind::Tcp: return {5060};
-        case TransportKind::Tls: return {5061};
-        case TransportKind::Ws: return {80};
-        case TransportKind::Wss: return {443};
+        case TransportKind::Tcp:
+            return {5060};
+        case TransportKind::Tls:
+            return {5061};
+        case TransportKind::Ws:
+            return {80};
+        case TransportKind::Wss:
+            return {443};
     }
     return {};
 }

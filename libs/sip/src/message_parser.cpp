@@ -1,0 +1,232 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "message_parser.hpp"
+
+#include "scan.hpp"
+
+#include <stile/base/assert.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace stile::sip {
+namespace {
+
+// Enough for nearly every message; the vector then never grows.
+constexpr std::size_t usual_header_lines = 24;
+
+bool is_version(std::string_view text) {
+    if (text.size() < 7 || !iequals(text.substr(0, 4), "SIP/")) return false;
+    const std::size_t dot = text.find('.');
+    if (dot == std::string_view::npos || dot == 4 || dot + 1 == text.size()) return false;
+    for (std::size_t i = 4; i < text.size(); ++i) {
+        if (i != dot && !is_digit(text[i])) return false;
+    }
+    return true;
+}
+
+bool is_version_2(std::string_view text) { return iequals(text, "SIP/2.0"); }
+
+}  // namespace
+
+MessageParser::MessageParser(Bytes wire, const ParseLimits& limits)
+    : head_{.message = Message{}}, limits_(limits) {
+    head_.message.wire_ = std::move(wire);
+    head_.message.lines_.reserve(usual_header_lines);
+    text_ = reinterpret_cast<char*>(head_.message.wire_.data());
+    size_ = head_.message.wire_.size();
+}
+
+MessageParser::Head MessageParser::parse_head(Bytes wire, const ParseLimits& limits) {
+    MessageParser parser{std::move(wire), limits};
+    parser.run();
+    return std::move(parser.head_);
+}
+
+Message MessageParser::parse_own(Bytes wire) {
+    constexpr auto none = std::size_t{0xFFFF'FFFF};
+    auto head = parse_head(std::move(wire),
+                           {.message_octets = none, .header_lines = none, .line_octets = none});
+    STILE_ASSERT(!head.error && head.content_length == head.message.body().size());
+    return std::move(head.message);
+}
+
+ParseFailure MessageParser::failure(Head head) {
+    ParseFailure failure{.error = head.error.value_or(ParseError::BadStartLine),
+                         .answer = head.answer,
+                         .head = std::nullopt};
+    if (head.has_start_line) {
+        cut_body(head.message, 0);
+        failure.head = std::move(head.message);
+    }
+    return failure;
+}
+
+void MessageParser::fail(ParseError error, Status answer) {
+    if (head_.error) return;
+    head_.error = error;
+    head_.answer = answer;
+}
+
+void MessageParser::run() {
+    head_.message.body_offset_ = static_cast<std::uint32_t>(size_);
+    if (size_ > limits_.message_octets) {
+        fail(ParseError::TooLarge, status::MessageTooLarge);
+        size_ = limits_.message_octets;
+        head_.message.body_offset_ = static_cast<std::uint32_t>(size_);
+    }
+    while (at_ + 1 < size_ && text_[at_] == '\r' && text_[at_ + 1] == '\n') at_ += 2;
+    const auto first = next_line();
+    if (!first) return fail(ParseError::Truncated);
+    start_line(*first);
+    for (;;) {
+        const auto line = next_line();
+        if (!line) return fail(ParseError::Truncated);
+        if (line->length == 0) break;
+        if (head_.message.lines_.size() == limits_.header_lines) {
+            fail(ParseError::TooManyHeaders);
+        } else {
+            header_line(*line);
+        }
+    }
+    head_.message.body_offset_ = static_cast<std::uint32_t>(at_);
+    read_content_length();
+}
+
+std::optional<Message::Slice> MessageParser::next_line() {
+    const std::size_t begin = at_;
+    for (;;) {
+        const void* const found = std::memchr(text_ + at_, '\n', size_ - at_);
+        if (found == nullptr) return std::nullopt;
+        const auto feed = static_cast<std::size_t>(static_cast<const char*>(found) - text_);
+        // RFC 3261 Section 7: lines end with CR LF. What some take for an end of line and others do
+        // not is how header fields are smuggled.
+        const bool has_return = feed > at_ && text_[feed - 1] == '\r';
+        const std::size_t end = has_return ? feed - 1 : feed;
+        if (!has_return || std::memchr(text_ + at_, '\r', end - at_) != nullptr) {
+            fail(ParseError::BadCharacter);
+        }
+        at_ = feed + 1;
+        const bool folded = end > begin && at_ < size_ && scan::is_space(text_[at_]);
+        if (!folded) {
+            if (end - begin > limits_.line_octets) {
+                fail(ParseError::LineTooLong,
+                     begin == 0 ? status::RequestUriTooLong : status::BadRequest);
+            }
+            return Message::Slice{static_cast<std::uint32_t>(begin),
+                                  static_cast<std::uint32_t>(end - begin)};
+        }
+        std::fill(text_ + end, text_ + at_, ' ');
+    }
+}
+
+void MessageParser::start_line(Message::Slice slice) {
+    const std::string_view line{text_ + slice.offset, slice.length};
+    if (line.size() > 4 && iequals(line.substr(0, 4), "SIP/")) {
+        status_line(line, slice.offset);
+    } else {
+        request_line(line, slice.offset);
+    }
+}
+
+// SIP/2.0 SP 3DIGIT SP Reason-Phrase. A missing last space is tolerated.
+void MessageParser::status_line(std::string_view line, std::uint32_t offset) {
+    const std::size_t space = line.find(' ');
+    const std::string_view version = line.substr(0, space);
+    if (space == std::string_view::npos || !is_version(version)) {
+        return fail(ParseError::BadStartLine);
+    }
+    const std::string_view rest = line.substr(space + 1);
+    const std::string_view digits = rest.substr(0, rest.find(' '));
+    const auto code = parse_unsigned(digits, 699);
+    if (digits.size() != 3 || !code || *code < 100) return fail(ParseError::BadStatusCode);
+    Message& message = head_.message;
+    message.version_2_ = is_version_2(version);
+    message.status_ = Status{static_cast<std::uint16_t>(*code)};
+    const std::size_t reason = std::min(rest.size(), digits.size() + 1);
+    message.target_ = {static_cast<std::uint32_t>(offset + space + 1 + reason),
+                       static_cast<std::uint32_t>(rest.size() - reason)};
+    head_.has_start_line = true;
+}
+
+// Method SP Request-URI SP SIP-Version. Whatever has a method is kept, for an answer to be made.
+void MessageParser::request_line(std::string_view line, std::uint32_t offset) {
+    const std::size_t space = line.find(' ');
+    const std::string_view method = line.substr(0, space);
+    if (space == std::string_view::npos || !scan::is_token(method)) {
+        return fail(ParseError::BadStartLine);
+    }
+    Message& message = head_.message;
+    head_.has_start_line = true;
+    message.method_ = method_of(method);
+    message.start_ = {offset, static_cast<std::uint32_t>(method.size())};
+    const std::size_t last = line.rfind(' ');
+    const std::string_view version = line.substr(last + 1);
+    if (last == space || !is_version(version)) return fail(ParseError::BadStartLine);
+    message.version_2_ = is_version_2(version);
+    const std::string_view target = line.substr(space + 1, last - space - 1);
+    if (target.empty() || target.find_first_of(" \t") != std::string_view::npos) {
+        fail(ParseError::BadStartLine);
+    }
+    message.target_ = {static_cast<std::uint32_t>(offset + space + 1),
+                       static_cast<std::uint32_t>(target.size())};
+}
+
+void MessageParser::header_line(Message::Slice slice) {
+    const char* const line = text_ + slice.offset;
+    std::size_t name_end = 0;
+    while (name_end < slice.length && scan::is(line[name_end], scan::Class::Token)) ++name_end;
+    std::size_t colon = name_end;
+    while (colon < slice.length && scan::is_space(line[colon])) ++colon;
+    if (name_end == 0 || colon == slice.length || line[colon] != ':' || name_end > 0xFFFF) {
+        return fail(ParseError::BadHeader);
+    }
+    std::size_t begin = colon + 1;
+    std::size_t end = slice.length;
+    while (begin < end && scan::is_space(line[begin])) ++begin;
+    while (end > begin && scan::is_space(line[end - 1])) --end;
+    head_.message.lines_.push_back({
+        .value = {static_cast<std::uint32_t>(slice.offset + begin),
+                  static_cast<std::uint32_t>(end - begin)},
+        .name_offset = slice.offset,
+        .name_length = static_cast<std::uint16_t>(name_end),
+        .name = header_name_of({line, name_end}),
+    });
+}
+
+void MessageParser::read_content_length() {
+    for (const Message::Line& line : head_.message.lines_) {
+        if (line.name != HeaderName::ContentLength) continue;
+        const auto length = parse_unsigned(head_.message.text(line.value), 0xFFFF'FFFF);
+        if (!length || head_.content_length) return fail(ParseError::BadContentLength);
+        head_.content_length = static_cast<std::uint32_t>(*length);
+    }
+}
+
+std::expected<Message, ParseFailure> parse_message(Bytes datagram, const ParseLimits& limits) {
+    auto head = MessageParser::parse_head(std::move(datagram), bounded(limits));
+    if (!head.error && head.content_length) {
+        const std::size_t there = head.message.body().size();
+        if (*head.content_length > there) {
+            head.error = ParseError::Truncated;
+            head.answer = status::BadRequest;
+        } else {
+            MessageParser::cut_body(head.message, *head.content_length);
+        }
+    }
+    if (head.error) return std::unexpected(MessageParser::failure(std::move(head)));
+    return std::move(head.message);
+}
+
+std::expected<Message, ParseFailure> parse_message(BytesView datagram, const ParseLimits& limits) {
+    return parse_message(to_bytes(datagram), limits);
+}
+
+bool is_keep_alive(BytesView datagram) {
+    return std::ranges::all_of(datagram, [](std::byte octet) {
+        return octet == std::byte{'\r'} || octet == std::byte{'\n'} || octet == std::byte{0};
+    });
+}
+
+}  // namespace stile::sip

@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/text.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// The one tokeniser: parsers, editors and comparisons all cut text with these. After unfolding,
+// white space is SP and HT only.
+namespace stile::sip::scan {
+
+enum Class : std::uint8_t {
+    Token = 1,         // token, RFC 3261 Section 25.1
+    Word = 2,          // word: Call-ID
+    Unreserved = 4,    // unreserved: alphanum / mark
+    UserExtra = 8,     // user-unreserved
+    ParamExtra = 16,   // param-unreserved
+    HeaderExtra = 32,  // hnv-unreserved
+    HeaderValue = 64,  // what an unquoted header parameter value may hold here, see is_plain_value
+    Uric = 128,        // RFC 2396 uric and what is seen in other schemes
+};
+
+constexpr std::array<std::uint8_t, 256> make_classes() {
+    std::array<std::uint8_t, 256> classes{};
+    const auto mark = [&classes](std::string_view characters, unsigned bits) {
+        for (const char c : characters) {
+            auto& entry = classes[static_cast<unsigned char>(c)];
+            entry = static_cast<std::uint8_t>(entry | bits);
+        }
+    };
+    for (int c = 0x21; c < 0x7F; ++c) {
+        const char character = static_cast<char>(c);
+        const std::string_view one{&character, 1};
+        if (is_alnum(character)) mark(one, Token | Word | Unreserved | Uric);
+        if (std::string_view{"\",;<>\\"}.find(character) == std::string_view::npos) {
+            mark(one, HeaderValue);
+        }
+    }
+    mark("-.!%*_+`'~", Token);
+    mark("-.!%*_+`'~()<>:\\\"/[]?{}", Word);
+    mark("-_.!~*'()", Unreserved | Uric);
+    mark("&=+$,;?/", UserExtra | Uric);
+    mark("[]/:&+$", ParamExtra);
+    mark("[]/?:+$", HeaderExtra);
+    mark(":@%#[]", Uric);
+    return classes;
+}
+
+inline constexpr std::array<std::uint8_t, 256> classes = make_classes();
+
+constexpr bool is(char c, unsigned bits) {
+    return (classes[static_cast<unsigned char>(c)] & bits) != 0;
+}
+constexpr bool all(std::string_view text, unsigned bits) {
+    for (const char c : text) {
+        if (!is(c, bits)) return false;
+    }
+    return true;
+}
+constexpr bool is_token(std::string_view text) { return !text.empty() && all(text, Token); }
+
+constexpr bool is_space(char c) { return c == ' ' || c == '\t'; }
+constexpr void skip_space(std::string_view& text) {
+    std::size_t i = 0;
+    while (i < text.size() && is_space(text[i])) ++i;
+    text.remove_prefix(i);
+}
+constexpr std::string_view trimmed(std::string_view text) {
+    skip_space(text);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+// Takes the characters of these classes from the front.
+constexpr std::string_view take(std::string_view& text, unsigned bits) {
+    std::size_t i = 0;
+    while (i < text.size() && is(text[i], bits)) ++i;
+    const std::string_view taken = text.substr(0, i);
+    text.remove_prefix(i);
+    return taken;
+}
+inline std::string_view take_token(std::string_view& text) { return take(text, Token); }
+
+// Takes `c` with white space on both sides of it.
+constexpr bool take_separator(std::string_view& text, char c) {
+    std::string_view rest = text;
+    skip_space(rest);
+    if (rest.empty() || rest.front() != c) return false;
+    rest.remove_prefix(1);
+    skip_space(rest);
+    text = rest;
+    return true;
+}
+
+// Takes a quoted-string, which the result includes the marks of. Empty if it is not closed.
+constexpr std::optional<std::string_view> take_quoted(std::string_view& text) {
+    if (text.empty() || text.front() != '"') return std::nullopt;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '\\') {
+            ++i;
+        } else if (text[i] == '"') {
+            const std::string_view taken = text.substr(0, i + 1);
+            text.remove_prefix(i + 1);
+            return taken;
+        }
+    }
+    return std::nullopt;
+}
+
+// Where `separator` first stands outside of quotation marks and angle brackets; else npos.
+constexpr std::size_t find_outside(std::string_view text, char separator) {
+    bool quoted = false;
+    bool bracketed = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quoted) {
+            if (c == '\\') {
+                ++i;
+            } else if (c == '"') {
+                quoted = false;
+            }
+        } else if (bracketed) {
+            bracketed = c != '>';
+        } else if (c == separator) {
+            return i;
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '<') {
+            bracketed = true;
+        }
+    }
+    return std::string_view::npos;
+}
+
+// Takes what stands before the separator, and the separator; all of it if there is none.
+constexpr std::string_view take_element(std::string_view& text, char separator) {
+    const std::size_t at = find_outside(text, separator);
+    const std::string_view taken = text.substr(0, at);
+    text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
+    return trimmed(taken);
+}
+
+// Without the marks and the backslashes of quoted-pairs; other text as it is.
+std::string unquoted(std::string_view text);
+// With marks, and a backslash before what needs one. CR and LF become spaces.
+std::string quoted(std::string_view text);
+
+// Characters of the classes, and "%" with two hexadecimal digits.
+bool is_escaped_text(std::string_view text, unsigned bits);
+int hex_value(char c);  // -1 if it is not a digit
+
+}  // namespace stile::sip::scan

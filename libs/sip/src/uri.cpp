@@ -1,0 +1,380 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "scan.hpp"
+
+#include <stile/base/try.hpp>
+#include <stile/sip/uri.hpp>
+
+#include <vector>
+
+namespace stile::sip {
+namespace {
+
+using scan::Class;
+
+constexpr std::string_view reserved = ";/?:@&=+$,";  // RFC 2396 Section 2.2
+constexpr std::string_view hex_digits = "0123456789ABCDEF";
+
+void append_escaped(std::string& text, char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    text += '%';
+    text += hex_digits[octet >> 4U];
+    text += hex_digits[octet & 0x0FU];
+}
+
+std::string escape(std::string_view text, unsigned allowed) {
+    std::string result;
+    for (const char c : text) {
+        if (scan::is(c, allowed)) {
+            result += c;
+        } else {
+            append_escaped(result, c);
+        }
+    }
+    return result;
+}
+
+std::optional<char> escaped_octet(std::string_view text, std::size_t at) {
+    if (text[at] != '%' || at + 2 >= text.size()) return std::nullopt;
+    const int high = scan::hex_value(text[at + 1]);
+    const int low = scan::hex_value(text[at + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    return static_cast<char>(high * 16 + low);
+}
+
+// Two texts are equivalent exactly when these are equal: an escape stands for its character unless
+// that is reserved. RFC 3261 Section 19.1.4.
+std::string canonical(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto octet = escaped_octet(text, i);
+        if (!octet) {
+            result += text[i];
+            continue;
+        }
+        if (reserved.find(*octet) == std::string_view::npos && *octet != '%') {
+            result += *octet;
+        } else {
+            append_escaped(result, *octet);
+        }
+        i += 2;
+    }
+    return result;
+}
+
+bool equivalent(std::string_view left, std::string_view right) {
+    return left == right || canonical(left) == canonical(right);
+}
+bool equivalent(const std::optional<std::string>& left, const std::optional<std::string>& right) {
+    if (!left || !right) return left.has_value() == right.has_value();
+    return equivalent(std::string_view{*left}, std::string_view{*right});
+}
+bool equivalent_in_any_case(std::optional<std::string_view> left,
+                            std::optional<std::string_view> right) {
+    if (!left || !right) return left.has_value() == right.has_value();
+    return iequals(canonical(*left), canonical(*right));
+}
+
+// `transport` is not in the list of RFC 3261 Section 19.1.4, but in its examples:
+// sip:bob@biloxi.com does not equal sip:bob@biloxi.com;transport=udp.
+bool matters_alone(std::string_view parameter) {
+    for (const std::string_view name : {"user", "ttl", "method", "maddr", "transport"}) {
+        if (iequals(parameter, name)) return true;
+    }
+    return false;
+}
+
+bool parameters_match(const Parameters& left, const Parameters& right) {
+    for (const Parameter& mine : left) {
+        const auto theirs = right.find(mine.name);
+        if (!theirs) {
+            if (matters_alone(mine.name)) return false;
+        } else if (!equivalent_in_any_case(mine.value, theirs->value)) {
+            return false;
+        }
+    }
+    for (const Parameter& theirs : right) {
+        if (matters_alone(theirs.name) && !left.contains(theirs.name)) return false;
+    }
+    return true;
+}
+
+// RFC 3966 Section 4: all parameters count, in any order.
+bool all_parameters_match(const Parameters& left, const Parameters& right) {
+    if (left.count() != right.count()) return false;
+    for (const Parameter& mine : left) {
+        const auto theirs = right.find(mine.name);
+        if (!theirs || !equivalent_in_any_case(mine.value, theirs->value)) return false;
+    }
+    return true;
+}
+
+// Each header of the left stands once in the right, which has as many.
+bool headers_match(std::string_view left, std::string_view right) {
+    if (left.empty() || right.empty()) return left.empty() == right.empty();
+    std::vector<std::string_view> open;
+    while (!right.empty()) open.push_back(take_until(right, '&'));
+    while (!left.empty()) {
+        std::string_view value = take_until(left, '&');
+        const std::string_view name = take_until(value, '=');
+        bool found = false;
+        for (std::size_t i = 0; i < open.size() && !found; ++i) {
+            std::string_view other = open[i];
+            const std::string_view other_name = take_until(other, '=');
+            if (!iequals(canonical(name), canonical(other_name))) continue;
+            if (!equivalent(value, other)) continue;
+            open[i] = open.back();
+            open.pop_back();
+            found = true;
+        }
+        if (!found) return false;
+    }
+    return open.empty();
+}
+
+std::string dialled(std::string_view number) {
+    std::string digits;
+    for (const char c : number) {
+        if (std::string_view{"-.()"}.find(c) == std::string_view::npos) digits += ascii_lower(c);
+    }
+    return digits;
+}
+
+bool are_headers(std::string_view text) {
+    if (text.empty()) return false;
+    while (!text.empty()) {
+        std::string_view value = take_until(text, '&');
+        const std::size_t equals = value.find('=');
+        if (equals == std::string_view::npos || equals == 0) return false;
+        if (!scan::is_escaped_text(take_until(value, '='),
+                                   Class::Unreserved | Class::HeaderExtra)) {
+            return false;
+        }
+        if (!scan::is_escaped_text(value, Class::Unreserved | Class::HeaderExtra)) return false;
+    }
+    return true;
+}
+
+std::expected<void, ParseError> parse_user(std::string_view text, Uri& uri) {
+    const std::size_t colon = text.find(':');
+    const std::string_view user = text.substr(0, colon);
+    if (user.empty()) return std::unexpected(ParseError::BadUri);
+    if (!scan::is_escaped_text(user, Class::Unreserved | Class::UserExtra)) {
+        return std::unexpected(user.contains('%') ? ParseError::BadEscape : ParseError::BadUri);
+    }
+    uri.user = user;
+    if (colon == std::string_view::npos) return {};
+    const std::string_view password = text.substr(colon + 1);
+    for (const char c : password) {
+        if (std::string_view{";/?"}.find(c) != std::string_view::npos) {
+            return std::unexpected(ParseError::BadUri);
+        }
+    }
+    if (!scan::is_escaped_text(password, Class::Unreserved | Class::UserExtra)) {
+        return std::unexpected(ParseError::BadUri);
+    }
+    uri.password = password;
+    return {};
+}
+
+std::expected<void, ParseError> parse_host_port(std::string_view text, Uri& uri) {
+    std::size_t host_end = text.find(':');
+    if (!text.empty() && text.front() == '[') {
+        host_end = text.find(']');
+        if (host_end == std::string_view::npos) return std::unexpected(ParseError::BadHost);
+        ++host_end;
+    }
+    uri.host = STILE_TRY(Host::parse(text.substr(0, host_end)));
+    if (host_end >= text.size()) return {};
+    if (text[host_end] != ':') return std::unexpected(ParseError::BadHost);
+    const auto port = parse_unsigned(text.substr(host_end + 1), 0xFFFF);
+    if (!port) return std::unexpected(ParseError::BadPort);
+    uri.port = Port{static_cast<std::uint16_t>(*port)};
+    return {};
+}
+
+std::expected<Uri, ParseError> parse_sip(std::string_view rest, Scheme scheme) {
+    Uri uri;
+    uri.scheme = scheme;
+    // Neither the host nor what follows it can hold an "@", and the user part only escaped.
+    if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
+        if (const auto user = parse_user(rest.substr(0, at), uri); !user) {
+            return std::unexpected(user.error());
+        }
+        rest.remove_prefix(at + 1);
+    }
+    const std::size_t host_end = rest.find_first_of(";?");
+    if (const auto host = parse_host_port(rest.substr(0, host_end), uri); !host) {
+        return std::unexpected(host.error());
+    }
+    if (host_end == std::string_view::npos) return uri;
+    rest.remove_prefix(host_end);
+    const std::size_t question = rest.find('?');
+    uri.parameters = STILE_TRY(Parameters::parse(rest.substr(0, question), ParameterSyntax::Uri));
+    if (question != std::string_view::npos) {
+        uri.headers = rest.substr(question + 1);
+        if (!are_headers(uri.headers)) return std::unexpected(ParseError::BadUri);
+    }
+    return uri;
+}
+
+std::expected<Uri, ParseError> parse_tel(std::string_view rest) {
+    Uri uri;
+    uri.scheme = Scheme::Tel;
+    const std::string_view number = rest.substr(0, rest.find(';'));
+    rest.remove_prefix(number.size());
+    bool has_digit = false;
+    for (std::size_t i = 0; i < number.size(); ++i) {
+        const char c = number[i];
+        const bool digit = scan::hex_value(c) >= 0 || c == '*' || c == '#';
+        const bool separator = std::string_view{"-.()"}.find(c) != std::string_view::npos;
+        if (!digit && !separator && !(c == '+' && i == 0)) {
+            return std::unexpected(ParseError::BadUri);
+        }
+        has_digit = has_digit || digit;
+    }
+    if (!has_digit) return std::unexpected(ParseError::BadUri);
+    uri.user = number;
+    uri.parameters = STILE_TRY(Parameters::parse(rest, ParameterSyntax::Uri));
+    return uri;
+}
+
+bool is_scheme(std::string_view text) {
+    if (text.empty() || !is_alpha(text.front())) return false;
+    for (const char c : text) {
+        if (!is_alnum(c) && c != '+' && c != '-' && c != '.') return false;
+    }
+    return true;
+}
+
+std::string_view scheme_text(Scheme scheme) {
+    switch (scheme) {
+        case Scheme::Sip:
+            return "sip:";
+        case Scheme::Sips:
+            return "sips:";
+        case Scheme::Tel:
+            return "tel:";
+        case Scheme::Other:
+            return "";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::expected<Uri, ParseError> Uri::parse(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos || colon + 1 == text.size()) {
+        return std::unexpected(ParseError::BadUri);
+    }
+    const std::string_view scheme = text.substr(0, colon);
+    const std::string_view rest = text.substr(colon + 1);
+    if (iequals(scheme, "sip")) return parse_sip(rest, Scheme::Sip);
+    if (iequals(scheme, "sips")) return parse_sip(rest, Scheme::Sips);
+    if (iequals(scheme, "tel")) return parse_tel(rest);
+    if (!is_scheme(scheme) || !scan::all(rest, Class::Uric)) {
+        return std::unexpected(ParseError::BadUri);
+    }
+    Uri uri;
+    uri.scheme = Scheme::Other;
+    uri.other = text;
+    return uri;
+}
+
+std::string Uri::to_string() const {
+    if (scheme == Scheme::Other) return other;
+    std::string text{scheme_text(scheme)};
+    if (scheme == Scheme::Tel) return text + user.value_or("") + parameters.text();
+    if (user) {
+        text += *user;
+        if (password) {
+            text += ':';
+            text += *password;
+        }
+        text += '@';
+    }
+    text += host.text();
+    if (port) {
+        text += ':';
+        text += std::to_string(port->value);
+    }
+    text += parameters.text();
+    if (!headers.empty()) {
+        text += '?';
+        text += headers;
+    }
+    return text;
+}
+
+bool operator==(const Uri& left, const Uri& right) {
+    if (left.scheme != right.scheme) return false;
+    switch (left.scheme) {
+        case Scheme::Other:
+            return left.other == right.other;
+        case Scheme::Tel:
+            return dialled(left.user.value_or("")) == dialled(right.user.value_or("")) &&
+                   all_parameters_match(left.parameters, right.parameters);
+        case Scheme::Sip:
+        case Scheme::Sips:
+            break;
+    }
+    return left.port == right.port && left.host == right.host &&
+           equivalent(left.user, right.user) && equivalent(left.password, right.password) &&
+           parameters_match(left.parameters, right.parameters) &&
+           headers_match(left.headers, right.headers);
+}
+
+std::string address_of_record(const Uri& uri) {
+    if (uri.scheme == Scheme::Other) return uri.other;
+    std::string text{scheme_text(uri.scheme)};
+    if (uri.scheme == Scheme::Tel) return text + dialled(uri.user.value_or(""));
+    if (uri.user) {
+        // A reserved character that was escaped stays so: it names somebody else than the bare one.
+        for (std::size_t i = 0; i < uri.user->size(); ++i) {
+            const auto octet = escaped_octet(*uri.user, i);
+            const char c = octet.value_or((*uri.user)[i]);
+            if (octet) i += 2;
+            if (scan::is(c, Class::Unreserved) || (!octet && scan::is(c, Class::UserExtra))) {
+                text += c;
+            } else {
+                append_escaped(text, c);
+            }
+        }
+        text += '@';
+    }
+    if (uri.host.address()) {
+        text += Host{*uri.host.address()}.text();
+    } else {
+        text += to_lower(uri.host.text());
+    }
+    if (uri.port) {
+        text += ':';
+        text += std::to_string(uri.port->value);
+    }
+    return text;
+}
+
+std::string unescape(std::string_view text) {
+    std::string plain;
+    plain.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto octet = escaped_octet(text, i);
+        plain += octet.value_or(text[i]);
+        if (octet) i += 2;
+    }
+    return plain;
+}
+
+std::string escape_user(std::string_view text) {
+    return escape(text, Class::Unreserved | Class::UserExtra);
+}
+std::string escape_parameter(std::string_view text) {
+    return escape(text, Class::Unreserved | Class::ParamExtra);
+}
+std::string escape_header(std::string_view text) {
+    return escape(text, Class::Unreserved | Class::HeaderExtra);
+}
+
+}  // namespace stile::sip
