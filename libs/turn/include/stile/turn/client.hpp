@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/socket_address.hpp>
+#include <stile/base/time.hpp>
+#include <stile/crypto/random_stream.hpp>
+#include <stile/stun/attributes/turn.hpp>
+#include <stile/stun/client_transaction.hpp>
+#include <stile/stun/long_term_client.hpp>
+#include <stile/turn/channel_data.hpp>
+#include <stile/turn/client_flow.hpp>
+#include <stile/turn/limits.hpp>
+
+#include <deque>
+#include <list>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stile::turn {
+
+enum class FamilyWish : std::uint8_t {
+    ServerDefault,  // IPv4, RFC 8656 Section 7.2
+    V4,
+    V6,
+    Both,  // a dual allocation; one family alone is a success, too
+};
+
+struct ClientConfig {
+    ClientTransport transport = ClientTransport::Udp;
+    std::string username;  // through OpaqueString, as the password
+    std::string password;
+    FamilyWish family = FamilyWish::ServerDefault;
+    std::optional<std::chrono::seconds> lifetime;  // the server decides
+    std::optional<stun::EvenPort> even_port;
+    std::optional<stun::ReservationToken> reservation;  // excludes family and even_port
+    // Asks for Fragmentation::Forbidden to be possible. A server that cannot is asked again
+    // without.
+    enum class DontFragment : std::uint8_t { NotNeeded, Wanted };
+    DontFragment dont_fragment = DontFragment::NotNeeded;
+    std::string software;                 // absent if empty
+    stun::RetransmitSchedule retransmit;  // over UDP and DTLS
+};
+
+// Why something was refused. Each code of RFC 8656 Sections 7.4 and 19 has its own value, because
+// each asks for something else of the application.
+enum class FailureKind : std::uint8_t {
+    TryAlternate,                  // 300: the same with Failure::alternate
+    BadRequest,                    // 400
+    Unauthenticated,               // 401 despite credentials: wrong or expired
+    Forbidden,                     // 403: the peer, or the whole allocation, by policy
+    UnknownAttribute,              // 420
+    AllocationMismatch,            // 437 to Allocate: use another local port
+    AddressFamilyNotSupported,     // 440: never ask this server for the family again
+    WrongCredentials,              // 441
+    UnsupportedTransportProtocol,  // 442
+    PeerFamilyMismatch,            // 443: no relayed address of the peer's family
+    QuotaReached,                  // 486: wait a minute or more
+    InsufficientCapacity,          // 508: wait a minute, or ask without special wishes
+    ServerError,                   // 500 and what is not known
+    TimedOut,                      // no answer
+    Unreachable,                   // the network or the connection says so
+    IntegrityViolated,             // answers came, none authentic
+    ProtocolViolated,              // an authentic answer lacks what it must have
+};
+
+struct Failure {
+    FailureKind kind = FailureKind::ServerError;
+    std::uint16_t code = 0;  // of the server, 0 where none
+    std::string reason;      // the server's words
+    std::optional<SocketAddress> alternate;
+};
+
+// One allocation on one server: makes it, keeps it alive, and holds the permissions and channels
+// that the application asks for, until released. RFC 8656. It starts with its construction.
+class Client {
+public:
+    struct Allocated {
+        std::vector<SocketAddress> relayed;  // one, or one a family
+        SocketAddress mapped;                // the client as the server sees it
+        Duration lifetime;
+        std::optional<stun::ReservationToken> reservation;  // for EVEN-PORT with Reserve
+        std::optional<FailureKind> missing_family;          // of a dual allocation
+    };
+    // There is no allocation, and none will come: make another client.
+    struct Failed {
+        Failure failure;
+    };
+    // Both are said at the first success, not at each refresh.
+    struct PermissionInstalled {
+        IpAddress peer;
+    };
+    struct ChannelBound {
+        SocketAddress peer;
+        ChannelNumber channel;
+    };
+    // Also when a refresh is refused; it is not tried again unless asked for again.
+    struct PermissionFailed {
+        IpAddress peer;
+        Failure failure;
+    };
+    struct ChannelFailed {
+        SocketAddress peer;
+        Failure failure;
+    };
+    // The allocation lives on, and refreshing is tried again until it expires.
+    struct RefreshFailed {
+        Failure failure;
+    };
+    // The allocation was there, and is no more, with its permissions and channels.
+    struct Expired {};
+    struct Released {};
+    // A router reported about a datagram to the peer; port 0 where it is not known.
+    // RFC 8656 Section 11.6.
+    struct PeerUnreachable {
+        SocketAddress peer;
+        stun::Icmp icmp;
+    };
+    using Event =
+        std::variant<Allocated, Failed, PermissionInstalled, PermissionFailed, ChannelBound,
+                     ChannelFailed, RefreshFailed, Expired, Released, PeerUnreachable>;
+
+    // Views into the message that it came in.
+    struct PeerData {
+        SocketAddress peer;
+        BytesView payload;
+    };
+
+    // Requires: a schedule as for ClientTransaction, and the rules that ClientConfig states.
+    Client(Instant now, ClientConfig config, crypto::RandomStream random);
+
+    // One whole message from the server: a datagram, or what framed_size cut from a stream.
+    [[nodiscard]] std::optional<PeerData> handle_message(Instant now, BytesView message);
+    void handle_timeout(Instant now);
+    // The connection is gone, or an ICMP error from the server's address came.
+    void handle_unreachable(Instant now);
+
+    // Commands. Those that come before the allocation wait for it.
+    enum class Accepted : std::uint8_t { Yes, LimitReached, Ended };
+    // Installs a permission and keeps it alive. Asking again is safe.
+    Accepted permit(Instant now, const IpAddress& peer);
+    // Binds a channel, with its permission, and keeps it alive.
+    Accepted bind_channel(Instant now, const SocketAddress& peer);
+    // Lets the permission and the channels of the peer run out.
+    void forget(const IpAddress& peer);
+    // On the channel if one is bound, otherwise as a Send indication.
+    enum class Sent : std::uint8_t {
+        Queued,
+        NotPermitted,  // no permission is known to be there, RFC 8656 Section 11.1
+        TooLarge,
+        QueueFull,
+    };
+    Sent send(Instant now, const SocketAddress& peer, BytesView payload,
+              ClientConfig::DontFragment fragment = ClientConfig::DontFragment::NotNeeded);
+    // The channel to put before payload that the sender writes itself, with channel_header.
+    std::optional<ChannelNumber> channel_of(Instant now, const SocketAddress& peer) const;
+    // Deletes the allocation on the server; Released or Expired follows.
+    void release(Instant now);
+
+    std::optional<BytesView> poll_transmit();  // to the server; until the next non-const call
+    std::optional<Event> poll_event();
+    std::optional<Instant> poll_timeout() const;
+
+    const std::vector<SocketAddress>& relayed() const { return relayed_; }
+
+private:
+    enum class State : std::uint8_t { Allocating, Allocated, Releasing, Ended };
+    enum class Operation : std::uint8_t { Allocate, Refresh, Release, Permit, Bind };
+    enum class Flight : std::uint8_t { Idle, UnderWay };
+
+    struct Permission {
+        IpAddress peer;
+        std::optional<Instant> installed_until;
+        std::optional<Instant> due;  // absent: nobody wants it any more
+        Flight flight = Flight::Idle;
+    };
+    // At position number - ChannelNumber::first.
+    struct Channel {
+        SocketAddress peer;
+        std::optional<Instant> bound_until;
+        std::optional<Instant> permitted_until;
+        std::optional<Instant> due;
+        Flight flight = Flight::Idle;
+    };
+    struct Transaction {
+        Operation operation;
+        SocketAddress peer;  // of Permit and Bind
+        stun::ClientTransaction machine;
+    };
+
+    ChannelNumber number_of(const Channel& channel) const;
+    Permission* find_permission(const IpAddress& peer);
+    const Permission* find_permission(const IpAddress& peer) const;
+    Channel* find_channel(const SocketAddress& peer);
+    const Channel* find_channel(const SocketAddress& peer) const;
+    bool is_permitted(Instant now, const IpAddress& peer) const;
+    Channel* free_channel(Instant now);
+
+    void start(Instant now, Operation operation, const SocketAddress& peer = {});
+    Bytes build(Operation operation, const SocketAddress& peer);
+    void add_allocate_attributes(stun::MessageBuilder& builder) const;
+    // Starts what is due, as far as transactions are free, then collects what the machines want.
+    void pump(Instant now);
+    void start_due(Instant now);
+    void collect(Instant now);
+    void handle_response(Instant now, const stun::MessageView& response);
+    std::optional<PeerData> handle_channel_data(Instant now, BytesView message);
+    std::optional<PeerData> handle_data(Instant now, const stun::MessageView& indication);
+
+    void succeed(Instant now, const Transaction& transaction, const stun::MessageView& response);
+    void on_allocated(Instant now, const stun::MessageView& response);
+    void on_permitted(Instant now, const IpAddress& peer);
+    void on_bound(Instant now, const SocketAddress& peer);
+    void fail(Instant now, const Transaction& transaction, Failure failure);
+    void fail_permission(Instant now, const IpAddress& peer, Failure failure);
+    void fail_channel(Instant now, const SocketAddress& peer, Failure failure);
+    void set_lifetime(Instant now, Duration lifetime);
+    void end(Event event);
+    void notify(Event event);
+    void transmit(Bytes message);
+
+    ClientConfig config_;
+    stun::LongTermClient authentication_;
+    crypto::RandomStream random_;
+    State state_ = State::Allocating;
+    std::vector<SocketAddress> relayed_;
+    std::optional<Instant> expires_;
+    std::optional<Instant> refresh_due_;
+    std::vector<Permission> permissions_;
+    std::vector<Channel> channels_;
+    std::list<Transaction> transactions_;
+    std::deque<Bytes> queue_;
+    Bytes polled_;  // what the last poll_transmit views
+    std::deque<Event> events_;
+};
+
+}  // namespace stile::turn

@@ -1,0 +1,227 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/crypto/random_stream.hpp>
+#include <stile/stun/long_term_server.hpp>
+#include <stile/turn/allocation_table.hpp>
+#include <stile/turn/credential_table.hpp>
+#include <stile/turn/limits.hpp>
+#include <stile/turn/peer_policy.hpp>
+#include <stile/turn/relay.hpp>
+
+#include <deque>
+
+namespace stile::turn {
+
+enum class Offer : std::uint8_t { Offered, NotOffered };
+
+// What an expired time-limited credential still allows.
+enum class ExpiredCredential : std::uint8_t {
+    // Refreshing and using what was allocated with it in time, as most servers do it.
+    KeepsAllocations,
+    // Nothing: the allocation ends with its present lifetime.
+    EndsAllocations,
+};
+
+struct ServerConfig {
+    // Realm, nonce key and lifetime, algorithms, SOFTWARE.
+    stun::LongTermServer::Config authentication;
+    PeerPolicy peers;
+    Offer ipv4 = Offer::Offered;
+    Offer ipv6 = Offer::NotOffered;
+    // Without it EVEN-PORT and RESERVATION-TOKEN are answered with 508.
+    Offer even_ports = Offer::Offered;
+    // Whether the driver honours Fragmentation::Forbidden; without it DONT-FRAGMENT gives 420.
+    Offer dont_fragment = Offer::NotOffered;
+    ExpiredCredential expired_credential = ExpiredCredential::KeepsAllocations;
+    Duration longest_lifetime = most_lifetime;  // between default_lifetime and most_lifetime
+    std::size_t allocations = 16'000;           // at most most_allocations
+    std::size_t relays_per_user = 10;           // a dual allocation has two, a reservation one
+    std::size_t permissions = 128;              // an allocation; at most most_permissions
+    std::size_t channels = 128;                 // an allocation; at most most_channels
+    // Payload octets of all relays of a user, both directions together; the excess is dropped.
+    std::optional<TokenRate> user_bandwidth;
+    // First octet of reservation tokens, so that several cores can share the work.
+    std::uint8_t shard = 0;
+};
+
+enum class DropReason : std::uint8_t {
+    Malformed,     // neither STUN nor ChannelData that parses, or a Send without its attributes
+    NoAllocation,  // data on a 5-tuple without one
+    NoChannel,     // ChannelData on a number that is not bound
+    NoPermission,  // data from or to a peer without one
+    PeerRefused,   // a Send indication to what the policy denies
+    Bandwidth,     // over the user's rate
+    TooLarge,      // more than fits one message
+    UnknownRelay,  // from a relay that is closed already
+    QueueFull,     // an answer nobody fetched
+    count,
+};
+
+struct ServerCounters {
+    std::uint64_t packets_to_peers = 0;
+    std::uint64_t octets_to_peers = 0;  // payload, as the next
+    std::uint64_t packets_to_clients = 0;
+    std::uint64_t octets_to_clients = 0;
+    std::uint64_t allocations_made = 0;
+    std::uint64_t requests_refused = 0;
+    std::array<std::uint64_t, static_cast<std::size_t>(DropReason::count)> dropped{};
+};
+
+// All allocations behind any number of listeners of one shard. RFC 8656.
+//
+// Relayed data never waits here: handle_client and handle_peer return what is to be sent, as parts
+// that view the datagram they were given, so a driver can collect a batch and send it before it
+// reuses the receive buffers. Nothing is allocated or copied for it. Answers to requests are queued
+// for poll_transmit.
+class Server {
+public:
+    // Both sides of a relay appear and disappear; for logs and accounting.
+    struct AllocationOpened {
+        ClientFlow flow;
+        std::string username;
+        std::vector<SocketAddress> relayed;
+    };
+    struct AllocationClosed {
+        ClientFlow flow;
+        std::string username;
+    };
+    using Event = std::variant<RelayWanted, RelayClosed, AllocationOpened, AllocationClosed>;
+
+    // Whether who caused the answer has shown a valid credential (and thereby that it receives at
+    // its address). Answers to others are what reflection attacks ask for: limit their rate.
+    enum class Trust : std::uint8_t { Authenticated, Unauthenticated };
+    struct Transmit {
+        ClientFlow flow;
+        BytesView message;  // valid until the next call that is not const
+        Trust trust = Trust::Unauthenticated;
+    };
+
+    // `wall` is the time at `now`, for nonces and time-limited credentials.
+    // Requires: the limits of ServerConfig.
+    Server(Instant now, WallTime wall, ServerConfig config, crypto::RandomStream random);
+
+    // One whole message from a client: a datagram, or what framed_size cut from a stream.
+    [[nodiscard]] std::optional<Relayed> handle_client(Instant now, const ClientFlow& flow,
+                                                       BytesView message);
+    // A datagram that arrived at a relay socket.
+    [[nodiscard]] std::optional<ToClient> handle_peer(Instant now, RelayId relay,
+                                                      const SocketAddress& peer, BytesView payload);
+    // An ICMP error about a datagram that the relay sent to the peer; port 0 where the system does
+    // not tell. `error_data` is the MTU for the types that have one. RFC 8656 Section 11.5.
+    void handle_icmp(Instant now, RelayId relay, const SocketAddress& peer, stun::Icmp icmp);
+    // The answers to RelayWanted. `relayed` is the address that peers see, which behind a
+    // one-to-one NAT is not the socket's.
+    void handle_relay_opened(Instant now, RelayId relay, const SocketAddress& relayed);
+    void handle_relay_failed(Instant now, RelayId relay);
+    // A connection is closed: its allocation ends. RFC 8656 Section 3.1.
+    void handle_client_gone(Instant now, const ClientFlow& flow);
+    void handle_timeout(Instant now);
+    // The wall clock was read again, or stepped.
+    void set_wall_time(Instant now, WallTime wall);
+
+    // No new allocation from now on (508); what exists lives on. For a planned stop.
+    void drain();
+    // Replaces the policy for permissions and bindings from now on.
+    void set_peer_policy(PeerPolicy policy) { config_.peers = std::move(policy); }
+    CredentialTable& credentials() { return credentials_; }
+
+    std::optional<Transmit> poll_transmit();
+    std::optional<Event> poll_event();
+    std::optional<Instant> poll_timeout() const { return table_.next_deadline(); }
+
+    const ServerCounters& counters() const { return counters_; }
+    std::size_t allocations() const { return table_.allocations(); }
+    std::size_t relays() const { return table_.relays(); }
+    std::uint64_t dropped(DropReason reason) const {
+        return counters_.dropped[static_cast<std::size_t>(reason)];
+    }
+
+private:
+    // A request whose sender proved who it is.
+    struct Verified {
+        const stun::MessageView& request;
+        const ClientFlow& flow;
+        std::string username;
+        std::string owner;
+        stun::IntegrityKey key;
+        stun::IntegrityKind reply_kind;
+    };
+    // What an Allocate request asks for, after all checks that need no state.
+    struct AllocateWish;
+
+    std::optional<Relayed> handle_stun(Instant now, const ClientFlow& flow, BytesView message);
+    void handle_request(Instant now, const ClientFlow& flow, const stun::MessageView& request);
+    std::optional<Verified> authenticate(Instant now, const ClientFlow& flow,
+                                         const stun::MessageView& request);
+    void handle_allocate(Instant now, Verified& verified);
+    void handle_refresh(Instant now, const Verified& verified, Allocation& allocation);
+    void handle_create_permission(Instant now, const Verified& verified, Allocation& allocation);
+    void handle_channel_bind(Instant now, const Verified& verified, Allocation& allocation);
+
+    std::expected<AllocateWish, stun::ErrorCode> read_wish(const Verified& verified);
+    std::optional<stun::ErrorCode> check_capacity(Instant now, const Verified& verified,
+                                                  const AllocateWish& wish);
+    void open_relays(Instant now, Allocation& allocation, const AllocateWish& wish,
+                     Users::iterator user);
+    void finish_allocate(Instant now, Allocation& allocation);
+    void reserve_next(Instant now, Allocation& allocation, Relay& opened);
+    // The driver knows of its own failure; of every other end of a relay it is told.
+    enum class Driver : std::uint8_t { Knows, IsTold };
+    void fail_relay(Instant now, Relay& relay, Driver driver);
+    void free_relay(Relay& relay, Driver driver);
+    // Ends the allocation with its last relay.
+    void close_relay(Relay& relay);
+    void end_allocation(Allocation& allocation);
+    Duration lifetime_for(std::optional<Duration> requested) const;
+    Users::iterator user_of(Instant now, const std::string& owner);
+    void release_user(Users::iterator user);
+
+    std::optional<Relayed> relay_channel_data(Instant now, const ClientFlow& flow,
+                                              BytesView message);
+    std::optional<Relayed> relay_send(Instant now, const ClientFlow& flow,
+                                      const stun::MessageView& indication);
+    std::optional<Relayed> to_peer(Instant now, const Allocation& allocation,
+                                   const SocketAddress& peer, BytesView payload,
+                                   Fragmentation fragmentation);
+    std::optional<ToClient> to_client(Instant now, const Relay& relay, const SocketAddress& peer,
+                                      BytesView payload);
+    bool take_bandwidth(Instant now, Users::iterator user, std::size_t octets);
+    enum class Standing : std::uint8_t { Allowed, Forbidden };
+    Standing judge_peer(const IpAddress& peer) const;
+    Standing judge_peer(const SocketAddress& peer);
+
+    stun::MessageBuilder reply(const Verified& verified, stun::Class message_class) const;
+    void answer(const Verified& verified, stun::MessageBuilder builder);
+    Bytes seal(const Verified& verified, stun::MessageBuilder builder) const;
+    void refuse(const Verified& verified, const stun::ErrorCode& error);
+    void refuse_unknown(const Verified& verified, const stun::UnknownAttributes& unknown);
+    void queue(const ClientFlow& flow, Bytes message, Trust trust);
+    void drop(DropReason reason) { ++counters_.dropped[static_cast<std::size_t>(reason)]; }
+    WallTime wall_at(Instant now) const;
+
+    struct Answer {
+        ClientFlow flow;
+        Bytes message;
+        Trust trust;
+    };
+
+    ServerConfig config_;
+    stun::LongTermServer authenticator_;
+    CredentialTable credentials_;
+    crypto::RandomStream random_;
+    stun::IntegrityKey nobody_;  // matches nothing
+    AllocationTable table_;
+    Users users_;
+    Instant clock_instant_;
+    WallTime clock_wall_;
+    enum class Phase : std::uint8_t { Serving, Draining };
+    Phase phase_ = Phase::Serving;
+    std::deque<Answer> answers_;
+    Bytes polled_;  // the message that the last poll_transmit views
+    std::deque<Event> events_;
+    ServerCounters counters_;
+};
+
+}  // namespace stile::turn

@@ -1,0 +1,58 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/time.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace stile::turn {
+
+// Lets `rate` units a second through, and a burst after a pause.
+struct TokenRate {
+    std::uint64_t per_second = 0;  // at most 2^32
+    std::uint64_t burst = 0;       // at least what one taker takes at once
+};
+
+class TokenBucket {
+public:
+    // Full.
+    TokenBucket(Instant now, TokenRate rate) : tokens_(rate.burst), refilled_(now) {}
+
+    // True where the bucket had as many, which it then has no more.
+    bool take(Instant now, TokenRate rate, std::uint64_t count) {
+        refill(now, rate);
+        if (tokens_ < count) return false;
+        tokens_ -= count;
+        return true;
+    }
+
+    bool is_full(Instant now, TokenRate rate) {
+        refill(now, rate);
+        return tokens_ >= rate.burst;
+    }
+
+private:
+    void refill(Instant now, TokenRate rate) {
+        if (rate.per_second == 0 || now <= refilled_) return;
+        constexpr std::uint64_t second = 1'000'000'000;
+        const auto pause = static_cast<std::uint64_t>((now - refilled_).count());
+        const std::uint64_t whole = pause / second;
+        if (whole > rate.burst / rate.per_second) {
+            tokens_ = rate.burst;
+            refilled_ = now;
+            return;
+        }
+        const std::uint64_t part = pause % second * rate.per_second / second;
+        tokens_ = std::min(rate.burst, tokens_ + whole * rate.per_second + part);
+        // Only the time that the whole tokens stand for is used up.
+        const std::uint64_t used = whole * second + part * second / rate.per_second;
+        refilled_ += Duration{static_cast<std::int64_t>(used)};
+    }
+
+    std::uint64_t tokens_;
+    Instant refilled_;
+};
+
+}  // namespace stile::turn

@@ -1,0 +1,390 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+// The client's requests, and what follows from their answers. RFC 8656 Sections 7 to 12.
+#include <stile/turn/client.hpp>
+
+#include <stile/stun/attributes.hpp>
+#include <stile/stun/message_builder.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace stile::turn {
+namespace {
+
+using DontFragment = ClientConfig::DontFragment;
+
+// A transaction takes 39.5 s to give up, so a third of 300 s has room for two attempts, and half of
+// any lifetime of the server's for several.
+constexpr Duration permission_refresh = permission_lifetime * 2 / 3;
+constexpr Duration refresh_after(Duration lifetime) { return lifetime / 2; }
+constexpr Duration refresh_retry = std::chrono::seconds{10};
+// A server that says less than this is not asked more often.
+constexpr Duration least_lifetime = std::chrono::seconds{10};
+
+FailureKind kind_of(std::uint16_t code) {
+    switch (code) {
+        case 300:
+            return FailureKind::TryAlternate;
+        case 400:
+            return FailureKind::BadRequest;
+        case 401:
+        case 438:
+            return FailureKind::Unauthenticated;
+        case 403:
+            return FailureKind::Forbidden;
+        case 420:
+            return FailureKind::UnknownAttribute;
+        case 437:
+            return FailureKind::AllocationMismatch;
+        case 440:
+            return FailureKind::AddressFamilyNotSupported;
+        case 441:
+            return FailureKind::WrongCredentials;
+        case 442:
+            return FailureKind::UnsupportedTransportProtocol;
+        case 443:
+            return FailureKind::PeerFamilyMismatch;
+        case 486:
+            return FailureKind::QuotaReached;
+        case 508:
+            return FailureKind::InsufficientCapacity;
+        default:
+            return FailureKind::ServerError;
+    }
+}
+
+Failure failure_of(const stun::MessageView& response) {
+    Failure failure;
+    if (const auto error = response.get<stun::ErrorCode>()) {
+        failure.kind = kind_of(error->code);
+        failure.code = error->code;
+        failure.reason = std::string{error->reason};
+    }
+    if (const auto alternate = response.get<stun::AlternateServer>()) {
+        failure.alternate = alternate->address;
+    }
+    return failure;
+}
+
+bool refuses_dont_fragment(const stun::MessageView& response) {
+    const auto unknown = response.get<stun::UnknownAttributes>();
+    return unknown && std::ranges::count(unknown->types(), stun::AttributeType::DontFragment) != 0;
+}
+
+template <class Operation>
+stun::Method method_of(Operation operation) {
+    switch (operation) {
+        case Operation::Allocate:
+            return stun::Method::Allocate;
+        case Operation::Refresh:
+        case Operation::Release:
+            return stun::Method::Refresh;
+        case Operation::Permit:
+            return stun::Method::CreatePermission;
+        case Operation::Bind:
+            return stun::Method::ChannelBind;
+    }
+    return stun::Method::Allocate;
+}
+
+}  // namespace
+
+void Client::start(Instant now, Operation operation, const SocketAddress& peer) {
+    const auto schedule =
+        is_stream(config_.transport) ? stun::RetransmitSchedule::reliable() : config_.retransmit;
+    transactions_.push_back(
+        {.operation = operation,
+         .peer = peer,
+         .machine = stun::ClientTransaction{now, build(operation, peer), schedule}});
+}
+
+Bytes Client::build(Operation operation, const SocketAddress& peer) {
+    stun::MessageBuilder builder{stun::Class::Request, method_of(operation),
+                                 stun::TransactionId::random(random_)};
+    switch (operation) {
+        case Operation::Allocate:
+            add_allocate_attributes(builder);
+            break;
+        case Operation::Refresh:
+            if (config_.lifetime) builder.add(stun::Lifetime{*config_.lifetime});
+            break;
+        case Operation::Release:
+            builder.add(stun::Lifetime{std::chrono::seconds{0}});
+            break;
+        case Operation::Permit:
+            builder.add(stun::XorPeerAddress{peer});
+            break;
+        case Operation::Bind:
+            builder.add(stun::ChannelNumberAttribute{number_of(*find_channel(peer)).value});
+            builder.add(stun::XorPeerAddress{peer});
+            break;
+    }
+    const bool names_itself = method_of(operation) == stun::Method::Allocate ||
+                              method_of(operation) == stun::Method::Refresh;
+    if (names_itself && !config_.software.empty()) builder.add(stun::Software{config_.software});
+    authentication_.authenticate(builder);
+    builder.add_fingerprint();
+    return builder.finish();
+}
+
+void Client::add_allocate_attributes(stun::MessageBuilder& builder) const {
+    builder.add(stun::RequestedTransport{});
+    if (config_.lifetime) builder.add(stun::Lifetime{*config_.lifetime});
+    switch (config_.family) {
+        case FamilyWish::ServerDefault:
+            break;
+        case FamilyWish::V4:
+            builder.add(stun::RequestedAddressFamily{AddressFamily::V4});
+            break;
+        case FamilyWish::V6:
+            builder.add(stun::RequestedAddressFamily{AddressFamily::V6});
+            break;
+        case FamilyWish::Both:
+            builder.add(stun::AdditionalAddressFamily{AddressFamily::V6});
+            break;
+    }
+    if (config_.even_port) builder.add(*config_.even_port);
+    if (config_.reservation) builder.add(*config_.reservation);
+    if (config_.dont_fragment == DontFragment::Wanted) builder.add(stun::DontFragment{});
+}
+
+void Client::pump(Instant now) {
+    start_due(now);
+    collect(now);
+    // What ended made room.
+    start_due(now);
+    collect(now);
+}
+
+void Client::start_due(Instant now) {
+    if (state_ != State::Allocated) return;
+    const auto is_due = [&](const auto& entry) {
+        return entry.flight == Flight::Idle && entry.due && *entry.due <= now;
+    };
+    if (refresh_due_ && *refresh_due_ <= now) {
+        refresh_due_.reset();
+        start(now, Operation::Refresh);
+    }
+    for (Channel& channel : channels_) {
+        if (transactions_.size() >= most_client_transactions) return;
+        if (!is_due(channel)) continue;
+        channel.flight = Flight::UnderWay;
+        // The same request refreshes the permission.
+        Permission* permission = find_permission(channel.peer.ip);
+        if (permission != nullptr && permission->due && permission->installed_until) {
+            permission->due = std::max(*permission->due, now + permission_refresh);
+        }
+        start(now, Operation::Bind, channel.peer);
+    }
+    for (Permission& permission : permissions_) {
+        if (transactions_.size() >= most_client_transactions) return;
+        if (!is_due(permission)) continue;
+        permission.flight = Flight::UnderWay;
+        start(now, Operation::Permit, {.ip = permission.peer, .port = {}});
+    }
+}
+
+void Client::collect(Instant now) {
+    for (auto each = transactions_.begin(); each != transactions_.end();) {
+        while (const auto request = each->machine.poll_transmit()) transmit(to_bytes(*request));
+        auto event = each->machine.poll_event();
+        if (!event) {
+            ++each;
+            continue;
+        }
+        // Out of the list first: what follows may clear it.
+        const Transaction done = std::move(*each);
+        transactions_.erase(each);
+        if (const auto* answered = std::get_if<stun::ClientTransaction::Answered>(&*event)) {
+            if (const auto response = stun::MessageView::parse(answered->response)) {
+                if (response->message_class() == stun::Class::SuccessResponse) {
+                    succeed(now, done, *response);
+                } else {
+                    fail(now, done, failure_of(*response));
+                }
+            }
+        } else if (std::holds_alternative<stun::ClientTransaction::TimedOut>(*event)) {
+            fail(now, done, {.kind = FailureKind::TimedOut});
+        } else if (std::holds_alternative<stun::ClientTransaction::Unreachable>(*event)) {
+            fail(now, done, {.kind = FailureKind::Unreachable});
+        } else {
+            fail(now, done, {.kind = FailureKind::IntegrityViolated});
+        }
+        each = transactions_.begin();
+    }
+}
+
+void Client::handle_response(Instant now, const stun::MessageView& response) {
+    const auto found = std::ranges::find_if(
+        transactions_, [&](const Transaction& each) { return each.machine.id() == response.id(); });
+    if (found == transactions_.end() || response.method() != method_of(found->operation)) return;
+    const auto request = stun::MessageView::parse(found->machine.request());
+    if (!request) return;
+    using Outcome = stun::LongTermClient::Outcome;
+    switch (authentication_.handle_response(*request, response)) {
+        case Outcome::Accepted: {
+            if (found->operation == Operation::Allocate &&
+                config_.dont_fragment == DontFragment::Wanted && refuses_dont_fragment(response)) {
+                config_.dont_fragment = DontFragment::NotNeeded;
+                transactions_.erase(found);
+                return start(now, Operation::Allocate);
+            }
+            // A required attribute that is not understood fails the transaction.
+            // RFC 8489 Sections 6.3.3 and 6.3.4.
+            const auto unknown = response.unknown_required({stun::AttributeType::XorRelayedAddress,
+                                                            stun::AttributeType::Lifetime,
+                                                            stun::AttributeType::ReservationToken});
+            if (!unknown.empty()) {
+                const Transaction done = std::move(*found);
+                transactions_.erase(found);
+                return fail(now, done, {.kind = FailureKind::ProtocolViolated});
+            }
+            found->machine.handle_message(now, response, stun::Integrity::Passed);
+            return;
+        }
+        case Outcome::Discarded:
+            found->machine.handle_message(now, response, stun::Integrity::Failed);
+            return;
+        case Outcome::Retry: {
+            const Transaction again = std::move(*found);
+            transactions_.erase(found);
+            return start(now, again.operation, again.peer);
+        }
+        case Outcome::Refused: {
+            const Transaction done = std::move(*found);
+            transactions_.erase(found);
+            return fail(now, done, failure_of(response));
+        }
+    }
+}
+
+void Client::succeed(Instant now, const Transaction& transaction,
+                     const stun::MessageView& response) {
+    switch (transaction.operation) {
+        case Operation::Allocate:
+            return on_allocated(now, response);
+        case Operation::Refresh: {
+            const auto lifetime = response.get<stun::Lifetime>();
+            return set_lifetime(now, lifetime ? Duration{lifetime->value} : default_lifetime);
+        }
+        case Operation::Release:
+            return end(Released{});
+        case Operation::Permit:
+            return on_permitted(now, transaction.peer.ip);
+        case Operation::Bind:
+            return on_bound(now, transaction.peer);
+    }
+}
+
+void Client::on_allocated(Instant now, const stun::MessageView& response) {
+    Allocated allocated;
+    for (const stun::AttributeView attribute : response.attributes()) {
+        if (attribute.type != stun::AttributeType::XorRelayedAddress) continue;
+        const auto relayed = stun::XorRelayedAddress::decode(attribute.value, response.id());
+        if (relayed && allocated.relayed.size() < 2) allocated.relayed.push_back(relayed->address);
+    }
+    const auto mapped = response.get<stun::XorMappedAddress>();
+    const auto lifetime = response.get<stun::Lifetime>();
+    const auto family = config_.family == FamilyWish::V6 ? AddressFamily::V6 : AddressFamily::V4;
+    const bool any_family = config_.family == FamilyWish::Both || config_.reservation.has_value();
+    const bool as_wished =
+        any_family || std::ranges::all_of(allocated.relayed, [&](const SocketAddress& relayed) {
+            return relayed.ip.family() == family;
+        });
+    if (allocated.relayed.empty() || !mapped || !lifetime || !as_wished) {
+        // What cannot be used is deleted, RFC 8656 Section 7.3; once, whether it arrives or not.
+        transmit(build(Operation::Release, {}));
+        return end(Failed{{.kind = FailureKind::ProtocolViolated}});
+    }
+    if (state_ == State::Releasing) return start(now, Operation::Release);
+    allocated.mapped = mapped->address;
+    allocated.lifetime = lifetime->value;
+    if (const auto token = response.get<stun::ReservationToken>()) allocated.reservation = *token;
+    if (const auto missing = response.get<stun::AddressErrorCode>()) {
+        allocated.missing_family = kind_of(missing->code);
+    }
+    relayed_ = allocated.relayed;
+    state_ = State::Allocated;
+    set_lifetime(now, lifetime->value);
+    notify(std::move(allocated));
+}
+
+void Client::set_lifetime(Instant now, Duration lifetime) {
+    const Duration sane = std::max(lifetime, least_lifetime);
+    expires_ = now + sane;
+    refresh_due_ = now + refresh_after(sane);
+}
+
+void Client::on_permitted(Instant now, const IpAddress& peer) {
+    Permission* permission = find_permission(peer);
+    if (permission == nullptr) return;
+    const bool first = !permission->installed_until || *permission->installed_until <= now;
+    permission->flight = Flight::Idle;
+    permission->installed_until = now + permission_lifetime;
+    // Forgotten meanwhile: it runs out.
+    if (permission->due) permission->due = now + permission_refresh;
+    if (first) notify(PermissionInstalled{peer});
+}
+
+void Client::on_bound(Instant now, const SocketAddress& peer) {
+    Channel* channel = find_channel(peer);
+    if (channel == nullptr) return;
+    const bool first = !channel->bound_until || *channel->bound_until <= now;
+    channel->flight = Flight::Idle;
+    channel->bound_until = now + channel_lifetime;
+    channel->permitted_until = now + permission_lifetime;
+    // As often as a permission, which the same request refreshes.
+    if (channel->due) channel->due = now + permission_refresh;
+    if (first) notify(ChannelBound{.peer = peer, .channel = number_of(*channel)});
+}
+
+void Client::fail(Instant now, const Transaction& transaction, Failure failure) {
+    const bool lost = failure.kind == FailureKind::AllocationMismatch;
+    switch (transaction.operation) {
+        case Operation::Allocate:
+            return end(Failed{std::move(failure)});
+        // It is gone, or will be soon: nobody refreshes it any more. RFC 8656 Section 8.3.
+        case Operation::Release:
+            return end(Released{});
+        case Operation::Refresh:
+            if (lost) return end(Expired{});
+            refresh_due_ = now + refresh_retry;
+            return notify(RefreshFailed{std::move(failure)});
+        case Operation::Permit:
+            if (lost) return end(Expired{});
+            return fail_permission(now, transaction.peer.ip, std::move(failure));
+        case Operation::Bind:
+            if (lost) return end(Expired{});
+            return fail_channel(now, transaction.peer, std::move(failure));
+    }
+}
+
+void Client::fail_permission(Instant now, const IpAddress& peer, Failure failure) {
+    Permission* permission = find_permission(peer);
+    if (permission == nullptr) return;
+    permission->flight = Flight::Idle;
+    // While the old one lasts, a lost answer is tried again.
+    if (failure.kind == FailureKind::TimedOut && permission->installed_until &&
+        now < *permission->installed_until) {
+        if (permission->due) permission->due = now;
+        return;
+    }
+    permission->due.reset();
+    notify(PermissionFailed{.peer = peer, .failure = std::move(failure)});
+}
+
+void Client::fail_channel(Instant now, const SocketAddress& peer, Failure failure) {
+    Channel* channel = find_channel(peer);
+    if (channel == nullptr) return;
+    channel->flight = Flight::Idle;
+    if (failure.kind == FailureKind::TimedOut && channel->permitted_until &&
+        now < *channel->permitted_until) {
+        if (channel->due) channel->due = now;
+        return;
+    }
+    channel->due.reset();
+    notify(ChannelFailed{.peer = peer, .failure = std::move(failure)});
+}
+
+}  // namespace stile::turn

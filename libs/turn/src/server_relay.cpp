@@ -1,0 +1,217 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+// Relaying. RFC 8656 Sections 11 and 12. Nothing here allocates for a packet.
+#include <stile/turn/server.hpp>
+
+#include <algorithm>
+
+namespace stile::turn {
+namespace {
+
+// Writes big-endian fields into the fixed prefix of a message.
+class PrefixWriter {
+public:
+    explicit PrefixWriter(ToClient& message) : message_(message) {}
+
+    void u16(std::size_t value) {
+        octet(value >> 8U);
+        octet(value);
+    }
+    void u32(std::uint32_t value) {
+        u16(value >> 16U);
+        u16(value & 0xFFFFU);
+    }
+    void bytes(BytesView view) {
+        std::ranges::copy(view, message_.prefix_octets.begin() + message_.prefix_size);
+        message_.prefix_size = static_cast<std::uint8_t>(message_.prefix_size + view.size());
+    }
+
+private:
+    void octet(std::size_t value) {
+        message_.prefix_octets[message_.prefix_size++] = static_cast<std::byte>(value & 0xFFU);
+    }
+    ToClient& message_;
+};
+
+std::size_t address_octets(const IpAddress& ip) { return 4 + ip.octets().size(); }
+
+// RFC 8656 Section 11.3: header, XOR-PEER-ADDRESS, and DATA up to its value.
+void write_data_indication(ToClient& message, const stun::TransactionId& id,
+                           const SocketAddress& peer) {
+    const std::size_t peer_octets = address_octets(peer.ip);
+    const std::size_t data_octets = message.payload.size();
+    message.padding = static_cast<std::uint8_t>(stream_padding(data_octets));
+    PrefixWriter writer{message};
+    writer.u16(
+        stun::encode({.message_class = stun::Class::Indication, .method = stun::Method::Data}));
+    writer.u16(2 * stun::attribute_header_octets + peer_octets + data_octets + message.padding);
+    writer.u32(stun::magic_cookie);
+    writer.bytes(id.octets);
+    writer.u16(static_cast<std::size_t>(stun::AttributeType::XorPeerAddress));
+    writer.u16(peer_octets);
+    const SocketAddress hidden = stun::xor_address(peer, id);
+    writer.u16(hidden.ip.is_v4() ? 1 : 2);
+    writer.u16(hidden.port.value);
+    writer.bytes(hidden.ip.octets());
+    writer.u16(static_cast<std::size_t>(stun::AttributeType::Data));
+    writer.u16(data_octets);
+}
+
+static_assert(most_prefix_octets == stun::header_octets + 2 * stun::attribute_header_octets + 20);
+
+// What the 16-bit length of a Data indication leaves for its payload.
+constexpr std::size_t most_indication_payload = 0xFFFC - 2 * stun::attribute_header_octets - 20;
+
+}  // namespace
+
+std::optional<Relayed> Server::relay_channel_data(Instant now, const ClientFlow& flow,
+                                                  BytesView message) {
+    const auto data = ChannelData::parse(message);
+    if (!data) {
+        drop(DropReason::Malformed);
+        return std::nullopt;
+    }
+    const Allocation* allocation = table_.find(flow);
+    if (allocation == nullptr) {
+        drop(DropReason::NoAllocation);
+        return std::nullopt;
+    }
+    const Channel* channel = table_.find_channel(*allocation, data->channel, now);
+    if (channel == nullptr) {
+        drop(DropReason::NoChannel);
+        return std::nullopt;
+    }
+    return to_peer(now, *allocation, channel->peer, data->payload, Fragmentation::Allowed);
+}
+
+std::optional<Relayed> Server::relay_send(Instant now, const ClientFlow& flow,
+                                          const stun::MessageView& indication) {
+    const Allocation* allocation = table_.find(flow);
+    if (allocation == nullptr) {
+        drop(DropReason::NoAllocation);
+        return std::nullopt;
+    }
+    const auto peer = indication.get<stun::XorPeerAddress>();
+    const auto data = indication.get<stun::Data>();
+    const bool whole = indication.has(stun::AttributeType::DontFragment);
+    const auto unknown =
+        indication.unknown_required({stun::AttributeType::XorPeerAddress, stun::AttributeType::Data,
+                                     stun::AttributeType::DontFragment});
+    if (!peer || !data || !unknown.empty() ||
+        (whole && config_.dont_fragment == Offer::NotOffered)) {
+        drop(DropReason::Malformed);
+        return std::nullopt;
+    }
+    if (!table_.permits(*allocation, peer->address.ip, now)) {
+        drop(DropReason::NoPermission);
+        return std::nullopt;
+    }
+    // The permission was for the IP address; the port has to be allowed, too.
+    if (judge_peer(peer->address) == Standing::Forbidden) {
+        drop(DropReason::PeerRefused);
+        return std::nullopt;
+    }
+    return to_peer(now, *allocation, peer->address, data->octets,
+                   whole ? Fragmentation::Forbidden : Fragmentation::Allowed);
+}
+
+std::optional<Relayed> Server::to_peer(Instant now, const Allocation& allocation,
+                                       const SocketAddress& peer, BytesView payload,
+                                       Fragmentation fragmentation) {
+    const auto index = allocation.relay_of(peer.ip.family());
+    if (!index || allocation.pending) {
+        drop(DropReason::NoAllocation);
+        return std::nullopt;
+    }
+    if (payload.size() > most_payload_octets) {
+        drop(DropReason::TooLarge);
+        return std::nullopt;
+    }
+    const Relay& relay = table_.relay_at(*index);
+    if (!take_bandwidth(now, relay.user, payload.size())) return std::nullopt;
+    ++counters_.packets_to_peers;
+    counters_.octets_to_peers += payload.size();
+    if (!table_.is_relay_address(peer.ip)) {
+        return ToPeer{
+            .relay = relay.id, .peer = peer, .payload = payload, .fragmentation = fragmentation};
+    }
+    // Both ends are here: no socket is passed, and no other port of this host is ever reached.
+    const Relay* other = table_.find_open(peer);
+    if (other == nullptr) {
+        drop(DropReason::UnknownRelay);
+        return std::nullopt;
+    }
+    if (auto message = to_client(now, *other, relay.address, payload)) return *std::move(message);
+    return std::nullopt;
+}
+
+std::optional<ToClient> Server::handle_peer(Instant now, RelayId id, const SocketAddress& peer,
+                                            BytesView payload) {
+    const Relay* relay = table_.find(id);
+    if (relay == nullptr) {
+        drop(DropReason::UnknownRelay);
+        return std::nullopt;
+    }
+    return to_client(now, *relay, peer, payload);
+}
+
+std::optional<ToClient> Server::to_client(Instant now, const Relay& relay,
+                                          const SocketAddress& peer, BytesView payload) {
+    if (relay.state != Relay::State::Allocated) {
+        drop(DropReason::UnknownRelay);
+        return std::nullopt;
+    }
+    const Allocation& allocation = table_.at(*relay.allocation);
+    if (!table_.permits(allocation, peer.ip, now)) {
+        drop(DropReason::NoPermission);
+        return std::nullopt;
+    }
+    const auto channel = table_.channel_of(allocation, peer, now);
+    if (payload.size() > (channel ? most_payload_octets : most_indication_payload)) {
+        drop(DropReason::TooLarge);
+        return std::nullopt;
+    }
+    if (!take_bandwidth(now, relay.user, payload.size())) return std::nullopt;
+    ++counters_.packets_to_clients;
+    counters_.octets_to_clients += payload.size();
+    std::optional<ToClient> message{std::in_place};
+    message->flow = allocation.flow;
+    message->payload = payload;
+    if (channel) {
+        PrefixWriter{*message}.bytes(channel_header(*channel, payload.size()));
+        if (is_stream(allocation.flow.transport)) {
+            message->padding = static_cast<std::uint8_t>(stream_padding(payload.size()));
+        }
+    } else {
+        write_data_indication(*message, stun::TransactionId::random(random_), peer);
+    }
+    return message;
+}
+
+void Server::handle_icmp(Instant now, RelayId id, const SocketAddress& peer, stun::Icmp icmp) {
+    const Relay* relay = table_.find(id);
+    if (relay == nullptr || relay->state != Relay::State::Allocated) {
+        return drop(DropReason::UnknownRelay);
+    }
+    const bool relevant = peer.ip.is_v4() ? icmp.icmp_type == 3 || icmp.icmp_type == 11
+                                          : icmp.icmp_type >= 1 && icmp.icmp_type <= 3;
+    if (!relevant) return;
+    const Allocation& allocation = table_.at(*relay->allocation);
+    if (!table_.permits(allocation, peer.ip, now)) return drop(DropReason::NoPermission);
+    const bool has_mtu =
+        peer.ip.is_v4() ? icmp.icmp_type == 3 && icmp.icmp_code == 4 : icmp.icmp_type == 2;
+    if (!has_mtu) icmp.error_data = 0;
+    stun::MessageBuilder builder{stun::Class::Indication, stun::Method::Data,
+                                 stun::TransactionId::random(random_)};
+    builder.add(stun::XorPeerAddress{peer}).add(icmp);
+    queue(allocation.flow, builder.finish(), Trust::Authenticated);
+}
+
+bool Server::take_bandwidth(Instant now, Users::iterator user, std::size_t octets) {
+    if (!config_.user_bandwidth) return true;
+    if (user->second.bandwidth.take(now, *config_.user_bandwidth, octets)) return true;
+    drop(DropReason::Bandwidth);
+    return false;
+}
+
+}  // namespace stile::turn
