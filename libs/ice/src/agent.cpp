@@ -106,11 +106,20 @@ void Agent::remove_base(Instant now, const SocketAddress& base) {
     see(now);
     const PairError error{.kind = PairError::Kind::BaseLost};
     local_.retire(base);
-    for (CandidatePair& pair : checklist_.pairs()) {
-        if (pair.path.local != base) continue;
-        erase_checks(pair.id);
-        fail_pair(now_, pair, error);
-    }
+    const auto fail_those = [&](auto matches) {
+        for (CandidatePair& pair : checklist_.pairs()) {
+            if (pair.path.local != base || !matches(pair)) continue;
+            erase_checks(pair.id);
+            fail_pair(now_, pair, error);
+        }
+    };
+    // The selected one last: another one with this base must not take its place.
+    const auto is_selected = [&](const CandidatePair& pair) {
+        const auto& chosen = component(pair.component).selected;
+        return chosen && chosen->pair == pair.id;
+    };
+    fail_those([&](const CandidatePair& pair) { return !is_selected(pair); });
+    fail_those(is_selected);
     if (previous_) {
         for (std::size_t i = previous_->pairs.size(); i-- > 0;) {
             if (previous_->pairs[i].selected.path.local == base) lose_previous(now_, i, error);
