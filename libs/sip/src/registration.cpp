@@ -70,6 +70,7 @@ void Registration::use_flow(Instant now, AgentContext context, FlowId flow) {
     timers_.clear();
     flow_ = flow;
     flow_timer_.reset();
+    proof_ = FlowProof::Missing;
     state_ = State::Registering;
     send_register(now, context, asked_seconds_);
 }
@@ -226,7 +227,7 @@ void Registration::handle_success(Instant now, AgentContext context, const Messa
     timers_.set(Timer::Expiry, now + lifetime);
     if (is_first || !timers_.get(Timer::Ping)) schedule_ping(now, context);
     // RFC 5626 Section 4.5: with keep-alives a flow counts as successful after the first answer.
-    if (outbound_ == Outbound::Unsupported) consecutive_failures_ = 0;
+    if (outbound_ == Outbound::Unsupported) note_proven_flow();
     events_.emplace_back(Registered{.flow = *flow_, .expires = lifetime, .outbound = outbound_});
 }
 
@@ -255,6 +256,7 @@ void Registration::handle_failure(Instant now, AgentContext context,
 void Registration::fail(Instant now, AgentContext context, Failure failure,
                         const Message* response) {
     drop_transaction(context);
+    ++consecutive_failures_;
     const FlowTimes& times = config_.times;
     const std::uint32_t doublings = std::min(consecutive_failures_, std::uint32_t{16});
     const Duration most = std::min(times.most_wait, times.base_all_failed * (1U << doublings));
@@ -265,7 +267,6 @@ void Registration::fail(Instant now, AgentContext context, Failure failure,
                 wait, std::chrono::seconds{std::min(after->seconds, most_expires_seconds)});
         }
     }
-    ++consecutive_failures_;
     timers_.clear();
     // A flow that still carries answers is kept: RFC 5626 Section 4.2.2.
     const bool keep_flow = response && flow_ && context.layer.find_flow(*flow_);
@@ -298,7 +299,7 @@ void Registration::handle_flow_dead(Instant now, AgentContext context, FlowId fl
             fail(now, context, Failure::Unreachable, nullptr);
             return;
         case State::Registered:
-            if (consecutive_failures_ > 0) {
+            if (proof_ == FlowProof::Missing) {
                 // It never proved itself: wait, as after any failure.
                 fail(now, context, Failure::Unreachable, nullptr);
                 return;
@@ -315,8 +316,13 @@ void Registration::handle_flow_dead(Instant now, AgentContext context, FlowId fl
 void Registration::handle_pong(Instant now, AgentContext context, FlowId flow) {
     if (flow_ != flow || state_ != State::Registered) return;
     timers_.clear(Timer::Pong);
-    consecutive_failures_ = 0;
+    note_proven_flow();
     if (!timers_.get(Timer::Ping)) schedule_ping(now, context);
+}
+
+void Registration::note_proven_flow() {
+    proof_ = FlowProof::Seen;
+    consecutive_failures_ = 0;
 }
 
 void Registration::handle_timeout(Instant now, AgentContext context) {

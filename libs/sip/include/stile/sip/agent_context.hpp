@@ -23,10 +23,24 @@ struct Body {
     Bytes octets;
 };
 
+// Whether a 401 to a request other than REGISTER is answered. It comes from the peer or from what
+// calls itself so, not from the proxy that we registered with; an answer would let it try
+// passwords.
+enum class PeerChallenges : std::uint8_t { Ignore, Answer };
+
+// Why a command was not carried out.
+enum class CommandError : std::uint8_t {
+    WrongState,  // not now, or not by this side
+    NoFlow,      // the flow that it would use is closed
+    TooMany,     // a table is full
+    Unknown,     // there is no such call, registration or request
+};
+
 struct UserAgentConfig {
     NameAddr address;                // whose user agent it is: "Alice" <sip:alice@example.org>
     std::optional<Account> account;  // for challenges of its domain
     Md5Policy md5 = Md5Policy::Allow;
+    PeerChallenges peer_challenges = PeerChallenges::Ignore;
     std::string software;  // User-Agent and Server; empty sends neither
     // The instance's name, "urn:uuid:...": the same at every start. RFC 5626 Section 4.1.
     std::string instance;

@@ -106,6 +106,9 @@ public:
 private:
     enum class Timer : std::uint8_t { Retry, Refresh, Expiry, Ping, Pong, count };
 
+    // RFC 5626 Section 4.5: whether the flow counts as successful.
+    enum class FlowProof : std::uint8_t { Missing, Seen };
+
     void send_register(Instant now, AgentContext context, std::uint32_t expires_seconds);
     void handle_success(Instant now, AgentContext context, const Message& response);
     void handle_challenge(Instant now, AgentContext context, const Message& response);
@@ -114,6 +117,7 @@ private:
     void schedule_ping(Instant now, AgentContext context);
     void drop_transaction(AgentContext context);
     void finish_removal();
+    void note_proven_flow();
 
     RegistrationConfig config_;
     std::optional<DigestClient> digest_;
@@ -128,6 +132,7 @@ private:
     std::vector<NameAddr> service_route_;
     Outbound outbound_ = Outbound::Unsupported;
     bool asks_outbound_ = true;  // false after 439
+    FlowProof proof_ = FlowProof::Missing;
     std::uint32_t consecutive_failures_ = 0;
     TimerTable<Timer> timers_;
     std::deque<Event> events_;
