@@ -27,7 +27,6 @@ NameMatch match_sip(X509* certificate, const std::string& host) {
     const openssl::Names names{static_cast<GENERAL_NAMES*>(
         X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr))};
     bool has_sip_uri = false;
-    bool has_dns_name = false;
     bool dns_matches = false;
     for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
         int type = 0;
@@ -38,13 +37,13 @@ NameMatch match_sip(X509* certificate, const std::string& host) {
             has_sip_uri = true;
             if (iequals(domain, host)) return NameMatch::Matches;
         } else if (type == GEN_DNS) {
-            has_dns_name = true;
             dns_matches |= iequals(text_of(static_cast<const ASN1_STRING*>(value)), host);
         }
     }
-    // DNS names count only where no SIP URI says it better, the subject only where neither does.
+    // DNS names count only where no SIP URI says it better, the subject only without any such
+    // names.
     if (has_sip_uri) return NameMatch::Differs;
-    if (has_dns_name) return dns_matches ? NameMatch::Matches : NameMatch::Differs;
+    if (names) return dns_matches ? NameMatch::Matches : NameMatch::Differs;
     const unsigned flags = X509_CHECK_FLAG_NO_WILDCARDS;
     return X509_check_host(certificate, host.c_str(), host.size(), flags, nullptr) == 1
                ? NameMatch::Matches
