@@ -51,15 +51,18 @@ std::vector<PairReport> Agent::pairs() const {
     return reports;
 }
 
+// Whether the consent that a valid pair's check gave is over, or too nearly so to be renewed.
+bool Agent::is_stale(const CandidatePair& pair) const {
+    return pair.valid && now_ >= pair.valid->since + (Consent::lifetime - Consent::period);
+}
+
 // The valid pair of highest priority whose check is recent enough to count as consent.
 const CandidatePair* Agent::best_valid(ComponentId id) const {
     const CandidatePair* best = nullptr;
     for (const CandidatePair& pair : checklist_.pairs()) {
         if (pair.component != id || !pair.valid) continue;
         const auto& chosen = components_[id.value - 1U].selected;
-        const bool consents =
-            (chosen && chosen->pair == pair.id) || now_ < pair.valid->since + Consent::lifetime;
-        if (!consents) continue;
+        if (!(chosen && chosen->pair == pair.id) && is_stale(pair)) continue;
         if (best == nullptr || pair.valid->priority > best->valid->priority) best = &pair;
     }
     return best;
@@ -187,16 +190,22 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
         fail(FailureReason::ConsentLost);
         return;
     }
-    // Another pair takes over. What was valid long ago has to show that it still is.
+    recheck_stale(its);
+    its.first_valid = best_valid(its.id) != nullptr ? its.first_valid : std::nullopt;
+    select_best(now, its);
+}
+
+// Another pair takes over. What was valid long ago has to show that it still is.
+void Agent::recheck_stale(Component& its) {
     for (CandidatePair& pair : checklist_.pairs()) {
-        if (pair.component != its.id || !pair.valid) continue;
-        if (now < pair.valid->since + Consent::lifetime) continue;
+        if (pair.component != its.id || !is_stale(pair)) continue;
+        if (its.selected && its.selected->pair == pair.id) continue;
+        if (its.nominating == pair.id) its.nominating.reset();
+        erase_checks(pair.id);
         pair.valid.reset();
         pair.state = PairState::Waiting;
         checklist_.enqueue_triggered(pair.id);
     }
-    its.first_valid = best_valid(its.id) != nullptr ? its.first_valid : std::nullopt;
-    select_best(now, its);
 }
 
 bool Agent::has_previous(ComponentId id) const {
@@ -209,6 +218,7 @@ void Agent::lose_previous(Instant now, std::size_t index, PairError error) {
     queue_event(ConsentExpired{
         .component = id, .path = previous_->pairs[index].selected.path, .error = error});
     release_previous(now, id);
+    recheck_stale(component(id));
     select_best(now, component(id));
 }
 

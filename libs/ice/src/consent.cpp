@@ -19,7 +19,7 @@ Duration next_interval(crypto::RandomStream& random) {
 }  // namespace
 
 Consent::Consent(Instant now, Instant given, crypto::RandomStream& random)
-    : next_(now + next_interval(random)), expires_(given + lifetime) {}
+    : next_(now - given < period ? now + next_interval(random) : now), expires_(given + lifetime) {}
 
 void Consent::sent(Instant now, stun::TransactionId id, crypto::RandomStream& random) {
     if (requests_.size() == limits::most_outstanding_consents) requests_.erase(requests_.begin());

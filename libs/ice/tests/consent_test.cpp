@@ -50,6 +50,7 @@ TEST_CASE("ice consent: counts from when it was given, not from when it is first
     crypto::RandomStream random{crypto::seed_from_number(2)};
     const Consent consent{start + 20s, start, random};
     CHECK(consent.expires() == start + 30s);
+    CHECK(consent.is_due(start + 20s));
 }
 
 TEST_CASE("ice consent: an answer to an earlier request counts, a second one to it does not") {

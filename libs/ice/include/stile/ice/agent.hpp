@@ -215,6 +215,8 @@ private:
     // agent_selection.cpp: valid pairs, nomination, consent and what they make of the state.
     Component& component(ComponentId id);
     const CandidatePair* best_valid(ComponentId id) const;
+    bool is_stale(const CandidatePair& pair) const;
+    void recheck_stale(Component& component);
     void select_best(Instant now, Component& component);
     void select(Instant now, Component& component, CandidatePair& pair, Selection selection);
     void nominate(Instant now, CandidatePair& pair);

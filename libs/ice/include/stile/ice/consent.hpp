@@ -18,7 +18,8 @@ public:
     static constexpr Duration period = std::chrono::seconds{5};  // randomised by 0.8 to 1.2
     static constexpr Duration lifetime = std::chrono::seconds{30};
 
-    // Consent was given at `given`, by an answered check. Requires: given <= now.
+    // Consent was given at `given`, by an answered check; if that is long ago it is asked for at
+    // once. Requires: given <= now.
     Consent(Instant now, Instant given, crypto::RandomStream& random);
 
     bool is_due(Instant now) const { return now >= next_; }
