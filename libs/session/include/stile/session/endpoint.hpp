@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/session/http_session.hpp>
+#include <stile/sip/stream_framer.hpp>
+#include <stile/sip/user_agent.hpp>
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stile::session {
+
+// One session of an endpoint; never reused.
+struct SessionId {
+    std::uint64_t value = 0;
+    friend constexpr auto operator<=>(SessionId, SessionId) = default;
+};
+
+// What this endpoint is for: it registers a contact that can serve, or it only asks.
+enum class Purpose : std::uint8_t { Ask, Serve };
+
+struct EndpointConfig {
+    std::string address;   // "alice@example.org"
+    std::string instance;  // "urn:uuid:...", the same at every start; RFC 5626 Section 4.1
+    std::string software;
+    Purpose purpose = Purpose::Ask;
+    identity::Fingerprint fingerprint;  // of the certificate that our carriers present
+};
+
+// Why a session ended, for a person and for an exit code.
+enum class EndReason : std::uint8_t {
+    Local,          // end() was called
+    PeerEnded,      // BYE, or the carrier closed
+    UnknownPeer,    // 404, 604: the domain knows no such user
+    PeerOffline,    // 480, 408: nobody is registered there, or nobody answers
+    Declined,       // 603, 486, 403 ...: the other side, or its server, does not want
+    NotAuthorised,  // 401, 407 with credentials: our server does not accept us
+    NotUnderstood,  // 488, 415, 420 ...: nothing in common
+    ServerFailure,  // 5xx, or any other refusal of a server
+    NoAnswer,       // timed out
+    Unreachable,    // the connection to our server is gone before an answer came
+    SessionFault,   // see `fault`
+};
+
+struct Ended {
+    SessionId session;
+    EndReason reason = EndReason::Local;
+    std::optional<SessionFault> fault;
+    std::string evidence;  // "480 Temporarily Unavailable"
+};
+
+// Our contact is registered; said again after each refresh.
+struct Registered {
+    std::chrono::seconds expires;
+};
+struct RegistrationFailed {
+    sip::Registration::Failure failure;
+    std::string evidence;             // "403 Forbidden", or empty
+    std::optional<Instant> retry_at;  // absent: it has stopped
+};
+// The answer to stop(), where there was a registration.
+struct Unregistered {};
+// Open the connection to our server, then handle_flow_opened; or handle_flow_unavailable.
+struct FlowWanted {};
+// Close this connection.
+struct FlowUnwanted {
+    sip::FlowId flow;
+};
+// Somebody wants to fetch: accept() or reject().
+struct Incoming {
+    SessionId session;
+    std::string from;  // as our server vouches for it
+};
+struct RouteOpened {
+    SessionId session;
+    connect::Route route;
+};
+struct RouteClosed {
+    SessionId session;
+};
+using EndpointEvent = std::variant<Registered, RegistrationFailed, Unregistered, FlowWanted,
+                                   FlowUnwanted, Incoming, RouteOpened, RouteClosed, Ended>;
+
+// A datagram on one of the sockets of a session.
+struct PathTransmit {
+    SessionId session;
+    Transmit datagram;
+};
+using EndpointTransmit = std::variant<sip::Outgoing, PathTransmit>;
+
+enum class FetchError : std::uint8_t {
+    BadAddress,  // not user@domain
+    NoFlow,      // no connection to our server is open
+    TooMany,     // limits::most_sessions
+};
+
+// A peer: its signalling over one connection to its own server, and its sessions. The signalling
+// may break and come back while sessions go on.
+//
+// Sockets belong to sessions: the driver opens them, names them in ConnectorConfig::hosts, and
+// hands in what they receive with the session's id until Ended.
+class Endpoint {
+public:
+    Endpoint(Instant now, EndpointConfig config, crypto::RandomStream random);
+
+    // ---- signalling ----
+    // Registers where the purpose is Serve; a fetch may follow in any case.
+    void start(Instant now);
+    // Takes the contact back; Ended for every session follows where signalling allows it.
+    void stop(Instant now);
+    void handle_flow_opened(Instant now, const sip::Flow& flow);
+    void handle_flow_unavailable(Instant now);
+    void handle_flow_closed(Instant now, sip::FlowId flow);
+    // False when the flow's bytes are no SIP: close it.
+    bool handle_signalling(Instant now, sip::FlowId flow, BytesView bytes);
+
+    // ---- sessions ----
+    [[nodiscard]] std::expected<SessionId, FetchError> fetch(Instant now, std::string_view address,
+                                                             connect::ConnectorConfig path);
+    void accept(Instant now, SessionId session, connect::ConnectorConfig path);
+    void reject(Instant now, SessionId session);
+    void end(Instant now, SessionId session);
+    std::optional<connect::Received> handle_datagram(Instant now, SessionId session,
+                                                     const Path& path, BytesView datagram);
+    // By the session's route; lost without one.
+    void send(Instant now, SessionId session, BytesView payload);
+    void handle_timeout(Instant now);
+
+    // ---- outputs ----
+    std::optional<EndpointTransmit> poll_transmit();
+    std::optional<EndpointEvent> poll_event();
+    std::optional<Instant> poll_timeout() const;
+
+    // Absent: no such session, or not that far.
+    const HttpSession* find(SessionId session) const;
+    std::size_t sessions() const { return entries_.size(); }
+
+private:
+    struct Entry {
+        std::optional<HttpSession> session;  // absent: offered to us and not yet accepted
+        std::optional<sip::CallId> call;     // absent: not yet called, or the call is over
+        std::string peer;                    // "bob@example.org"
+        std::string offer;                   // the peer's, until accepted
+    };
+    using Entries = std::map<SessionId, Entry>;
+    // An ended session that still gives its relays back, on sockets that may be closed already.
+    struct Released {
+        SessionId id;
+        HttpSession session;
+        Instant until;
+    };
+
+    HttpSessionConfig session_config(Part part, connect::ConnectorConfig path) const;
+    void see(Instant now);
+    void take_agent_events(Instant now);
+    void take_registration_event(const sip::Registration::Event& event);
+    void take_call_event(Instant now, sip::CallId call, sip::Call::Event event);
+    void take_invite(Instant now, sip::CallId call, const sip::Message& invite);
+    // False when our server cannot be told.
+    bool describe(Instant now, Entry& entry, std::string sdp);
+    void take_session_events(Instant now, Entries::iterator entry);
+    void finish(Instant now, Entries::iterator entry, Ended ended);
+    Entries::iterator find_call(sip::CallId call);
+
+    EndpointConfig config_;
+    crypto::RandomStream random_;
+    sip::UserAgent agent_;
+    std::map<sip::FlowId, sip::StreamFramer> framers_;
+    std::optional<sip::FlowId> flow_;       // the open one
+    std::optional<sip::FlowId> last_flow_;  // that calls know
+    std::optional<sip::RegistrationId> registration_;
+    Entries entries_;
+    std::uint64_t last_session_ = 0;
+    std::deque<EndpointEvent> events_;
+    std::vector<Released> released_;
+};
+
+}  // namespace stile::session

@@ -1,0 +1,446 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/base/machine.hpp>
+#include <stile/session/endpoint.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace stile::session {
+
+static_assert(Machine<Endpoint>);
+
+namespace {
+
+constexpr std::string_view sdp_type = "application/sdp";
+
+// What a contact that serves says of itself (RFC 3840 Section 5): it takes sessions with
+// application streams, and a machine answers them.
+sip::Parameters serving_features() {
+    sip::Parameters features;
+    features.set_flag("application");
+    features.set_flag("automata");
+    return features;
+}
+
+// Only contacts that have said so may get a fetch: it must not ring a telephone. RFC 3841
+// Section 9.2.
+constexpr std::string_view serving_wanted = "*;application;automata;require;explicit";
+
+sip::UserAgentConfig agent_config(const EndpointConfig& config) {
+    sip::UserAgentConfig agent;
+    agent.address.uri = *sip::Uri::parse("sip:" + config.address);
+    agent.instance = config.instance;
+    agent.software = config.software;
+    if (config.purpose == Purpose::Serve) agent.features = serving_features();
+    agent.accepted_types = {std::string{sdp_type}};
+    return agent;
+}
+
+std::string status_line(const sip::Message& response) {
+    return std::to_string(response.status().code) + ' ' + std::string{response.reason()};
+}
+
+EndReason reason_of(sip::Status status) {
+    switch (status.code) {
+        case 404:
+        case 604:
+            return EndReason::UnknownPeer;
+        case 408:
+        case 410:
+        case 430:
+        case 480:
+            return EndReason::PeerOffline;
+        case 401:
+        case 407:
+            return EndReason::NotAuthorised;
+        case 406:
+        case 415:
+        case 420:
+        case 488:
+        case 606:
+            return EndReason::NotUnderstood;
+        case 403:
+        case 433:
+        case 486:
+        case 487:
+        case 600:
+        case 603:
+            return EndReason::Declined;
+    }
+    return EndReason::ServerFailure;
+}
+
+Ended ended_by(SessionId session, const sip::Call::Ended& ended) {
+    using Reason = sip::Call::EndReason;
+    Ended result{session, EndReason::ServerFailure, {}, {}};
+    if (ended.message && ended.message->is_response()) {
+        result.evidence = status_line(*ended.message);
+    }
+    switch (ended.reason) {
+        case Reason::LocalBye:
+        case Reason::LocalCancel:
+        case Reason::LocalReject:
+            result.reason = EndReason::Local;
+            break;
+        case Reason::RemoteBye:
+        case Reason::RemoteCancel:
+        case Reason::PeerGone:
+            result.reason = EndReason::PeerEnded;
+            break;
+        case Reason::Rejected:
+            if (ended.message) result.reason = reason_of(ended.message->status());
+            break;
+        case Reason::Unauthorized:
+            result.reason = EndReason::NotAuthorised;
+            break;
+        case Reason::TimedOut:
+            result.reason = EndReason::NoAnswer;
+            break;
+        case Reason::TransportFailed:
+            result.reason = EndReason::Unreachable;
+            break;
+        case Reason::NotAcknowledged:
+            result.reason = EndReason::NoAnswer;
+            break;
+        case Reason::BadAnswer:
+            result.reason = EndReason::NotUnderstood;
+            break;
+    }
+    return result;
+}
+
+std::string peer_of(const sip::Message& invite) {
+    const auto from = invite.from();
+    if (!from || !from->uri.is_sip_or_sips()) return {};
+    return sip::address_of_record(from->uri).substr(std::string_view{"sip:"}.size());
+}
+
+}  // namespace
+
+Endpoint::Endpoint(Instant, EndpointConfig config, crypto::RandomStream random)
+    : config_(std::move(config)),
+      random_(std::move(random)),
+      agent_(agent_config(config_), random_.fork()) {}
+
+// ---- signalling --------------------------------------------------------------------------------
+
+void Endpoint::start(Instant now) {
+    if (config_.purpose == Purpose::Serve && !registration_) {
+        sip::RegistrationConfig registration;
+        const std::size_t at = config_.address.find('@');
+        registration.registrar = *sip::Uri::parse("sip:" + config_.address.substr(at + 1));
+        if (auto started = agent_.register_with(now, std::move(registration), flow_)) {
+            registration_ = *started;
+        }
+    } else if (!flow_) {
+        events_.push_back(FlowWanted{});
+    }
+    see(now);
+}
+
+void Endpoint::stop(Instant now) {
+    while (!entries_.empty()) end(now, entries_.begin()->first);
+    if (registration_) (void)agent_.unregister(now, *registration_);
+    see(now);
+}
+
+void Endpoint::handle_flow_opened(Instant now, const sip::Flow& flow) {
+    framers_.insert_or_assign(flow.id, sip::StreamFramer{sip::FlowSide::Opened});
+    agent_.handle_flow_opened(now, flow);
+    // Calls of before go on by the new connection.
+    if (last_flow_) agent_.replace_flow(*last_flow_, flow.id);
+    flow_ = last_flow_ = flow.id;
+    if (registration_) (void)agent_.use_flow(now, *registration_, flow.id);
+    see(now);
+}
+
+void Endpoint::handle_flow_unavailable(Instant now) {
+    if (registration_) (void)agent_.flow_unavailable(now, *registration_);
+    see(now);
+}
+
+void Endpoint::handle_flow_closed(Instant now, sip::FlowId flow) {
+    framers_.erase(flow);
+    if (flow_ == flow) flow_.reset();
+    agent_.handle_flow_closed(now, flow);
+    see(now);
+}
+
+bool Endpoint::handle_signalling(Instant now, sip::FlowId flow, BytesView bytes) {
+    const auto framer = framers_.find(flow);
+    if (framer == framers_.end()) return true;
+    bool sound = true;
+    for (;;) {
+        const std::size_t taken = framer->second.feed(bytes);
+        bytes = bytes.subspan(taken);
+        auto event = framer->second.poll_event();
+        if (!event) break;
+        if (auto* const message = std::get_if<sip::Message>(&*event)) {
+            agent_.handle_message(now, flow, std::move(*message));
+        } else if (std::holds_alternative<sip::PingReceived>(*event)) {
+            agent_.handle_ping(now, flow);
+        } else if (std::holds_alternative<sip::PongReceived>(*event)) {
+            agent_.handle_pong(now, flow);
+        } else if (const auto* const broken = std::get_if<sip::StreamBroken>(&*event)) {
+            agent_.handle_parse_failure(now, flow, broken->failure);
+            sound = false;
+        }
+    }
+    see(now);
+    return sound;
+}
+
+// ---- sessions --------------------------------------------------------------------------------
+
+std::expected<SessionId, FetchError> Endpoint::fetch(Instant now, std::string_view address,
+                                                     connect::ConnectorConfig path) {
+    const auto uri = sip::Uri::parse("sip:" + std::string{address});
+    if (!uri || !uri->user) return std::unexpected(FetchError::BadAddress);
+    if (!flow_) return std::unexpected(FetchError::NoFlow);
+    if (entries_.size() >= limits::most_sessions) return std::unexpected(FetchError::TooMany);
+    const SessionId session{++last_session_};
+    Entry& entry = entries_[session];
+    entry.peer = address;
+    entry.session.emplace(now, session_config(Part::Offerer, std::move(path)), random_.fork());
+    see(now);
+    return session;
+}
+
+void Endpoint::accept(Instant now, SessionId session, connect::ConnectorConfig path) {
+    const auto found = entries_.find(session);
+    if (found == entries_.end() || found->second.session) return;
+    Entry& entry = found->second;
+    entry.session.emplace(now, session_config(Part::Answerer, std::move(path)), random_.fork());
+    const auto taken = entry.session->handle_offer(now, std::exchange(entry.offer, {}));
+    if (!taken) {
+        (void)agent_.reject(now, *entry.call, sip::status::NotAcceptableHere);
+        finish(now, found, {session, EndReason::SessionFault, taken.error(), {}});
+    }
+    see(now);
+}
+
+void Endpoint::reject(Instant now, SessionId session) {
+    const auto found = entries_.find(session);
+    if (found == entries_.end() || found->second.session) return;
+    (void)agent_.reject(now, *found->second.call, sip::status::Decline);
+    finish(now, found, {session, EndReason::Local, {}, {}});
+    see(now);
+}
+
+void Endpoint::end(Instant now, SessionId session) {
+    const auto found = entries_.find(session);
+    if (found == entries_.end()) return;
+    finish(now, found, {session, EndReason::Local, {}, {}});
+    see(now);
+}
+
+std::optional<connect::Received> Endpoint::handle_datagram(Instant now, SessionId session,
+                                                           const Path& path, BytesView datagram) {
+    const auto found = entries_.find(session);
+    if (found == entries_.end() || !found->second.session) return std::nullopt;
+    auto received = found->second.session->handle_datagram(now, path, datagram);
+    // A datagram of the application changes nothing here; of thousands a second, most are.
+    if (!received) see(now);
+    return received;
+}
+
+void Endpoint::send(Instant now, SessionId session, BytesView payload) {
+    const auto found = entries_.find(session);
+    if (found != entries_.end() && found->second.session) {
+        found->second.session->send(now, payload);
+    }
+}
+
+void Endpoint::handle_timeout(Instant now) {
+    agent_.handle_timeout(now);
+    for (auto& [id, entry] : entries_) {
+        if (entry.session) entry.session->handle_timeout(now);
+    }
+    for (Released& released : released_) released.session.handle_timeout(now);
+    std::erase_if(released_, [now](const Released& released) { return now >= released.until; });
+    see(now);
+}
+
+// ---- outputs ---------------------------------------------------------------------------------
+
+std::optional<EndpointTransmit> Endpoint::poll_transmit() {
+    if (auto outgoing = agent_.poll_transmit()) return *std::move(outgoing);
+    for (auto& [id, entry] : entries_) {
+        if (!entry.session) continue;
+        if (const auto datagram = entry.session->poll_transmit())
+            return PathTransmit{id, *datagram};
+    }
+    for (Released& released : released_) {
+        if (const auto datagram = released.session.poll_transmit()) {
+            return PathTransmit{released.id, *datagram};
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<EndpointEvent> Endpoint::poll_event() {
+    if (events_.empty()) return std::nullopt;
+    EndpointEvent event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+std::optional<Instant> Endpoint::poll_timeout() const {
+    std::optional<Instant> soonest = agent_.poll_timeout();
+    for (const auto& [id, entry] : entries_) {
+        if (entry.session) soonest = earlier(soonest, entry.session->poll_timeout());
+    }
+    for (const Released& released : released_) {
+        soonest = earlier(soonest, earlier(released.until, released.session.poll_timeout()));
+    }
+    return soonest;
+}
+
+const HttpSession* Endpoint::find(SessionId session) const {
+    const auto found = entries_.find(session);
+    if (found == entries_.end() || !found->second.session) return nullptr;
+    return &*found->second.session;
+}
+
+// ---- inside ----------------------------------------------------------------------------------
+
+HttpSessionConfig Endpoint::session_config(Part part, connect::ConnectorConfig path) const {
+    return {.part = part, .path = std::move(path), .fingerprint = config_.fingerprint};
+}
+
+void Endpoint::see(Instant now) {
+    take_agent_events(now);
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+        // finish() erases this entry and no other.
+        take_session_events(now, entry++);
+    }
+    take_agent_events(now);
+}
+
+void Endpoint::take_agent_events(Instant now) {
+    while (auto event = agent_.poll_event()) {
+        if (const auto* const registration =
+                std::get_if<sip::UserAgent::RegistrationEvent>(&*event)) {
+            take_registration_event(registration->event);
+        } else if (auto* const call = std::get_if<sip::UserAgent::CallEvent>(&*event)) {
+            take_call_event(now, call->call, std::move(call->event));
+        }
+    }
+}
+
+void Endpoint::take_registration_event(const sip::Registration::Event& event) {
+    if (const auto* const registered = std::get_if<sip::Registration::Registered>(&event)) {
+        events_.push_back(Registered{registered->expires});
+    } else if (const auto* const failed = std::get_if<sip::Registration::Failed>(&event)) {
+        events_.push_back(RegistrationFailed{
+            failed->failure, failed->status ? std::to_string(failed->status->code) : std::string{},
+            failed->retry_at});
+    } else if (const auto* const dead = std::get_if<sip::Registration::FlowFailed>(&event)) {
+        events_.push_back(FlowUnwanted{dead->flow});
+    } else if (std::holds_alternative<sip::Registration::FlowWanted>(event)) {
+        events_.push_back(FlowWanted{});
+    } else if (std::holds_alternative<sip::Registration::Removed>(event)) {
+        registration_.reset();
+        events_.push_back(Unregistered{});
+    }
+}
+
+void Endpoint::take_call_event(Instant now, sip::CallId call, sip::Call::Event event) {
+    if (const auto* const incoming = std::get_if<sip::Call::Incoming>(&event)) {
+        return take_invite(now, call, incoming->invite);
+    }
+    const auto entry = find_call(call);
+    if (entry == entries_.end()) return;
+    if (const auto* const answered = std::get_if<sip::Call::Answered>(&event)) {
+        const auto taken =
+            entry->second.session->handle_answer(now, answered->response.body_text());
+        if (!taken) finish(now, entry, {entry->first, EndReason::SessionFault, taken.error(), {}});
+    } else if (std::holds_alternative<sip::Call::Reinvited>(event)) {
+        // Nothing of a session can be renegotiated yet; it goes on as it is. RFC 3261 Section 14.2.
+        (void)agent_.reject_reinvite(now, call, sip::status::NotAcceptableHere);
+    } else if (const auto* const request = std::get_if<sip::Call::RequestReceived>(&event)) {
+        agent_.respond(now, request->transaction, sip::status::MethodNotAllowed);
+    } else if (const auto* const ended = std::get_if<sip::Call::Ended>(&event)) {
+        entry->second.call.reset();
+        finish(now, entry, ended_by(entry->first, *ended));
+    }
+}
+
+void Endpoint::take_invite(Instant now, sip::CallId call, const sip::Message& invite) {
+    const auto type = invite.content_type();
+    if (config_.purpose != Purpose::Serve || !type || type->type != "application" ||
+        type->subtype != "sdp") {
+        (void)agent_.reject(now, call, sip::status::NotAcceptableHere);
+        return;
+    }
+    if (entries_.size() >= limits::most_sessions) {
+        (void)agent_.reject(now, call, sip::status::BusyHere);
+        return;
+    }
+    const SessionId session{++last_session_};
+    Entry& entry = entries_[session];
+    entry.call = call;
+    entry.peer = peer_of(invite);
+    entry.offer = invite.body_text();
+    events_.push_back(Incoming{session, entry.peer});
+}
+
+void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
+    auto& [id, state] = *entry;
+    if (!state.session) return;
+    while (auto event = state.session->poll_event()) {
+        if (auto* const ready = std::get_if<DescriptionReady>(&*event)) {
+            if (!describe(now, state, std::move(ready->sdp))) {
+                return finish(now, entry, {id, EndReason::Unreachable, {}, {}});
+            }
+        } else if (const auto* const route = std::get_if<RouteReady>(&*event)) {
+            events_.push_back(RouteOpened{id, route->route});
+        } else if (std::holds_alternative<RouteLost>(*event)) {
+            events_.push_back(RouteClosed{id});
+        } else if (const auto* const failed = std::get_if<Failed>(&*event)) {
+            return finish(now, entry,
+                          {id, EndReason::SessionFault, failed->fault, failed->evidence});
+        }
+    }
+}
+
+bool Endpoint::describe(Instant now, Entry& entry, std::string sdp) {
+    sip::Body body{.type = std::string{sdp_type}, .octets = to_bytes(sdp)};
+    if (entry.session->part() == Part::Answerer) {
+        return agent_.answer(now, *entry.call, {.body = std::move(body)}).has_value();
+    }
+    if (!flow_) return false;
+    const auto call =
+        agent_.invite(now, {.flow = *flow_,
+                            .target = *sip::Uri::parse("sip:" + entry.peer),
+                            .route = {},
+                            .headers = {{"Accept-Contact", std::string{serving_wanted}}},
+                            .body = std::move(body)});
+    if (!call) return false;
+    entry.call = *call;
+    return true;
+}
+
+void Endpoint::finish(Instant now, Entries::iterator entry, Ended ended) {
+    if (const auto call = entry->second.call) {
+        // Whichever of the three fits how far the call has come.
+        if (!agent_.bye(now, *call) && !agent_.cancel(now, *call)) {
+            (void)agent_.reject(now, *call, sip::status::TemporarilyUnavailable);
+        }
+    }
+    if (entry->second.session) {
+        entry->second.session->release(now);
+        released_.push_back(
+            {entry->first, *std::move(entry->second.session), now + limits::release_patience});
+    }
+    entries_.erase(entry);
+    events_.push_back(std::move(ended));
+}
+
+Endpoint::Entries::iterator Endpoint::find_call(sip::CallId call) {
+    return std::ranges::find_if(entries_,
+                                [call](const auto& entry) { return entry.second.call == call; });
+}
+
+}  // namespace stile::session

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/session/path_description.hpp>
+
+#include <algorithm>
+
+namespace stile::session {
+namespace {
+
+sdp::CandidateType to_sdp(ice::CandidateType type) {
+    switch (type) {
+        case ice::CandidateType::Host:
+            return sdp::CandidateType::Host;
+        case ice::CandidateType::ServerReflexive:
+            return sdp::CandidateType::ServerReflexive;
+        case ice::CandidateType::PeerReflexive:
+            return sdp::CandidateType::PeerReflexive;
+        case ice::CandidateType::Relayed:
+            return sdp::CandidateType::Relayed;
+    }
+    return sdp::CandidateType::Host;
+}
+
+ice::CandidateType to_ice(sdp::CandidateType type) {
+    switch (type) {
+        case sdp::CandidateType::Host:
+            return ice::CandidateType::Host;
+        case sdp::CandidateType::ServerReflexive:
+            return ice::CandidateType::ServerReflexive;
+        case sdp::CandidateType::PeerReflexive:
+            return ice::CandidateType::PeerReflexive;
+        case sdp::CandidateType::Relayed:
+            return ice::CandidateType::Relayed;
+    }
+    return ice::CandidateType::Host;
+}
+
+}  // namespace
+
+sdp::Candidate to_sdp(const ice::Candidate& candidate) {
+    sdp::Candidate text;
+    text.foundation = candidate.foundation;
+    text.component = candidate.component.value;
+    text.priority = candidate.priority;
+    text.address = candidate.address.ip;
+    text.port = candidate.address.port;
+    text.type = to_sdp(candidate.type);
+    text.related = candidate.related;
+    return text;
+}
+
+std::optional<ice::Candidate> to_ice(const sdp::Candidate& text) {
+    const auto address = text.socket_address();
+    if (!address || text.transport != sdp::CandidateTransport::Udp) return std::nullopt;
+    return ice::Candidate{.type = to_ice(text.type),
+                          .component = {text.component},
+                          .transport = ice::Transport::Udp,
+                          .address = *address,
+                          .base = *address,
+                          .related = text.related,
+                          .priority = text.priority,
+                          .foundation = text.foundation};
+}
+
+void write_path(const connect::Description& path, sdp::CarrierParameters& carrier) {
+    carrier.ufrag = path.credentials.fragment;
+    carrier.pwd = path.credentials.password;
+    carrier.ice_options = {"ice2"};  // RFC 8445 Section 10
+    carrier.candidates.clear();
+    for (const ice::Candidate& candidate : path.candidates) {
+        carrier.candidates.push_back(to_sdp(candidate));
+    }
+    carrier.end_of_candidates = path.gathering == connect::Gathering::Complete;
+}
+
+connect::Description read_path(const sdp::CarrierParameters& carrier) {
+    connect::Description path;
+    path.credentials = {carrier.ufrag, carrier.pwd};
+    for (const sdp::Candidate& text : carrier.candidates) {
+        if (auto candidate = to_ice(text)) path.candidates.push_back(*std::move(candidate));
+    }
+    // Without trickling, the description is all there will be. RFC 8838 Section 4.
+    const bool trickles =
+        std::ranges::find(carrier.ice_options, "trickle") != carrier.ice_options.end();
+    path.gathering = carrier.end_of_candidates || !trickles ? connect::Gathering::Complete
+                                                            : connect::Gathering::Ongoing;
+    return path;
+}
+
+}  // namespace stile::session
