@@ -3,6 +3,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <stile/base/machine.hpp>
 #include <stile/stun/attributes.hpp>
 #include <stile/turn/client.hpp>
 #include <stile/turn/server.hpp>

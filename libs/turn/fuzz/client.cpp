@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+// Input: records of one kind octet, one length octet, and that many octets. Answers get the
+// transaction id of the client's last request, so that they are not all strangers.
+#include <stile/base/assert.hpp>
+#include <stile/base/byte_reader.hpp>
+#include <stile/stun/message_builder.hpp>
+#include <stile/turn/client.hpp>
+#include <stile/turn/stream_framing.hpp>
+
+namespace {
+
+using namespace stile;
+using namespace stile::turn;
+
+class Harness {
+public:
+    void step(std::uint8_t kind, BytesView octets) {
+        const SocketAddress peer{.ip = IpAddress::v4(0x08080800U + kind / 32), .port = {9}};
+        switch (kind % 8) {
+            case 0:
+                message(octets);
+                break;
+            case 1:
+                answer(stun::Class::SuccessResponse, octets);
+                break;
+            case 2:
+                answer(stun::Class::ErrorResponse, octets);
+                break;
+            case 3:
+                (void)client_.permit(now_, peer.ip);
+                break;
+            case 4:
+                (void)client_.bind_channel(now_, peer);
+                break;
+            case 5:
+                (void)client_.send(now_, peer, octets);
+                break;
+            case 6:
+                now_ += std::chrono::seconds{octets.size()};
+                client_.handle_timeout(now_);
+                break;
+            case 7:
+                octets.size() > 200 ? client_.release(now_) : client_.forget(peer.ip);
+                break;
+        }
+        while (const auto sent = client_.poll_transmit()) {
+            const Bytes copy = to_bytes(*sent);
+            const auto parsed = stun::MessageView::parse(copy);
+            if (parsed && parsed->message_class() == stun::Class::Request) last_ = copy;
+        }
+        while (client_.poll_event()) {
+        }
+        if (const auto next = client_.poll_timeout()) STILE_ASSERT(*next > Instant{});
+    }
+
+private:
+    void message(BytesView octets) {
+        (void)framed_size(octets);
+        const auto data = client_.handle_message(now_, octets);
+        if (data) STILE_ASSERT(data->payload.size() <= octets.size());
+    }
+
+    void answer(stun::Class message_class, BytesView octets) {
+        const auto request = stun::MessageView::parse(last_);
+        if (!request) return;
+        auto builder = stun::MessageBuilder::reply(*request, message_class);
+        ByteReader reader{octets};
+        while (reader.remaining() > 2) {
+            const std::uint8_t type = reader.u8();
+            const std::size_t length = std::min<std::size_t>(reader.u8(), reader.remaining());
+            const unsigned half = type >= 0x80U ? 0x8000U : 0U;
+            builder.add_raw(static_cast<stun::AttributeType>(half | ((type & 0x3FU))),
+                            reader.bytes(length));
+        }
+        const Bytes wire = builder.finish();
+        message(wire);
+    }
+
+    Instant now_{};
+    Client client_{now_,
+                   {.username = "u", .password = "p"},
+                   crypto::RandomStream{crypto::seed_from_number(1)}};
+    Bytes last_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    Harness harness;
+    harness.step(6, {});
+    ByteReader reader{std::as_bytes(std::span{data, size})};
+    while (reader.remaining() >= 2) {
+        const std::uint8_t kind = reader.u8();
+        const std::size_t length = std::min<std::size_t>(reader.u8(), reader.remaining());
+        harness.step(kind, reader.bytes(length));
+    }
+    return 0;
+}
