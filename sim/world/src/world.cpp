@@ -1,0 +1,251 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/base/assert.hpp>
+#include <stile/sim/world.hpp>
+
+#include <algorithm>
+
+namespace stile::sim {
+namespace {
+
+DropReason reason_of(NatRefusal refusal) {
+    switch (refusal) {
+        case NatRefusal::NoMapping:
+            return DropReason::NoMapping;
+        case NatRefusal::Filtered:
+            return DropReason::Filtered;
+        case NatRefusal::NoPortsLeft:
+            return DropReason::NoPortsLeft;
+    }
+    return DropReason::NoMapping;
+}
+
+// What IP and UDP put before the payload.
+std::size_t packet_octets(std::size_t payload, const SocketAddress& destination) {
+    return payload + 8 + (destination.ip.is_v4() ? 20 : 40);
+}
+
+constexpr auto later = [](const auto& left, const auto& right) {
+    return std::pair{left.when, left.sequence} > std::pair{right.when, right.sequence};
+};
+
+}  // namespace
+
+World::World(Topology topology, std::uint64_t seed, Instant start)
+    : topology_(std::move(topology)), random_(crypto::seed_from_number(seed)), now_(start) {
+    for (const Box& box : topology_.boxes()) {
+        BoxState state;
+        const NatBehavior firewall{
+            .mapping = Mapping::EndpointIndependent,
+            .filtering = box.firewall.value_or(Filtering::EndpointIndependent),
+            .lifetime = box.firewall_lifetime,
+        };
+        if (box.nat) {
+            state.v4.emplace(*box.nat, box.external, random_.fork());
+        } else if (box.firewall) {
+            state.v4.emplace(firewall, std::nullopt, random_.fork());
+        }
+        if (box.firewall) state.v6.emplace(firewall, std::nullopt, random_.fork());
+        boxes_.push_back(std::move(state));
+    }
+}
+
+std::optional<Instant> World::next() const {
+    if (queue_.empty()) return std::nullopt;
+    return queue_.front().when;
+}
+
+std::optional<Happening> World::step(Instant deadline) {
+    while (!queue_.empty() && queue_.front().when <= deadline) {
+        std::ranges::pop_heap(queue_, later);
+        Scheduled soonest = std::move(queue_.back());
+        queue_.pop_back();
+        now_ = std::max(now_, soonest.when);
+        if (auto happening = carry_out(std::move(soonest.event))) return happening;
+    }
+    now_ = std::max(now_, deadline);
+    return std::nullopt;
+}
+
+World::Sent World::send(HostId host, const Path& path, BytesView payload) {
+    const Interface* const from = topology_.interface_of(host, path.local.ip);
+    if (from == nullptr) return Sent::NoSuchAddress;
+    Packet packet{.source = path.local, .destination = path.remote, .payload = to_bytes(payload)};
+    note(TraceEntry::What::Sent, packet);
+    traverse(from->link, std::move(packet), [network = from->network](Packet copy) {
+        return AtNetwork{network, Direction::Up, std::move(copy)};
+    });
+    return Sent::Yes;
+}
+
+std::optional<Happening> World::carry_out(Event event) {
+    if (auto* at = std::get_if<AtNetwork>(&event)) {
+        forward(std::move(*at));
+        return std::nullopt;
+    }
+    if (auto* at = std::get_if<AtBoxOutside>(&event)) {
+        enter(std::move(*at));
+        return std::nullopt;
+    }
+    if (auto* at = std::get_if<AtHost>(&event)) {
+        Packet& packet = at->packet;
+        // It may have moved away while the packet was on its way.
+        if (topology_.interface_of(at->host, packet.destination.ip) == nullptr) {
+            drop(packet, DropReason::NoRoute);
+            return std::nullopt;
+        }
+        note(TraceEntry::What::Delivered, packet);
+        ++delivered_;
+        return DatagramArrived{
+            .host = at->host,
+            .path = {.local = packet.destination, .remote = packet.source},
+            .payload = std::move(packet.payload),
+        };
+    }
+    return std::get<Happening>(std::move(event));
+}
+
+void World::forward(AtNetwork at) {
+    Packet& packet = at.packet;
+    if (++packet.hops > most_hops) return drop(packet, DropReason::NoRoute);
+    const Topology::NextHop next = topology_.next_hop(at.network, packet.destination.ip);
+    if (const auto* host = std::get_if<HostId>(&next)) {
+        const Interface* const to = topology_.interface_of(*host, packet.destination.ip);
+        traverse(to->link, std::move(packet),
+                 [id = *host](Packet copy) { return AtHost{id, std::move(copy)}; });
+        return;
+    }
+    if (const auto* box = std::get_if<BoxId>(&next)) {
+        traverse(topology_.box(*box).uplink, std::move(packet),
+                 [id = *box](Packet copy) { return AtBoxOutside{id, std::move(copy)}; });
+        return;
+    }
+    const auto gateway = topology_.gateway_of(at.network);
+    if (!gateway || at.direction == Direction::Down) return drop(packet, DropReason::NoRoute);
+    leave(*gateway, std::move(packet));
+}
+
+void World::leave(BoxId id, Packet packet) {
+    const Box& box = topology_.box(id);
+    if (box.udp == Udp::Blocked) return drop(packet, DropReason::UdpBlocked);
+    const AddressFamily family = packet.destination.ip.family();
+    if (box.translates(family) && packet.destination.ip == box.external) {
+        return hairpin(id, std::move(packet));
+    }
+    if (Nat* const nat = table(id, family)) {
+        const auto outside = nat->outbound(now_, packet.source, packet.destination);
+        if (!outside) return drop(packet, reason_of(outside.error()));
+        packet.source = *outside;
+        note(TraceEntry::What::Translated, packet);
+    }
+    traverse(box.uplink, std::move(packet), [network = box.outside](Packet copy) {
+        return AtNetwork{network, Direction::Up, std::move(copy)};
+    });
+}
+
+void World::hairpin(BoxId id, Packet packet) {
+    const Box& box = topology_.box(id);
+    Nat* const nat = table(id, AddressFamily::V4);
+    STILE_ASSERT(nat != nullptr);
+    if (box.nat->hairpin == Hairpin::None) return drop(packet, DropReason::NoHairpin);
+    const auto outside = nat->outbound(now_, packet.source, packet.destination);
+    if (!outside) return drop(packet, reason_of(outside.error()));
+    const auto inside = nat->inbound(now_, packet.destination, *outside);
+    if (!inside) return drop(packet, reason_of(inside.error()));
+    if (box.nat->hairpin == Hairpin::ExternalSource) packet.source = *outside;
+    packet.destination = *inside;
+    note(TraceEntry::What::Translated, packet);
+    forward({box.inside, Direction::Down, std::move(packet)});
+}
+
+void World::enter(AtBoxOutside at) {
+    const Box& box = topology_.box(at.box);
+    Packet& packet = at.packet;
+    if (box.udp == Udp::Blocked) return drop(packet, DropReason::UdpBlocked);
+    if (Nat* const nat = table(at.box, packet.destination.ip.family())) {
+        const auto inside = nat->inbound(now_, packet.destination, packet.source);
+        if (!inside) return drop(packet, reason_of(inside.error()));
+        packet.destination = *inside;
+        note(TraceEntry::What::Translated, packet);
+    }
+    forward({box.inside, Direction::Down, std::move(packet)});
+}
+
+template <class MakeEvent>
+void World::traverse(const Link& link, Packet packet, MakeEvent&& make_event) {
+    if (packet_octets(packet.payload.size(), packet.destination) > link.mtu) {
+        return drop(packet, DropReason::TooLarge);
+    }
+    if (happens(link.loss)) return drop(packet, DropReason::Lost);
+    const auto arrival = [&] {
+        const auto jitter = static_cast<std::uint64_t>(link.jitter.count());
+        const auto extra = jitter == 0 ? 0 : random_.below(jitter + 1);
+        return now_ + link.delay + Duration{static_cast<Duration::rep>(extra)};
+    };
+    if (happens(link.duplication)) {
+        note(TraceEntry::What::Duplicated, packet);
+        schedule(arrival(), make_event(packet));
+    }
+    schedule(arrival(), make_event(std::move(packet)));
+}
+
+Nat* World::table(BoxId box, AddressFamily family) {
+    BoxState& state = boxes_.at(box.value);
+    auto& nat = family == AddressFamily::V4 ? state.v4 : state.v6;
+    return nat ? &*nat : nullptr;
+}
+
+void World::schedule(Instant when, Event event) {
+    if (queue_.size() >= most_in_flight) {
+        ++dropped_[static_cast<std::size_t>(DropReason::InFlightLimit)];
+        return;
+    }
+    queue_.push_back({when, sequence_++, std::move(event)});
+    std::ranges::push_heap(queue_, later);
+}
+
+bool World::happens(Probability probability) {
+    // Certainty and impossibility draw nothing: a link without faults does not disturb the others.
+    if (probability.per_million == 0) return false;
+    return random_.below(Probability::certain) < probability.per_million;
+}
+
+void World::drop(const Packet& packet, DropReason reason) {
+    ++dropped_[static_cast<std::size_t>(reason)];
+    note(TraceEntry::What::Dropped, packet, reason);
+}
+
+void World::set_link(HostId host, const IpAddress& address, const Link& link) {
+    Interface* const one = topology_.interface_of(host, address);
+    STILE_ASSERT(one != nullptr);
+    one->link = link;
+}
+
+void World::set_uplink(BoxId box, const Link& link) { topology_.box(box).uplink = link; }
+
+void World::set_udp(BoxId box, Udp udp) { topology_.box(box).udp = udp; }
+
+void World::restart(BoxId box) {
+    BoxState& state = boxes_.at(box.value);
+    if (state.v4) state.v4->restart();
+    if (state.v6) state.v6->restart();
+}
+
+void World::attach(HostId host, NetworkId network, const IpAddress& address, const Link& link) {
+    topology_.add_interface(host, network, address, link);
+}
+
+void World::detach(HostId host, const IpAddress& address) {
+    topology_.remove_interface(host, address);
+    for (Stream& stream : streams_) {
+        const bool over_it = (stream.client == host && stream.client_address.ip == address) ||
+                             (stream.server == host && stream.server_address.ip == address);
+        if (over_it) stream.open = false;
+    }
+}
+
+std::uint64_t World::dropped(DropReason reason) const {
+    return dropped_.at(static_cast<std::size_t>(reason));
+}
+
+}  // namespace stile::sim
