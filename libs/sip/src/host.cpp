@@ -37,8 +37,20 @@ bool is_dotted_number(std::string_view text) {
 std::expected<Host, ParseError> Host::parse(std::string_view text) {
     Host host;
     if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
-        host.address_ = IpAddress::parse(text.substr(1, text.size() - 2));
+        const std::string_view inner = text.substr(1, text.size() - 2);
+        host.address_ = IpAddress::parse(inner);
+        // RFC 5118 Section 4.10: the grammar of RFC 3261 allows a third colon in front of an IPv4
+        // part; it is tolerated, and not written again.
+        if (const std::size_t at = inner.find(":::");
+            !host.address_ && inner.contains('.') && at != std::string_view::npos) {
+            std::string repaired{inner};
+            repaired.erase(at, 1);
+            host.address_ = IpAddress::parse(repaired);
+            host.text_ = "[" + repaired + "]";
+        }
         if (!host.address_ || !host.address_->is_v6()) return std::unexpected(ParseError::BadHost);
+        if (host.text_.empty()) host.text_ = text;
+        return host;
     } else if (is_dotted_number(text)) {
         host.address_ = IpAddress::parse(text);
         if (!host.address_ || !host.address_->is_v4()) return std::unexpected(ParseError::BadHost);

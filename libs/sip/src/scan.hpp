@@ -102,7 +102,8 @@ constexpr bool take_separator(std::string_view& text, char c) {
 constexpr std::optional<std::string_view> take_quoted(std::string_view& text) {
     if (text.empty() || text.front() != '"') return std::nullopt;
     for (std::size_t i = 1; i < text.size(); ++i) {
-        if (text[i] == '\\') {
+        if (text[i] == '\r' || text[i] == '\n') return std::nullopt;
+        if (text[i] == '\\' && i + 1 < text.size() && text[i + 1] != '\r' && text[i + 1] != '\n') {
             ++i;
         } else if (text[i] == '"') {
             const std::string_view taken = text.substr(0, i + 1);

@@ -76,8 +76,8 @@ bool equivalent_in_any_case(std::optional<std::string_view> left,
     return iequals(canonical(*left), canonical(*right));
 }
 
-// `transport` is not in the list of RFC 3261 Section 19.1.4, but in its examples:
-// sip:bob@biloxi.com does not equal sip:bob@biloxi.com;transport=udp.
+// RFC 3261 Section 19.1.4: the default value said and not said are two things, "the same is true
+// for the transport-parameter".
 bool matters_alone(std::string_view parameter) {
     for (const std::string_view name : {"user", "ttl", "method", "maddr", "transport"}) {
         if (iequals(parameter, name)) return true;
@@ -142,7 +142,7 @@ std::string dialled(std::string_view number) {
 }
 
 bool are_headers(std::string_view text) {
-    if (text.empty()) return false;
+    if (text.empty() || text.back() == '&') return false;
     while (!text.empty()) {
         std::string_view value = take_until(text, '&');
         const std::size_t equals = value.find('=');

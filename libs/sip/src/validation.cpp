@@ -99,11 +99,11 @@ std::expected<void, ParseError> validate_response(const Message& response) {
 
 bool is_answerable(const Message& message) {
     if (!message.is_request() || message.method() == Method::Ack) return false;
-    for (const HeaderName name :
-         {HeaderName::To, HeaderName::From, HeaderName::CallId, HeaderName::CSeq}) {
+    for (const HeaderName name : {HeaderName::Via, HeaderName::To, HeaderName::From,
+                                  HeaderName::CallId, HeaderName::CSeq}) {
         if (!message.contains(name)) return false;
     }
-    return message.top_via().has_value();
+    return true;
 }
 
 }  // namespace stile::sip

@@ -24,8 +24,9 @@ std::expected<void, Rejection> validate_request(const Message& request);
 // Is the response sound? One that is not is dropped. Requires: a response.
 std::expected<void, ParseError> validate_response(const Message& response);
 
-// Can a response be made? False for an ACK, and where the top Via does not parse or To, From,
-// Call-ID or CSeq is absent.
+// Can a response be made? False for an ACK, and where Via, To, From, Call-ID or CSeq is absent.
+// Their values need not parse: where the top Via does not, the response goes back to where the
+// request came from.
 bool is_answerable(const Message& message);
 
 }  // namespace stile::sip
