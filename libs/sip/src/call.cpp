@@ -128,6 +128,7 @@ void Call::send_bye(Instant now, AgentContext context, const std::vector<HeaderL
 
 void Call::handle_response(Instant now, AgentContext context, ClientTransactionId transaction,
                            Message response) {
+    if (digest_ && response.status().is_success()) digest_->handle_success(response);
     if (transaction == invite_transaction_) {
         handle_invite_response(now, context, std::move(response));
         return;
