@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/turn/server.hpp>
+#include <stile/turn_server/limits.hpp>
+#include <stile/turn_server/reply_limiter.hpp>
+
+#include <deque>
+
+namespace stile::turn_server {
+
+struct ServiceConfig {
+    turn::ServerConfig relay;
+    // Every address that the host has, public and private: never a peer. At most
+    // most_own_addresses.
+    std::vector<IpAddress> own_addresses;
+    ReplyLimits replies;
+    // Binding on the same sockets. RFC 8489 Section 12.
+    turn::Offer binding = turn::Offer::Offered;
+};
+
+struct ServiceCounters {
+    std::uint64_t binding_answers = 0;
+    std::uint64_t strangers_answered = 0;  // 401 and the like
+    std::uint64_t strangers_silenced = 0;  // over the rate, Binding included
+    std::uint64_t answers_dropped = 0;     // nobody fetched them
+};
+
+// What a program runs behind its listeners: the relay core with STUN Binding on the same sockets,
+// and a limit on answers to strangers. Credentials, quotas, bandwidth and the policy of peers are
+// the core's (ServiceConfig::relay); their data is the program's to fill and change.
+//
+// One shard: one thread, its own sockets. What handle_client and handle_peer return views their
+// input.
+class Service {
+public:
+    using Event = turn::Server::Event;
+    struct Transmit {
+        turn::ClientFlow flow;
+        BytesView message;  // valid until the next call that is not const
+    };
+
+    Service(Instant now, WallTime wall, ServiceConfig config, crypto::RandomStream random);
+
+    // One whole message from a client: a datagram, or what turn::framed_size cut from a stream.
+    [[nodiscard]] std::optional<turn::Relayed> handle_client(Instant now,
+                                                             const turn::ClientFlow& flow,
+                                                             BytesView message);
+    [[nodiscard]] std::optional<turn::ToClient> handle_peer(Instant now, turn::RelayId relay,
+                                                            const SocketAddress& peer,
+                                                            BytesView payload);
+    void handle_icmp(Instant now, turn::RelayId relay, const SocketAddress& peer, stun::Icmp icmp);
+    void handle_relay_opened(Instant now, turn::RelayId relay, const SocketAddress& relayed);
+    void handle_relay_failed(Instant now, turn::RelayId relay);
+    void handle_client_gone(Instant now, const turn::ClientFlow& flow);
+    void handle_timeout(Instant now);
+    void set_wall_time(Instant now, WallTime wall) { core_.set_wall_time(now, wall); }
+    void drain() { core_.drain(); }
+
+    // May be changed at any time.
+    turn::CredentialTable& credentials() { return core_.credentials(); }
+    // The addresses of ServiceConfig::own_addresses stay denied. False where a limit is passed.
+    [[nodiscard]] bool set_peer_policy(turn::PeerPolicy policy);
+
+    std::optional<Transmit> poll_transmit();
+    std::optional<Event> poll_event() { return core_.poll_event(); }
+    std::optional<Instant> poll_timeout() const { return core_.poll_timeout(); }
+
+    const ServiceCounters& counters() const { return counters_; }
+    const turn::ServerCounters& relay_counters() const { return core_.counters(); }
+    std::size_t allocations() const { return core_.allocations(); }
+    std::size_t relays() const { return core_.relays(); }
+
+private:
+    enum class Charged : std::uint8_t { Already, NotYet };
+    void answer_binding(Instant now, const turn::ClientFlow& flow,
+                        const stun::MessageView& request);
+    bool may_answer(Instant now, const turn::ClientFlow& flow);
+    void collect(Instant now, Charged charged);
+    void queue(const turn::ClientFlow& flow, Bytes message);
+
+    struct Answer {
+        turn::ClientFlow flow;
+        Bytes message;
+    };
+
+    std::vector<IpAddress> own_addresses_;
+    turn::Offer binding_;
+    std::string software_;
+    ReplyLimiter limiter_;
+    turn::Server core_;
+    std::deque<Answer> answers_;
+    Bytes polled_;  // what the last poll_transmit views
+    ServiceCounters counters_;
+};
+
+}  // namespace stile::turn_server

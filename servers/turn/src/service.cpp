@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/turn_server/service.hpp>
+
+#include <stile/base/assert.hpp>
+#include <stile/base/machine.hpp>
+#include <stile/stun/binding_responder.hpp>
+
+#include <utility>
+
+namespace stile::turn_server {
+
+static_assert(Machine<Service>);
+
+namespace {
+
+HashSeed make_seed(crypto::RandomStream& random) {
+    const std::uint64_t k0 = random.u64();
+    return {.k0 = k0, .k1 = random.u64()};
+}
+
+bool deny_all(turn::PeerPolicy& policy, const std::vector<IpAddress>& addresses) {
+    for (const IpAddress& address : addresses) {
+        if (!policy.deny_own(address)) return false;
+    }
+    return true;
+}
+
+turn::ServerConfig with_own_addresses(ServiceConfig& config) {
+    STILE_ASSERT(config.own_addresses.size() <= most_own_addresses);
+    const bool denied = deny_all(config.relay.peers, config.own_addresses);
+    STILE_ASSERT(denied);
+    return std::move(config.relay);
+}
+
+// Of the STUN messages only requests are answered at once; data passes without a second parse.
+bool is_request(BytesView message) {
+    constexpr std::byte class_bits_high{0x01};
+    constexpr std::byte class_bits_low{0x10};
+    return message.size() >= stun::header_octets && (message[0] >> 6U) == std::byte{0} &&
+           (message[0] & class_bits_high) == std::byte{0} &&
+           (message[1] & class_bits_low) == std::byte{0};
+}
+
+}  // namespace
+
+Service::Service(Instant now, WallTime wall, ServiceConfig config, crypto::RandomStream random)
+    : own_addresses_(config.own_addresses),
+      binding_(config.binding),
+      software_(config.relay.authentication.software),
+      limiter_(now, config.replies, make_seed(random)),
+      core_(now, wall, with_own_addresses(config), std::move(random)) {}
+
+std::optional<turn::Relayed> Service::handle_client(Instant now, const turn::ClientFlow& flow,
+                                                    BytesView message) {
+    if (!is_request(message)) {
+        auto relayed = core_.handle_client(now, flow, message);
+        collect(now, Charged::NotYet);
+        return relayed;
+    }
+    const auto request = stun::MessageView::parse(message);
+    if (!request) return std::nullopt;
+    if (request->method() == stun::Method::Binding) {
+        answer_binding(now, flow, *request);
+        return std::nullopt;
+    }
+    // Without integrity there can be only one answer: not even its computation is for free.
+    Charged charged = Charged::NotYet;
+    if (!stun::strongest_integrity(*request)) {
+        if (!may_answer(now, flow)) return std::nullopt;
+        charged = Charged::Already;
+    }
+    auto relayed = core_.handle_client(now, flow, message);
+    collect(now, charged);
+    return relayed;
+}
+
+std::optional<turn::ToClient> Service::handle_peer(Instant now, turn::RelayId relay,
+                                                   const SocketAddress& peer, BytesView payload) {
+    return core_.handle_peer(now, relay, peer, payload);
+}
+
+void Service::handle_icmp(Instant now, turn::RelayId relay, const SocketAddress& peer,
+                          stun::Icmp icmp) {
+    core_.handle_icmp(now, relay, peer, icmp);
+    collect(now, Charged::NotYet);
+}
+
+void Service::handle_relay_opened(Instant now, turn::RelayId relay, const SocketAddress& relayed) {
+    core_.handle_relay_opened(now, relay, relayed);
+    collect(now, Charged::NotYet);
+}
+
+void Service::handle_relay_failed(Instant now, turn::RelayId relay) {
+    core_.handle_relay_failed(now, relay);
+    collect(now, Charged::NotYet);
+}
+
+void Service::handle_client_gone(Instant now, const turn::ClientFlow& flow) {
+    core_.handle_client_gone(now, flow);
+    collect(now, Charged::NotYet);
+}
+
+void Service::handle_timeout(Instant now) {
+    core_.handle_timeout(now);
+    collect(now, Charged::NotYet);
+}
+
+bool Service::set_peer_policy(turn::PeerPolicy policy) {
+    if (!deny_all(policy, own_addresses_)) return false;
+    core_.set_peer_policy(std::move(policy));
+    return true;
+}
+
+void Service::answer_binding(Instant now, const turn::ClientFlow& flow,
+                             const stun::MessageView& request) {
+    if (binding_ == turn::Offer::NotOffered) return;
+    if (stun::check_fingerprint(request) == stun::Fingerprint::Wrong) return;
+    if (!may_answer(now, flow)) return;
+    if (auto answer = stun::respond_to_binding(request, flow.remote, software_)) {
+        ++counters_.binding_answers;
+        queue(flow, std::move(*answer));
+    }
+}
+
+bool Service::may_answer(Instant now, const turn::ClientFlow& flow) {
+    if (limiter_.judge(now, flow.remote.ip) == ReplyLimiter::Verdict::Answer) return true;
+    ++counters_.strangers_silenced;
+    return false;
+}
+
+void Service::collect(Instant now, Charged charged) {
+    while (const auto transmit = core_.poll_transmit()) {
+        if (transmit->trust == turn::Server::Trust::Unauthenticated) {
+            if (charged == Charged::NotYet && !may_answer(now, transmit->flow)) continue;
+            ++counters_.strangers_answered;
+        }
+        queue(transmit->flow, to_bytes(transmit->message));
+    }
+}
+
+void Service::queue(const turn::ClientFlow& flow, Bytes message) {
+    if (answers_.size() == most_queued_answers) {
+        ++counters_.answers_dropped;
+        return;
+    }
+    answers_.push_back({.flow = flow, .message = std::move(message)});
+}
+
+std::optional<Service::Transmit> Service::poll_transmit() {
+    if (answers_.empty()) return std::nullopt;
+    const turn::ClientFlow flow = answers_.front().flow;
+    polled_ = std::move(answers_.front().message);
+    answers_.pop_front();
+    return Transmit{.flow = flow, .message = polled_};
+}
+
+}  // namespace stile::turn_server
