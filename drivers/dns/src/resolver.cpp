@@ -236,7 +236,9 @@ void Resolver::Impl::arm() {
         timer.disarm();
         return;
     }
-    timer.arm_after(std::chrono::seconds{wait.tv_sec} + std::chrono::microseconds{wait.tv_usec});
+    // A little later than asked, or c-ares, which counts in microseconds, finds it too early.
+    timer.arm_after(std::chrono::seconds{wait.tv_sec} + std::chrono::microseconds{wait.tv_usec} +
+                    std::chrono::milliseconds{1});
 }
 
 template <class T>

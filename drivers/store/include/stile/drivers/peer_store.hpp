@@ -5,6 +5,7 @@
 #include <stile/base/time.hpp>
 #include <stile/drivers/database.hpp>
 
+#include <utility>
 #include <vector>
 
 namespace stile::drivers {

@@ -6,6 +6,7 @@
 #include <stile/crypto/digest.hpp>
 #include <stile/drivers/database.hpp>
 
+#include <utility>
 #include <vector>
 
 namespace stile::drivers {
