@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/sip_server/routing.hpp>
+
+#include <stile/base/encoding.hpp>
+#include <stile/base/text.hpp>
+#include <stile/crypto/digest.hpp>
+#include <stile/sip/auth.hpp>
+#include <stile/sip_server/limits.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace stile::sip_server {
+
+using sip::HeaderName;
+using sip::Message;
+using sip::Uri;
+
+bool OwnNames::is_own_domain(const Uri& uri) const {
+    if (!uri.is_sip_or_sips()) return false;
+    const std::string host = to_lower(uri.host.text());
+    return std::ranges::find(domains, host) != domains.end();
+}
+
+bool OwnNames::is_own_address(const sip::SentBy& sent_by) const {
+    return std::ranges::any_of(addresses, [&](const sip::SentBy& own) {
+        return own.host == sent_by.host && own.port == sent_by.port;
+    });
+}
+
+bool OwnNames::is_own(const Uri& uri) const {
+    return is_own_domain(uri) ||
+           (uri.is_sip_or_sips() && is_own_address({.host = uri.host, .port = uri.port}));
+}
+
+namespace {
+
+// A strict router before us put our own Record-Route URI where the target belongs: the target is
+// the last Route value. RFC 3261 Section 16.4.
+Message undo_strict_routing(Message request, const OwnNames& own) {
+    const auto target = request.request_uri();
+    if (!target || !own.is_own(*target) || !target->is_loose_route()) return request;
+    const auto routes = request.routes(HeaderName::Route);
+    if (!routes || routes->empty()) return request;
+    return sip::MessageEdit{request}
+        .set_request_uri(routes->back().uri)
+        .remove_last_value(HeaderName::Route)
+        .build();
+}
+
+}  // namespace
+
+std::expected<RoutePreprocessed, RouteError> preprocess_route(Message request, sip::FlowId source,
+                                                              const OwnNames& own,
+                                                              const FlowTokens& tokens) {
+    RoutePreprocessed result{.request = undo_strict_routing(std::move(request), own)};
+    const auto routes = result.request.routes(HeaderName::Route);
+    if (!routes) return result;
+    std::size_t popped = 0;
+    for (const sip::NameAddr& route : *routes) {
+        if (!own.is_own(route.uri)) break;
+        if (++popped > most_own_routes) return std::unexpected(RouteError::TooMany);
+        if (!route.uri.user) continue;
+        const auto flow = tokens.open(*route.uri.user);
+        if (!flow) {
+            return std::unexpected(flow.error() == FlowTokenError::Tampered ? RouteError::Tampered
+                                                                            : RouteError::FlowGone);
+        }
+        if (*flow == source) {
+            result.has_own_token = true;
+            continue;
+        }
+        result.flow = *flow;
+        break;  // what stands behind it is for whoever is at that flow
+    }
+    if (popped > 0) {
+        sip::MessageEdit edit{result.request};
+        for (std::size_t i = 0; i < popped; ++i) edit.pop_route();
+        result.request = edit.build();
+    }
+    return result;
+}
+
+std::string loop_value(const Message& request) {
+    const auto part = [&](HeaderName name) { return request.find(name).value_or(""); };
+    std::string routes;
+    for (const std::string_view value : request.values(HeaderName::Route)) {
+        routes += value;
+        routes += ',';
+    }
+    const auto cseq = request.cseq();
+    const std::string number = cseq ? std::to_string(cseq->number) : "";
+    const crypto::Digest digest = crypto::digest(
+        crypto::DigestAlgorithm::Sha256,
+        {as_bytes(request.request_uri_text()), as_bytes(part(HeaderName::To)),
+         as_bytes(part(HeaderName::From)), as_bytes(part(HeaderName::CallId)), as_bytes(number),
+         as_bytes(routes), as_bytes(part(HeaderName::ProxyRequire)),
+         as_bytes(part(HeaderName::AcceptContact))});
+    return "." + to_hex(digest.bytes().first(8));
+}
+
+bool is_looping(const Message& request, const OwnNames& own) {
+    const auto vias = request.vias();
+    if (!vias) return false;
+    const std::string value = loop_value(request);
+    return std::ranges::any_of(*vias, [&](const sip::Via& via) {
+        return own.is_own_address(via.sent_by) && via.branch().value_or("").ends_with(value);
+    });
+}
+
+std::string unknown_proxy_requirements(const Message& request) {
+    std::string unknown;
+    const auto required = request.tokens(HeaderName::ProxyRequire);
+    if (!required) return unknown;
+    for (const std::string& tag : *required) unknown += (unknown.empty() ? "" : ", ") + tag;
+    return unknown;
+}
+
+void strip_realm(sip::MessageEdit& edit, const Message& message, HeaderName name,
+                 std::string_view realm) {
+    std::vector<std::string> kept;
+    bool found = false;
+    for (std::size_t i = 0; i < message.header_count(); ++i) {
+        const sip::HeaderField field = message.header(i);
+        if (field.name != name) continue;
+        const auto challenge = sip::Challenge::parse(field.value);
+        const auto credentials = sip::Credentials::parse(field.value);
+        const bool ours = (challenge && challenge->realm == realm) ||
+                          (credentials && credentials->realm == realm);
+        if (ours) {
+            found = true;
+        } else {
+            kept.emplace_back(field.value);
+        }
+    }
+    if (!found) return;
+    edit.remove(name);
+    for (const std::string& value : kept) edit.append(name, value);
+}
+
+}  // namespace stile::sip_server
