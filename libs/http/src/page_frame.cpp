@@ -42,7 +42,7 @@ a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-
 }
 nav ol { display: flex; flex-wrap: wrap; gap: 0 .5rem; margin: 0; padding: 0; list-style: none; }
 nav li + li::before { content: "/"; content: "/" / ""; margin-right: .5rem; color: var(--quiet); }
-h1 { margin: .25rem 0; font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
+h1 { margin: .25rem 0 .5rem; font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
 .summary { margin: 0 0 1.25rem; color: var(--quiet); }
 .card {
   background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden;
@@ -53,12 +53,12 @@ thead th { color: var(--quiet); font-size: .85rem; font-weight: 600; }
 tbody tr { border-top: 1px solid var(--line); }
 tbody tr:hover { background: var(--hover); }
 tbody th { font-weight: 400; overflow-wrap: anywhere; }
-tbody th a { display: block; text-decoration: none; }
+tbody th a { display: block; padding-left: 1.75rem; text-indent: -1.75rem; text-decoration: none; }
 tbody th a:hover { text-decoration: underline; }
 .number, .date { white-space: nowrap; color: var(--quiet); font-variant-numeric: tabular-nums; }
 .number { text-align: right; }
 .icon::before {
-  display: inline-block; width: 1.75rem; content: "\1F4C4"; content: "\1F4C4" / "";
+  display: inline-block; width: 1.75rem; text-indent: 0; content: "\1F4C4"; content: "\1F4C4" / "";
 }
 .up::before { content: "\2B06\FE0F"; content: "\2B06\FE0F" / ""; }
 .folder::before { content: "\1F4C1"; content: "\1F4C1" / ""; }
@@ -76,6 +76,7 @@ footer { margin-top: 1.5rem; color: var(--quiet); font-size: .85rem; }
   body { padding-top: 1rem; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody tr { display: grid; grid-template-columns: 1fr auto; padding: .6rem 1rem; gap: 0 1rem; }
+  tbody tr:first-child { border-top: 0; }
   tbody th { grid-column: 1 / -1; padding: 0; }
   tbody td { padding: 0; font-size: .85rem; }
   .date { order: 1; padding-left: 1.75rem; }
