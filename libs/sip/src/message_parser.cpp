@@ -97,6 +97,7 @@ void MessageParser::run() {
 std::optional<Message::Slice> MessageParser::next_line() {
     const std::size_t begin = at_;
     for (;;) {
+        if (at_ == size_) return std::nullopt;
         const void* const found = std::memchr(text_ + at_, '\n', size_ - at_);
         if (found == nullptr) return std::nullopt;
         const auto feed = static_cast<std::size_t>(static_cast<const char*>(found) - text_);

@@ -249,7 +249,7 @@ TEST_CASE("sip validation: what a server refuses, and how") {
              {"Forwards: 70", "Forwards: 256", ParseError::BadNumber, HeaderName::MaxForwards, 400},
              {"<sip:p1.example.com;lr>", "sip:p1", ParseError::BadNameAddr, HeaderName::Route, 400},
              {"pc33.atlanta.com;branch", "a..b;branch", ParseError::BadHost, HeaderName::Via, 400},
-             {"<sip:alice@pc33", "<sip:alice@@pc33", ParseError::BadUri, HeaderName::Contact, 400},
+             {"<sip:alice@pc33", "<sip:alice@@pc33", ParseError::BadHost, HeaderName::Contact, 400},
          }) {
         std::string text{invite};
         const std::size_t at = text.find(row.from);

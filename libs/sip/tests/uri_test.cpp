@@ -94,7 +94,7 @@ TEST_CASE("sip uri: malformed texts are refused with their reason") {
         {":alice@b", ParseError::BadUri},
         {"sip:@b", ParseError::BadUri},
         {"sip:a b@c", ParseError::BadUri},
-        {"sip:a@b@c", ParseError::BadUri},
+        {"sip:a@b@c", ParseError::BadHost},
         {"sip:a%4@b", ParseError::BadEscape},
         {"sip:a%zz@b", ParseError::BadEscape},
         {"sip:a@", ParseError::BadHost},
