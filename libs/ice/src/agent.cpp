@@ -82,6 +82,8 @@ std::expected<void, CandidateError> Agent::add_remote_candidate(Instant now, Can
     if (candidate.component.value < 1 || candidate.component.value > config_.components) {
         return std::unexpected(CandidateError::UnknownComponent);
     }
+    // "it MUST ignore any newly received candidates": RFC 8838 Section 14.
+    if (remote_ended_) return std::unexpected(CandidateError::AfterEnd);
     const std::uint16_t known = remote_.size();
     const auto index = remote_.add(std::move(candidate));
     if (!index) return std::unexpected(index.error());

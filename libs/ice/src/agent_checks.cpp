@@ -101,11 +101,20 @@ bool Agent::take_slot(Instant now, Pacer* shared) {
     return true;
 }
 
-// Triggered checks first, they are the likeliest to succeed; then what has waited for an answer;
-// then ordinary ones. False if nothing left.
+// Triggered checks first, they are the likeliest to succeed; then those never sent; then those sent
+// before, as RFC 8445 Section 14.1 has it. A peer that triggers without end does not starve the
+// others. False if nothing left.
 bool Agent::send_one_check(Instant now) {
-    if (checklist_.triggered_count() == 0 && retransmit_one(now)) return true;
-    CandidatePair* pair = checklist_.take_next();
+    CandidatePair* pair = nullptr;
+    if (triggered_in_a_row_ < limits::most_triggered_in_a_row) pair = checklist_.take_triggered();
+    if (pair != nullptr) {
+        ++triggered_in_a_row_;
+    } else {
+        triggered_in_a_row_ = 0;
+        pair = checklist_.take_ordinary();
+        if (pair == nullptr && retransmit_one(now)) return true;
+        if (pair == nullptr) pair = checklist_.take_triggered();
+    }
     if (pair == nullptr) return false;
     start_check(now, *pair);
     return true;

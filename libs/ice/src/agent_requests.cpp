@@ -97,6 +97,43 @@ void Agent::process_early_checks(Instant now) {
     }
 }
 
+// RFC 8445 Section 7.3.1.3. Two NATs that map each destination anew and let everybody in show a new
+// address with each check, without end: what was discovered and did not work makes room.
+std::optional<std::uint16_t> Agent::learn_remote(const SocketAddress& source, ComponentId id,
+                                                 const CheckContent& content) {
+    auto added = remote_.add_peer_reflexive(source, id, content.priority);
+    if (!added && added.error() == CandidateError::TooMany) {
+        const auto old = replaceable_remote(content.nomination);
+        if (!old) return std::nullopt;
+        std::vector<PairId> gone;
+        for (const CandidatePair& pair : checklist_.pairs()) {
+            if (pair.remote == *old) gone.push_back(pair.id);
+        }
+        for (const PairId pair : gone) {
+            erase_checks(pair);
+            checklist_.erase(pair);
+        }
+        added = remote_.replace_peer_reflexive(*old, source, id, content.priority);
+    }
+    if (!added) return std::nullopt;
+    queue_event(CandidateFound{.side = Side::Remote, .candidate = remote_[*added]});
+    return *added;
+}
+
+// A discovered candidate none of whose pairs works; for a nomination also one that is being tried.
+std::optional<std::uint16_t> Agent::replaceable_remote(Nomination nomination) const {
+    for (std::uint16_t i = 0; i < remote_.size(); ++i) {
+        if (remote_[i].type != CandidateType::PeerReflexive) continue;
+        const auto pairs = checklist_.pairs();
+        const bool is_needed = std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
+            return pair.remote == i && (pair.valid || pair.nominated_on_success ||
+                                        (pair.is_unfinished() && nomination == Nomination::No));
+        });
+        if (!is_needed) return i;
+    }
+    return std::nullopt;
+}
+
 // RFC 8445 Sections 7.3.1.3 to 7.3.1.5: the steps that need to know the peer.
 void Agent::process_check(Instant now, const Path& path, const CheckContent& content) {
     const auto local = local_.find_base(path.local);
@@ -109,20 +146,22 @@ void Agent::process_check(Instant now, const Path& path, const CheckContent& con
     CandidatePair* pair = checklist_.find(path);
     if (pair == nullptr) {
         auto remote = remote_.find(path.remote, its.id);
-        if (!remote) {
-            const auto added = remote_.add_peer_reflexive(path.remote, its.id, content.priority);
-            if (!added) return;
-            remote = *added;
-            queue_event(CandidateFound{.side = Side::Remote, .candidate = remote_[*remote]});
-        }
+        if (!remote) remote = learn_remote(path.remote, its.id, content);
+        if (!remote) return;
         if (checklist_.add(make_pair(*local, *remote)) != Checklist::Added::New) return;
         pair = checklist_.find(path);
         pair->state = PairState::Waiting;
     }
     switch (pair->state) {
         case PairState::Succeeded:
-            if (nominates) nominate(now, *pair);
-            return;
+            if (!nominates) return;
+            if (!is_stale(*pair) || (its.selected && its.selected->pair == pair->id)) {
+                nominate(now, *pair);
+                return;
+            }
+            // Its consent is too old to start with: the triggered check obtains a new one.
+            pair->valid.reset();
+            break;
         case PairState::InProgress:
             cancel_checks(pair->id);
             break;

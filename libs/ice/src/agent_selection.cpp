@@ -56,13 +56,14 @@ bool Agent::is_stale(const CandidatePair& pair) const {
     return pair.valid && now_ >= pair.valid->since + (Consent::lifetime - Consent::period);
 }
 
-// The valid pair of highest priority whose check is recent enough to count as consent.
-const CandidatePair* Agent::best_valid(ComponentId id) const {
+// The valid pair of highest priority; for data, of those whose check still counts as consent.
+const CandidatePair* Agent::best_valid(ComponentId id, Purpose purpose) const {
+    const auto& chosen = components_[id.value - 1U].selected;
     const CandidatePair* best = nullptr;
     for (const CandidatePair& pair : checklist_.pairs()) {
         if (pair.component != id || !pair.valid) continue;
-        const auto& chosen = components_[id.value - 1U].selected;
-        if (!(chosen && chosen->pair == pair.id) && is_stale(pair)) continue;
+        const bool is_selected = chosen && chosen->pair == pair.id;
+        if (purpose == Purpose::Data && !is_selected && is_stale(pair)) continue;
         if (best == nullptr || pair.valid->priority > best->valid->priority) best = &pair;
     }
     return best;
@@ -71,7 +72,7 @@ const CandidatePair* Agent::best_valid(ComponentId id) const {
 // RFC 8445 Section 12.1: data may go on any valid pair, so it goes on the best there is.
 void Agent::select_best(Instant now, Component& its) {
     if (its.nominated() || has_previous(its.id)) return;
-    const CandidatePair* best = best_valid(its.id);
+    const CandidatePair* best = best_valid(its.id, Purpose::Data);
     if (best == nullptr || (its.selected && its.selected->pair == best->id)) return;
     select(now, its, *checklist_.find(best->id), Selection::Provisional);
 }
@@ -141,7 +142,7 @@ bool Agent::may_find_better(const Component& its, const CandidatePair& best) con
 std::optional<Instant> Agent::nomination_deadline(const Component& its) const {
     if (role_ != Role::Controlling || state_ != State::Running) return std::nullopt;
     if (its.nominated() || its.nominating || !its.first_valid) return std::nullopt;
-    const CandidatePair* best = best_valid(its.id);
+    const CandidatePair* best = best_valid(its.id, Purpose::Nomination);
     if (best == nullptr) return std::nullopt;
     const bool is_relayed = local_[best->valid->local].type == CandidateType::Relayed ||
                             remote_[best->remote].type == CandidateType::Relayed;
@@ -153,7 +154,7 @@ std::optional<Instant> Agent::nomination_deadline(const Component& its) const {
 void Agent::consider_nomination(Instant now, Component& its) {
     const auto deadline = nomination_deadline(its);
     if (!deadline) return;
-    const CandidatePair* best = best_valid(its.id);
+    const CandidatePair* best = best_valid(its.id, Purpose::Nomination);
     if (now < *deadline && may_find_better(its, *best)) return;
     its.nominating = best->id;
     checklist_.enqueue_triggered(best->id);
@@ -191,7 +192,8 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
         return;
     }
     recheck_stale(its);
-    its.first_valid = best_valid(its.id) != nullptr ? its.first_valid : std::nullopt;
+    its.first_valid =
+        best_valid(its.id, Purpose::Nomination) != nullptr ? its.first_valid : std::nullopt;
     select_best(now, its);
 }
 

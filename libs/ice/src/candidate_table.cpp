@@ -160,14 +160,28 @@ std::expected<std::uint16_t, CandidateError> RemoteCandidates::add(Candidate can
 
 std::expected<std::uint16_t, CandidateError> RemoteCandidates::add_peer_reflexive(
     SocketAddress source, ComponentId component, std::uint32_t priority) {
+    return add(discovered(source, component, priority));
+}
+
+std::expected<std::uint16_t, CandidateError> RemoteCandidates::replace_peer_reflexive(
+    std::uint16_t index, SocketAddress source, ComponentId component, std::uint32_t priority) {
+    STILE_ASSERT(entries_[index].candidate.type == CandidateType::PeerReflexive);
+    Candidate candidate = discovered(source, component, priority);
+    if (const auto error = check_candidate(candidate)) return std::unexpected(*error);
+    replace(index, std::move(candidate));
+    return index;
+}
+
+Candidate RemoteCandidates::discovered(SocketAddress source, ComponentId component,
+                                       std::uint32_t priority) {
     // "an arbitrary value, different from the foundations of all other remote candidates": no
     // signalled foundation has a colon, which is not an ice-char.
-    return add({.type = CandidateType::PeerReflexive,
-                .component = component,
-                .address = source,
-                .base = source,
-                .priority = priority,
-                .foundation = ":" + std::to_string(++discovered_)});
+    return {.type = CandidateType::PeerReflexive,
+            .component = component,
+            .address = source,
+            .base = source,
+            .priority = priority,
+            .foundation = ":" + std::to_string(++discovered_)};
 }
 
 void RemoteCandidates::replace(std::uint16_t index, Candidate candidate) {
@@ -187,7 +201,6 @@ std::optional<std::uint16_t> RemoteCandidates::find(const SocketAddress& address
 
 void RemoteCandidates::clear() {
     entries_.clear();
-    foundations_ = 0;
     discovered_ = 0;
 }
 
@@ -195,7 +208,10 @@ std::uint16_t RemoteCandidates::foundation_of(const std::string& text) {
     for (const Entry& entry : entries_) {
         if (entry.candidate.foundation == text) return entry.foundation;
     }
-    return foundations_++;
+    std::uint16_t unused = 0;
+    const auto is_used = [&](const Entry& entry) { return entry.foundation == unused; };
+    while (std::any_of(entries_.begin(), entries_.end(), is_used)) ++unused;
+    return unused;
 }
 
 }  // namespace stile::ice

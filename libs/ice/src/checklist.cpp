@@ -86,17 +86,25 @@ bool Checklist::make_room(PairPriority priority) {
            last_of([&](const CandidatePair& pair) {
                const bool untried =
                    pair.state == PairState::Frozen || pair.state == PairState::Waiting;
-               return untried && pair.priority < priority &&
-                      std::find(triggered_.begin(), triggered_.end(), pair.id) == triggered_.end();
+               return untried && pair.priority < priority && !is_triggered(pair.id);
            });
 }
 
 CandidatePair* Checklist::take_next() {
+    CandidatePair* pair = take_triggered();
+    return pair != nullptr ? pair : take_ordinary();
+}
+
+CandidatePair* Checklist::take_triggered() {
     while (!triggered_.empty()) {
         const PairId id = triggered_.front();
         triggered_.erase(triggered_.begin());
         if (CandidatePair* pair = find(id)) return pair;
     }
+    return nullptr;
+}
+
+CandidatePair* Checklist::take_ordinary() {
     if (CandidatePair* pair = highest_waiting()) return pair;
     // "For a given foundation, if there is no pair in the Waiting or In-Progress state": the
     // highest frozen pair of each such foundation, and of those the highest is what is checked.
@@ -120,17 +128,19 @@ bool Checklist::is_startable(const CandidatePair& frozen) const {
 }
 
 CandidatePair* Checklist::highest_waiting() {
-    const auto found = std::find_if(pairs_.begin(), pairs_.end(), [](const CandidatePair& pair) {
-        return pair.state == PairState::Waiting;
+    const auto found = std::find_if(pairs_.begin(), pairs_.end(), [&](const CandidatePair& pair) {
+        return pair.state == PairState::Waiting && !is_triggered(pair.id);
     });
     return found == pairs_.end() ? nullptr : &*found;
 }
 
+bool Checklist::is_triggered(PairId id) const {
+    return std::find(triggered_.begin(), triggered_.end(), id) != triggered_.end();
+}
+
 void Checklist::enqueue_triggered(PairId id) {
     STILE_ASSERT(find(id) != nullptr);
-    if (std::find(triggered_.begin(), triggered_.end(), id) == triggered_.end()) {
-        triggered_.push_back(id);
-    }
+    if (!is_triggered(id)) triggered_.push_back(id);
 }
 
 void Checklist::remove_triggered(PairId id) { std::erase(triggered_, id); }
@@ -141,6 +151,11 @@ void Checklist::unfreeze(PairFoundation foundation) {
             pair.state = PairState::Waiting;
         }
     }
+}
+
+void Checklist::erase(PairId id) {
+    remove_triggered(id);
+    std::erase_if(pairs_, [&](const CandidatePair& pair) { return pair.id == id; });
 }
 
 void Checklist::conclude(ComponentId component, PairId keep) {

@@ -180,6 +180,18 @@ TEST_CASE("ice agent: candidates may come before the credentials") {
     CHECK(two.left.agent.selected());
 }
 
+TEST_CASE("ice agent: after the end of candidates no more are taken, RFC 8838 Section 14") {
+    TwoHosts two;
+    signal(start, two.right, two.left);
+    two.left.agent.end_of_remote_candidates(start);
+    Candidate late = two.right.candidates[0];
+    late.address = at("203.0.113.9:1");
+    CHECK(two.left.agent.add_remote_candidate(start, late).error() == CandidateError::AfterEnd);
+    CHECK(two.left.agent.pairs().size() == 1);
+    two.left.agent.restart(start);
+    CHECK(two.left.agent.add_remote_candidate(start, late));
+}
+
 TEST_CASE("ice agent: credentials are set once, the same again does nothing") {
     TwoHosts two;
     const Credentials good = two.right.agent.local_credentials();

@@ -87,8 +87,8 @@ public:
         Instant now, const GatheredCandidate& gathered);
     [[nodiscard]] std::expected<void, CandidateError> add_remote_candidate(Instant now,
                                                                            Candidate candidate);
-    // No more will be added, so far as is known. RFC 8838 Sections 13 and 14. Nomination need not
-    // wait for them then; one that comes all the same is taken.
+    // No more will come. RFC 8838 Sections 13 and 14. Nomination need not wait for them then.
+    // Remote candidates that come all the same are refused; local ones are taken.
     void end_of_local_candidates(Instant now);
     void end_of_remote_candidates(Instant now);
 
@@ -196,6 +196,9 @@ private:
     Verdict handle_request(Instant now, const Path& path, const stun::MessageView& request);
     bool settle_roles(const CheckContent& content);
     void process_check(Instant now, const Path& path, const CheckContent& content);
+    std::optional<std::uint16_t> learn_remote(const SocketAddress& source, ComponentId id,
+                                              const CheckContent& content);
+    std::optional<std::uint16_t> replaceable_remote(Nomination nomination) const;
     void remember_early(const Path& path, std::string_view sender, const CheckContent& content);
     void process_early_checks(Instant now);
     void switch_role();
@@ -214,7 +217,8 @@ private:
 
     // agent_selection.cpp: valid pairs, nomination, consent and what they make of the state.
     Component& component(ComponentId id);
-    const CandidatePair* best_valid(ComponentId id) const;
+    enum class Purpose : std::uint8_t { Data, Nomination };
+    const CandidatePair* best_valid(ComponentId id, Purpose purpose) const;
     bool is_stale(const CandidatePair& pair) const;
     void recheck_stale(Component& component);
     void select_best(Instant now, Component& component);
@@ -247,6 +251,7 @@ private:
     bool local_ended_ = false;
     bool remote_ended_ = false;
     std::uint8_t role_changes_ = 0;
+    std::uint8_t triggered_in_a_row_ = 0;
     std::uint64_t tie_breaker_;
     Session session_;
     std::optional<Previous> previous_;

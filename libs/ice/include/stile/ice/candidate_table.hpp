@@ -19,6 +19,7 @@ enum class CandidateError : std::uint8_t {
     BadPriority,           // not 1 to 2^31 - 1; RFC 8445 Section 5.1.2
     BadFoundation,         // empty or more than 32 characters
     TooMany,               // the limit of limits.hpp is reached
+    AfterEnd,              // end_of_remote_candidates() was called; RFC 8838 Section 14
 };
 
 // The local candidates of one generation. Indices stay good until clear().
@@ -74,16 +75,19 @@ private:
 // clear().
 class RemoteCandidates {
 public:
-    // Requires: the candidate's component is one of the agent's.
+    // A peer reflexive candidate that is signalled after all takes the type, priority and
+    // foundation of the new one and keeps its index. RFC 8838 Section 11.4.
     std::expected<std::uint16_t, CandidateError> add(Candidate candidate);
 
     // RFC 8445 Section 7.3.1.3.
     std::expected<std::uint16_t, CandidateError> add_peer_reflexive(SocketAddress source,
                                                                     ComponentId component,
                                                                     std::uint32_t priority);
-    // A peer reflexive candidate that was signalled after all: takes its type, priority and
-    // foundation. RFC 8838 Section 11.4.
-    void replace(std::uint16_t index, Candidate candidate);
+    // The same in the place of one that no pair uses any longer. Requires: that is peer reflexive.
+    std::expected<std::uint16_t, CandidateError> replace_peer_reflexive(std::uint16_t index,
+                                                                        SocketAddress source,
+                                                                        ComponentId component,
+                                                                        std::uint32_t priority);
 
     std::optional<std::uint16_t> find(const SocketAddress& address, ComponentId component) const;
 
@@ -99,10 +103,11 @@ private:
     };
 
     std::uint16_t foundation_of(const std::string& text);
+    Candidate discovered(SocketAddress source, ComponentId component, std::uint32_t priority);
+    void replace(std::uint16_t index, Candidate candidate);
 
     std::vector<Entry> entries_;
-    std::uint16_t foundations_ = 0;  // how many numbers were given
-    std::uint16_t discovered_ = 0;   // peer reflexive candidates named so far
+    std::uint32_t discovered_ = 0;  // peer reflexive candidates named so far
 };
 
 // What is wrong with a remote candidate whatever else is known; empty when nothing is.

@@ -96,6 +96,9 @@ public:
     // The pair to check now, no longer in the triggered queue, its state not yet changed; null when
     // there is none. Unfreezes by RFC 8445 Section 6.1.4.2.
     CandidatePair* take_next();
+    // The same of the triggered-check queue alone, and of the other pairs alone.
+    CandidatePair* take_triggered();
+    CandidatePair* take_ordinary();
     // Whether take_next() would have one.
     bool has_next() const;
 
@@ -105,6 +108,8 @@ public:
 
     // All frozen pairs of the foundation become Waiting. RFC 8445 Section 7.2.5.3.3.
     void unfreeze(PairFoundation foundation);
+
+    void erase(PairId id);
 
     // Ends the checks of one component: what has no result becomes Removed. RFC 8445 Section 8.1.2.
     void conclude(ComponentId component, PairId keep);
@@ -126,6 +131,7 @@ private:
     PairState initial_state(const CandidatePair& pair) const;
     bool make_room(PairPriority priority);
     CandidatePair* highest_waiting();
+    bool is_triggered(PairId id) const;
     bool is_startable(const CandidatePair& frozen) const;
 
     std::vector<CandidatePair> pairs_;

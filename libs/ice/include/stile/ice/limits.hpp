@@ -43,6 +43,10 @@ inline constexpr std::size_t most_queued_events = 128;
 // the pair it asks on fails.
 inline constexpr std::uint8_t most_role_changes = 8;
 
+// Triggered checks before another one has its turn. Two NATs that show a new address with each
+// check, or a peer that never stops, would otherwise keep the agent from ever trying the relay.
+inline constexpr std::uint8_t most_triggered_in_a_row = 3;
+
 // RFC 8839 Section 5.4: ice-ufrag is 4 to 256 characters, ice-pwd 22 to 256.
 inline constexpr std::size_t least_fragment_size = 4;
 inline constexpr std::size_t least_password_size = 22;
