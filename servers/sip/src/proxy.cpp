@@ -99,6 +99,7 @@ void Proxy::forward(Instant now, Context context, ForwardRequest request) {
                                 .source = request.source,
                                 .source_hop = request.source_hop,
                                 .request = std::move(request.request),
+                                .loop = std::move(request.loop),
                                 .waiting = {std::make_move_iterator(request.groups.begin()),
                                             std::make_move_iterator(request.groups.end())},
                                 .branches = {},
@@ -201,7 +202,7 @@ Message Proxy::make_forwarded(Context context, const Fork& fork, const Target& t
         1, fork.breadth /
                std::max<std::uint32_t>(1, static_cast<std::uint32_t>(fork.branches.size())));
     edit.replace(HeaderName::MaxBreadth, std::to_string(share));
-    edit.prepend_via(context.layer.make_via(flow, loop_value(request)));
+    edit.prepend_via(context.layer.make_via(flow, fork.loop));
     return edit.build();
 }
 

@@ -51,10 +51,11 @@ Message undo_strict_routing(Message request, const OwnNames& own) {
 
 }  // namespace
 
-std::expected<RoutePreprocessed, RouteError> preprocess_route(Message request, sip::FlowId source,
+std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& request,
+                                                              sip::FlowId source,
                                                               const OwnNames& own,
                                                               const FlowTokens& tokens) {
-    RoutePreprocessed result{.request = undo_strict_routing(std::move(request), own)};
+    RoutePreprocessed result{.request = undo_strict_routing(request, own)};
     const auto routes = result.request.routes(HeaderName::Route);
     if (!routes) return result;
     std::size_t popped = 0;

@@ -51,6 +51,7 @@ struct ForwardRequest {
     sip::FlowId source;
     Hop source_hop;
     sip::Message request;             // after route preprocessing
+    std::string loop;                 // loop_value() of the request as it came
     std::vector<TargetGroup> groups;  // in the order of trying; at least one target
 };
 
@@ -121,6 +122,7 @@ private:
         sip::FlowId source;
         Hop source_hop;
         sip::Message request;
+        std::string loop;
         std::deque<TargetGroup> waiting;
         std::vector<Branch> branches;
         std::vector<Final> finals;

@@ -38,7 +38,7 @@ enum class RouteError : std::uint8_t {
     TooMany,   // more than most_own_routes
 };
 
-std::expected<RoutePreprocessed, RouteError> preprocess_route(sip::Message request,
+std::expected<RoutePreprocessed, RouteError> preprocess_route(const sip::Message& request,
                                                               sip::FlowId source,
                                                               const OwnNames& own,
                                                               const FlowTokens& tokens);
