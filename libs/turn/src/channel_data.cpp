@@ -6,11 +6,11 @@
 
 namespace stile::turn {
 
-std::optional<ChannelData> ChannelData::parse(BytesView message) {
+std::optional<ChannelData> ChannelData::parse(BytesView message, ChannelRange range) {
     ByteReader reader{message};
     const ChannelNumber channel{reader.u16()};
     const BytesView payload = reader.bytes(reader.u16());
-    if (!reader.ok() || !channel.is_valid()) return std::nullopt;
+    if (!reader.ok() || !channel.is_valid(range)) return std::nullopt;
     return ChannelData{.channel = channel, .payload = payload};
 }
 

@@ -49,7 +49,9 @@ Server::Server(Instant now, WallTime wall, ServerConfig config, crypto::RandomSt
 
 std::optional<Relayed> Server::handle_client(Instant now, const ClientFlow& flow,
                                              BytesView message) {
-    if (looks_like_channel_data(message)) return relay_channel_data(now, flow, message);
+    if (looks_like_channel_data(message, config_.channel_range)) {
+        return relay_channel_data(now, flow, message);
+    }
     return handle_stun(now, flow, message);
 }
 
@@ -212,7 +214,7 @@ void Server::handle_create_permission(Instant now, const Verified& verified,
 void Server::handle_channel_bind(Instant now, const Verified& verified, Allocation& allocation) {
     const auto number = verified.request.get<stun::ChannelNumberAttribute>();
     const auto peer = verified.request.get<stun::XorPeerAddress>();
-    if (!number || !peer || !ChannelNumber{number->number}.is_valid()) {
+    if (!number || !peer || !ChannelNumber{number->number}.is_valid(config_.channel_range)) {
         return refuse(verified, error::bad_request);
     }
     if (!allocation.relay_of(peer->address.ip.family())) {

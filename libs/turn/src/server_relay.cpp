@@ -66,7 +66,7 @@ constexpr std::size_t most_indication_payload = 0xFFFC - 2 * stun::attribute_hea
 
 std::optional<Relayed> Server::relay_channel_data(Instant now, const ClientFlow& flow,
                                                   BytesView message) {
-    const auto data = ChannelData::parse(message);
+    const auto data = ChannelData::parse(message, config_.channel_range);
     if (!data) {
         drop(DropReason::Malformed);
         return std::nullopt;

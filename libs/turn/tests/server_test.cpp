@@ -3,6 +3,8 @@
 // What the server answers to whom, error by error.
 #include "world.hpp"
 
+#include <stile/turn/stream_framing.hpp>
+
 namespace stile::turn::test {
 namespace {
 
@@ -461,6 +463,23 @@ TEST_CASE("turn server: ChannelBind, RFC 8656 Section 12.2") {
     CHECK(raw.bind(0x4000, other_peer) == 400);
     CHECK(raw.bind(0x4FFF, peer_address) == 400);
     CHECK(raw.bind(0x4FFF, other_peer) == 0);
+}
+
+TEST_CASE("turn server: channel numbers of RFC 5766 are taken only where configured") {
+    for (const auto range : {ChannelRange::Rfc8656, ChannelRange::Rfc5766}) {
+        const bool wide = range == ChannelRange::Rfc5766;
+        CAPTURE(wide);
+        auto config = server_config();
+        config.channel_range = range;
+        World world{config};
+        RawClient raw{world};
+        REQUIRE(raw.allocate() == 0);
+        CHECK(raw.bind(0x7FFF, peer_address) == (wide ? 0 : 400));
+        CHECK(raw.bind(0x8000, other_peer) == 400);
+        const auto header = channel_header({0x7FFF}, 0);
+        CHECK(world.server.handle_client(world.now, raw.flow, header).has_value() == wide);
+        CHECK(framed_size(header, range).has_value() == wide);
+    }
 }
 
 TEST_CASE("turn server: an expired binding frees its number and its peer") {

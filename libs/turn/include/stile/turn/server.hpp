@@ -40,6 +40,7 @@ struct ServerConfig {
     std::size_t relays_per_user = 10;           // a dual allocation has two, a reservation one
     std::size_t permissions = 128;              // an allocation; at most most_permissions
     std::size_t channels = 128;                 // an allocation; at most most_channels
+    ChannelRange channel_range = ChannelRange::Rfc8656;
     // Payload octets of all relays of a user, both directions together; the excess is dropped.
     std::optional<TokenRate> user_bandwidth;
     // First octet of reservation tokens, so that several cores can share the work.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stile/base/bytes.hpp>
+#include <stile/turn/channel_data.hpp>
 
 #include <expected>
 
@@ -15,6 +16,7 @@ enum class FramingError : std::uint8_t {
 
 // How many octets the STUN or ChannelData message at the front of a byte stream occupies, padding
 // included; that many may not have arrived yet. RFC 8656 Section 12.5, RFC 8489 Section 6.2.2.
-[[nodiscard]] std::expected<std::size_t, FramingError> framed_size(BytesView stream);
+[[nodiscard]] std::expected<std::size_t, FramingError> framed_size(
+    BytesView stream, ChannelRange range = ChannelRange::Rfc8656);
 
 }  // namespace stile::turn
