@@ -7,7 +7,10 @@
 namespace stile::sim {
 
 Nat::Nat(NatBehavior behavior, std::optional<IpAddress> external, crypto::RandomStream random)
-    : behavior_(behavior), external_(external), random_(std::move(random)) {}
+    : behavior_(behavior),
+      external_(external),
+      random_(std::move(random)),
+      next_port_(behavior.first_port) {}
 
 Nat::Key Nat::key_of(const SocketAddress& internal, const SocketAddress& remote) const {
     switch (behavior_.mapping) {
@@ -26,10 +29,14 @@ std::expected<SocketAddress, NatRefusal> Nat::outbound(Instant now, const Socket
     const Key key = key_of(internal, remote);
     auto found = entries_.find(key);
     if (found == entries_.end() || !is_alive(found->second.refreshed, now)) {
+        if (found != entries_.end()) {
+            by_external_.erase(found->second.external);
+            entries_.erase(found);
+        }
         forget_expired(now);
         SocketAddress external = internal;
         if (external_) {
-            const auto port = choose_port(internal.port);
+            const auto port = choose_port(internal.port, now);
             if (!port) return std::unexpected(NatRefusal::NoPortsLeft);
             external = {.ip = *external_, .port = *port};
         }
@@ -81,45 +88,50 @@ bool Nat::admits(const Entry& entry, const SocketAddress& remote, Instant now) c
 }
 
 void Nat::forget_expired(Instant now) {
+    if (entries_.size() < sweep_at_) return;
     std::erase_if(entries_, [&](const auto& item) {
         const Entry& entry = item.second;
         if (is_alive(entry.refreshed, now)) return false;
         by_external_.erase(entry.external);
         return true;
     });
+    sweep_at_ = 64 + entries_.size() * 2;
 }
 
-bool Nat::is_free(Port port) const {
-    return !by_external_.contains(SocketAddress{.ip = *external_, .port = port});
+bool Nat::is_free(Port port, Instant now) {
+    const auto owner = by_external_.find(SocketAddress{.ip = *external_, .port = port});
+    if (owner == by_external_.end()) return true;
+    const auto entry = entries_.find(owner->second);
+    if (entry != entries_.end() && is_alive(entry->second.refreshed, now)) return false;
+    if (entry != entries_.end()) entries_.erase(entry);
+    by_external_.erase(owner);
+    return true;
 }
 
-std::optional<Port> Nat::choose_port(Port internal) {
-    const std::uint16_t step = behavior_.parity == PortParity::Preserved ? 2 : 1;
-    std::uint16_t candidate = internal.value;
+std::optional<Port> Nat::choose_port(Port internal, Instant now) {
+    if (behavior_.ports == PortAssignment::Preserving && is_free(internal, now)) return internal;
+    const std::uint32_t first = behavior_.first_port;
+    const std::uint32_t count = behavior_.last_port - first + 1U;
+    std::uint32_t offset = 0;
     switch (behavior_.ports) {
         case PortAssignment::Preserving:
-            if (is_free(internal)) return internal;
+            offset = internal.value < first ? 0 : (internal.value - first) % count;
             break;
         case PortAssignment::Sequential:
-            candidate = next_port_;
+            offset = next_port_ - first;
             break;
         case PortAssignment::Random:
-            candidate =
-                static_cast<std::uint16_t>(first_port + random_.below(last_port - first_port + 1U));
+            offset = static_cast<std::uint32_t>(random_.below(count));
             break;
     }
-    if (step == 2 && (candidate ^ internal.value) % 2 != 0) ++candidate;
-    for (std::uint32_t tries = 0; tries <= last_port; ++tries) {
-        if (candidate < first_port) {
-            // Wrapped around, or a low internal port that is taken.
-            candidate =
-                static_cast<std::uint16_t>(first_port + (step == 2 ? internal.value % 2 : 0));
-        }
-        if (is_free(Port{candidate})) {
-            next_port_ = static_cast<std::uint16_t>(candidate + 1U);
-            return Port{candidate};
-        }
-        candidate = static_cast<std::uint16_t>(candidate + step);
+    for (std::uint32_t tries = 0; tries < count; ++tries) {
+        const auto candidate = static_cast<std::uint16_t>(first + (offset + tries) % count);
+        const bool fits =
+            behavior_.parity == PortParity::Ignored || candidate % 2 == internal.value % 2;
+        if (!fits || !is_free(Port{candidate}, now)) continue;
+        next_port_ = candidate == behavior_.last_port ? behavior_.first_port
+                                                      : static_cast<std::uint16_t>(candidate + 1U);
+        return Port{candidate};
     }
     return std::nullopt;
 }

@@ -22,10 +22,7 @@ enum class NatRefusal : std::uint8_t {
 // translates nothing.
 class Nat {
 public:
-    // The range that ports are taken from, unless an internal port below it is preserved.
-    static constexpr std::uint16_t first_port = 1024;
-    static constexpr std::uint16_t last_port = 65535;
-
+    // Requires: first_port <= last_port, and both ports of a parity in between.
     Nat(NatBehavior behavior, std::optional<IpAddress> external, crypto::RandomStream random);
 
     // A packet leaves: the source it has outside.
@@ -61,15 +58,17 @@ private:
     }
     bool admits(const Entry& entry, const SocketAddress& remote, Instant now) const;
     void forget_expired(Instant now);
-    std::optional<Port> choose_port(Port internal);
-    bool is_free(Port port) const;
+    std::optional<Port> choose_port(Port internal, Instant now);
+    // Forgets the expired mapping that has it, if one has.
+    bool is_free(Port port, Instant now);
 
     NatBehavior behavior_;
     std::optional<IpAddress> external_;
     crypto::RandomStream random_;
     std::map<Key, Entry> entries_;
     std::map<SocketAddress, Key> by_external_;
-    std::uint16_t next_port_ = first_port;
+    std::size_t sweep_at_ = 64;  // entries; keeps the cost of forgetting in proportion
+    std::uint16_t next_port_;
 };
 
 }  // namespace stile::sim

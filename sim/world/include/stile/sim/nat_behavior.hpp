@@ -49,8 +49,11 @@ struct NatBehavior {
     PortParity parity = PortParity::Ignored;
     Hairpin hairpin = Hairpin::ExternalSource;
     Refresh refresh = Refresh::Outbound;
-    Duration lifetime =
-        std::chrono::minutes{5};  // of a mapping, and of each permission of its filter
+    // Of a mapping, and of each permission of its filter.
+    Duration lifetime = std::chrono::minutes{5};
+    // The ports that it gives away; a preserved port may lie outside.
+    std::uint16_t first_port = 1024;
+    std::uint16_t last_port = 65535;
 };
 
 }  // namespace stile::sim
