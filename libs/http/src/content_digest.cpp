@@ -80,15 +80,18 @@ std::vector<DigestKind> wanted_digests(const Fields& fields, DigestField field) 
         DigestKind kind;
         std::int64_t weight;
     };
+    const auto stronger = [](const Wish& left, const Wish& right) {
+        return left.weight > right.weight;
+    };
     std::vector<Wish> wishes;
     for (const DictionaryMember& member : dictionary(fields, want_field_name(field))) {
         const auto kind = kind_named(member.key);
         const auto* weight = std::get_if<std::int64_t>(&member.value);
-        if (kind && weight && *weight >= 1 && *weight <= 10) wishes.push_back({*kind, *weight});
+        if (!kind || !weight || *weight < 1 || *weight > 10) continue;
+        // Equals keep the order in which they came.
+        const Wish wish{.kind = *kind, .weight = *weight};
+        wishes.insert(std::upper_bound(wishes.begin(), wishes.end(), wish, stronger), wish);
     }
-    std::stable_sort(wishes.begin(), wishes.end(), [](const Wish& left, const Wish& right) {
-        return left.weight > right.weight;
-    });
     std::vector<DigestKind> kinds;
     for (const Wish& each : wishes) kinds.push_back(each.kind);
     return kinds;

@@ -113,6 +113,9 @@ std::vector<Link> parse_links(std::string_view value) {
 }
 
 std::vector<Mirror> mirrors(const Fields& response) {
+    const auto better = [](const Mirror& left, const Mirror& right) {
+        return left.priority.value_or(UINT32_MAX) < right.priority.value_or(UINT32_MAX);
+    };
     std::vector<Mirror> found;
     for (const Link& link : parse_links(response.combined("link").value_or(std::string{}))) {
         if (!link.has_relation("duplicate")) continue;
@@ -122,11 +125,10 @@ std::vector<Mirror> mirrors(const Fields& response) {
             if (priority && *priority > 0) mirror.priority = static_cast<std::uint32_t>(*priority);
         }
         if (const auto geo = link.parameter("geo")) mirror.country = to_lower(*geo);
-        found.push_back(std::move(mirror));
+        // Equals keep the order in which they came.
+        const auto place = std::upper_bound(found.begin(), found.end(), mirror, better);
+        found.insert(place, std::move(mirror));
     }
-    std::stable_sort(found.begin(), found.end(), [](const Mirror& left, const Mirror& right) {
-        return left.priority.value_or(UINT32_MAX) < right.priority.value_or(UINT32_MAX);
-    });
     return found;
 }
 

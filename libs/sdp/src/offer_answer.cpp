@@ -73,8 +73,10 @@ std::optional<AnswerFault> check_accepted(const Description& offer, const MediaD
         !may_answer(direction_of(offer, offered), direction_of(answer, answered))) {
         return AnswerFault::Direction;
     }
+    // RFC 4145 gave the attribute to TCP, TLS and DTLS then took it over.
+    const bool has_roles = needs_fingerprint(answered) || proto_contains(answered, "TCP");
+    if (has_roles && !setup_fits(offer, offered, answer, answered)) return AnswerFault::SetupRole;
     if (needs_fingerprint(answered)) {
-        if (!setup_fits(offer, offered, answer, answered)) return AnswerFault::SetupRole;
         if (answer.all_effective<Fingerprint>(answered).empty()) {
             return AnswerFault::MissingFingerprint;
         }

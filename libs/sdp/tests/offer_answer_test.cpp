@@ -179,6 +179,18 @@ TEST_CASE("sdp offer/answer: TCP/TLS may be put on hold, DTLS may not") {
     CHECK_FALSE(check_answer(offer, answer));
 }
 
+TEST_CASE("sdp offer/answer: plain TCP has roles too, RTP has none") {
+    Description offer = parse(alice);
+    Description answer = parse(bob);
+    for (Description* each : {&offer, &answer}) {
+        each->media[0].attributes.add(Setup{SetupRole::Active});
+    }
+    CHECK_FALSE(check_answer(offer, answer));
+    offer.media[0].proto = answer.media[0].proto = "TCP";
+    CHECK(check_answer(offer, answer) ==
+          AnswerProblem{.fault = AnswerFault::SetupRole, .section = 0});
+}
+
 TEST_CASE("sdp offer/answer: directions answer each other as RFC 3264 Section 6.1 says") {
     using enum Direction;
     const std::array directions{SendReceive, SendOnly, ReceiveOnly, Inactive};

@@ -15,9 +15,9 @@ Description make_answer(const Description& offer, Origin origin);
 // What the answerer puts into a section that it accepts.
 struct AcceptedMedia {
     Port port{9};
-    std::vector<std::string> formats;  // empty: those of the offer
-    std::vector<Connection> connections = {};
-    Attributes attributes;  // mid is added when the offer has one
+    std::vector<std::string> formats;          // empty: those of the offer
+    std::vector<Connection> connections = {};  // needed unless answer.connection is set
+    Attributes attributes;                     // mid is added when the offer has one
 };
 
 // Requires: the answer is from make_answer(offer, ..), the offer has the section and does not
