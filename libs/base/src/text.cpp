@@ -8,7 +8,13 @@
 namespace stile {
 
 bool iequals(std::string_view left, std::string_view right) {
-    return std::ranges::equal(left, right, {}, ascii_lower, ascii_lower);
+    if (left.size() != right.size()) return false;
+    // A loop of its own: this is in the path of every header field, and function pointers as
+    // projections are not inlined.
+    for (std::size_t i = 0; i < left.size(); ++i) {
+        if (left[i] != right[i] && ascii_lower(left[i]) != ascii_lower(right[i])) return false;
+    }
+    return true;
 }
 
 std::string to_lower(std::string_view text) {

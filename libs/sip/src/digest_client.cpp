@@ -10,9 +10,6 @@
 namespace stile::sip {
 namespace {
 
-// A server whose nonces are always stale would otherwise be asked for ever.
-constexpr std::uint32_t most_challenges_in_a_row = 4;
-
 constexpr std::size_t cnonce_octets = 12;
 
 std::optional<Qop> choose_qop(const Challenge& challenge) {

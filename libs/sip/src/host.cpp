@@ -3,6 +3,7 @@
 #include "scan.hpp"
 
 #include <stile/sip/host.hpp>
+#include <stile/sip/limits.hpp>
 
 namespace stile::sip {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 // hostname of RFC 3261 Section 25.1, but for two things that the field needs: underscores, and a
 // last label that starts with a digit (container and machine names).
 bool is_host_name(std::string_view text) {
-    if (text.empty() || text.size() > 255) return false;
+    if (text.empty() || text.size() > most_host_octets) return false;
     std::size_t label = 0;
     for (const char c : text) {
         if (c == '.') {

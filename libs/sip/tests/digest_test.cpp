@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 #include <stile/sip/digest_client.hpp>
+#include <stile/sip/limits.hpp>
 #include <stile/sip/nonce.hpp>
 
 #include <string>
@@ -208,6 +209,24 @@ TEST_CASE("digest client: the strongest challenge that it understands") {
         const AuthSecret secret =
             AuthSecret::from_password(AuthAlgorithm::Sha512_256, "bob", "example.org", "zanzibar");
         CHECK(verify(*credentials, {.secret = secret, .method = "REGISTER", .body = {}}));
+    }
+}
+
+TEST_CASE("digest: as many challenges and credentials as the limit are looked at") {
+    for (const std::size_t others : {most_challenges - 1, most_challenges}) {
+        MessageBuilder asked = MessageBuilder::response(status::Unauthorized);
+        MessageBuilder request = MessageBuilder::request("REGISTER", "sip:example.org");
+        for (std::size_t i = 0; i < others; ++i) {
+            asked.add(HeaderName::WwwAuthenticate, "Other realm=\"x\"");
+            request.add(HeaderName::Authorization, "Other realm=\"x\"");
+        }
+        asked.add(HeaderName::WwwAuthenticate, challenge_text(AuthAlgorithm::Sha256, "n"));
+        request.add(
+            HeaderName::Authorization,
+            "Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:a\", response=\"0\"");
+        const bool seen = others < most_challenges;
+        CHECK(challenges(asked.build(), HeaderName::WwwAuthenticate).size() == (seen ? 1U : 0U));
+        CHECK(credentials_for(request.build(), HeaderName::Authorization, "r").has_value() == seen);
     }
 }
 

@@ -45,6 +45,13 @@ inline constexpr std::size_t most_feature_values = 64;
 // Challenges looked at in one response: one an algorithm and realm is the honest use.
 inline constexpr std::size_t most_challenges = 16;
 
+// Challenges that a client takes one after the other without a success between: a server whose
+// nonces are always stale would otherwise be asked for ever.
+inline constexpr std::uint32_t most_challenges_in_a_row = 4;
+
+// A host name. RFC 1035 Section 2.3.4.
+inline constexpr std::size_t most_host_octets = 255;
+
 // Requests that one nonce may serve before a client asks for a new one: the count has 8 hexadecimal
 // digits. RFC 7616 Section 3.4.
 inline constexpr std::uint32_t most_nonce_uses = 0xFFFF'FFFF;
