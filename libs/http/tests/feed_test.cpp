@@ -135,7 +135,8 @@ TEST_CASE("http feed: a podcast as publishers write it") {
     <pubDate>Sun, 06 Nov 1994 03:49:37 EST</pubDate>
     <enclosure url="https://example.com/1.mp3?a=1&amp;b=2" length="123" type='audio/mpeg'/>
   </item>
-  <item><title/><enclosure url="https://example.com/2.mp3" length="0" type="audio/mpeg"></enclosure></item>
+  <item><title/>
+    <enclosure url="https://example.com/2.mp3" length="0" type="audio/mpeg"></enclosure></item>
 </channel>
 </rss>)");
     REQUIRE(feed);
@@ -162,7 +163,8 @@ TEST_CASE("http feed: the entry of RFC 4287 Section 1.1, with and without prefix
   <entry>
     <title type="xhtml"><div>Atom <b>draft</b></div></title>
     <link rel="alternate" type="text/html" href="http://example.org/2005/04/02/atom"/>
-    <link rel="enclosure" type="audio/mpeg" length="1337" href="http://example.org/audio/ph34r.mp3"/>
+    <link rel="enclosure" type="audio/mpeg" length="1337"
+      href="http://example.org/audio/ph34r.mp3"/>
     <id>tag:example.org,2003:3.2397</id>
     <published>1994-11-06T03:49:37-05:00</published>
     <updated>2005-07-31T12:29:29Z</updated>
