@@ -229,7 +229,6 @@ TEST_CASE("quic lifetime: datagrams with any octet changed are dropped or end it
 
 TEST_CASE("quic lifetime: batches keep their promise of equal segments") {
     Pair pair{{}};
-    BodyServer server{pair};
     REQUIRE(pair.connect());
     const auto stream = pair.client.connection->request(
         {.method = "PUT", .scheme = "https", .authority = "bob", .path = "/"}, More::Yes);
