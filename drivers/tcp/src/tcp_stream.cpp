@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <array>
+#include <utility>
 
 namespace stile::drivers {
 namespace {
@@ -212,10 +213,10 @@ void TcpStream::Impl::flush() {
     if (queue.empty() && fin_wanted && !fin_sent) {
         ::shutdown(fd.get(), SHUT_WR);
         fin_sent = true;
-        if (peer_ended) {
-            return end_later(state == State::Lingering ? linger_reason : CloseReason::PeerClosed,
-                             "closed");
-        }
+    }
+    if (both_ends_done()) {
+        return end_later(state == State::Lingering ? linger_reason : CloseReason::PeerClosed,
+                         "closed");
     }
     // A slow peer may take what is left as slowly as it likes, but must take some.
     if (state == State::Lingering) {
@@ -364,7 +365,7 @@ void TcpStream::close() {
 }
 
 void TcpStream::set_reading(Reading reading) {
-    impl_->reading = reading;
+    if (std::exchange(impl_->reading, reading) == reading) return;
     impl_->update_watch();
 }
 

@@ -168,6 +168,14 @@ TEST_CASE("tcp stream: half-closed, it goes on reading") {
     CHECK(pair.at_server.closed->reason == CloseReason::PeerClosed);
 }
 
+TEST_CASE("tcp stream: after both have finished it ends without lingering") {
+    Connected pair;
+    pair.client->finish();
+    const Instant start = pair.loop.now();
+    REQUIRE(pair.until([&] { return pair.at_server.closed && pair.at_client.closed; }));
+    CHECK(pair.loop.now() - start < linger_time);
+}
+
 TEST_CASE("tcp stream: the queue is bounded, a full one takes nothing, and says when it drained") {
     Connected pair{any_v4, {.most_buffered = 1'000'000}};
     pair.server->set_reading(Reading::Paused);

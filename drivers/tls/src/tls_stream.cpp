@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace stile::drivers {
 namespace {
@@ -379,7 +380,7 @@ void TlsStream::close() {
 }
 
 void TlsStream::set_reading(Reading reading) {
-    impl_->reading = reading;
+    if (std::exchange(impl_->reading, reading) == reading) return;
     impl_->transport->set_reading(reading);
     if (reading == Reading::Paused) return;
     // What was decrypted or waits in memory already comes from the loop, not from within this call.
