@@ -24,58 +24,38 @@ constexpr std::string_view schema =
     "hash BLOB PRIMARY KEY, user TEXT NOT NULL, domain TEXT NOT NULL, expires INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS binding("
-    "aor TEXT NOT NULL, key TEXT NOT NULL, contact TEXT NOT NULL, instance TEXT NOT NULL, "
-    "reg_id INTEGER NOT NULL, path TEXT NOT NULL, flow_token TEXT NOT NULL, "
-    "expires INTEGER NOT NULL, call_id TEXT NOT NULL, cseq INTEGER NOT NULL, "
-    "parameters TEXT NOT NULL, user_agent TEXT NOT NULL, received_from TEXT NOT NULL, "
-    "PRIMARY KEY(aor, key)) STRICT, WITHOUT ROWID;"
+    "user TEXT NOT NULL, key TEXT NOT NULL, contact TEXT NOT NULL, path TEXT NOT NULL, "
+    "call_id TEXT NOT NULL, cseq INTEGER NOT NULL, expires INTEGER NOT NULL, "
+    "PRIMARY KEY(user, key)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS binding_expires ON binding(expires);"
     "CREATE TABLE IF NOT EXISTS certificate("
     "user TEXT NOT NULL, domain TEXT NOT NULL, pem TEXT NOT NULL, expires INTEGER NOT NULL, "
     "PRIMARY KEY(domain, user)) STRICT, WITHOUT ROWID;";
 
 constexpr std::string_view put_binding_sql =
-    "INSERT OR REPLACE INTO binding VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-constexpr std::string_view remove_binding_sql = "DELETE FROM binding WHERE aor=? AND key=?";
+    "INSERT OR REPLACE INTO binding VALUES(?, ?, ?, ?, ?, ?, ?)";
+constexpr std::string_view remove_binding_sql = "DELETE FROM binding WHERE user=? AND key=?";
 constexpr std::string_view binding_columns =
-    "SELECT aor, contact, instance, reg_id, path, flow_token, expires, call_id, cseq, parameters, "
-    "user_agent, received_from FROM binding ";
-
-// RFC 5626 Section 6: instance and reg-id together are one contact, whatever its URI.
-std::string binding_key(const StoredBinding& binding) {
-    if (binding.instance.empty() || binding.reg_id == 0) return binding.contact;
-    return binding.instance + ";" + std::to_string(binding.reg_id);
-}
+    "SELECT user, key, contact, path, call_id, cseq, expires FROM binding ";
 
 void bind(Statement& statement, const StoredBinding& binding) {
-    statement.bind(0, binding.aor)
-        .bind(1, binding_key(binding))
+    statement.bind(0, binding.user)
+        .bind(1, binding.key)
         .bind(2, binding.contact)
-        .bind(3, binding.instance)
-        .bind(4, std::int64_t{binding.reg_id})
-        .bind(5, binding.path)
-        .bind(6, binding.flow_token)
-        .bind(7, to_column(binding.expires))
-        .bind(8, binding.call_id)
-        .bind(9, std::int64_t{binding.cseq})
-        .bind(10, binding.parameters)
-        .bind(11, binding.user_agent)
-        .bind(12, binding.received_from);
+        .bind(3, binding.path)
+        .bind(4, binding.call_id)
+        .bind(5, std::int64_t{binding.cseq})
+        .bind(6, to_column(binding.expires));
 }
 
 StoredBinding read_binding(const Statement& row) {
-    return {.aor = row.text(0),
-            .contact = row.text(1),
-            .instance = row.text(2),
-            .reg_id = static_cast<std::uint32_t>(row.integer(3)),
-            .path = row.text(4),
-            .flow_token = row.text(5),
-            .expires = to_time(row.integer(6)),
-            .call_id = row.text(7),
-            .cseq = static_cast<std::uint32_t>(row.integer(8)),
-            .parameters = row.text(9),
-            .user_agent = row.text(10),
-            .received_from = row.text(11)};
+    return {.user = row.text(0),
+            .key = row.text(1),
+            .contact = row.text(2),
+            .path = row.text(3),
+            .call_id = row.text(4),
+            .cseq = static_cast<std::uint32_t>(row.integer(5)),
+            .expires = to_time(row.integer(6))};
 }
 
 StoreResult<std::vector<StoredBinding>> read_bindings(Statement& statement) {
@@ -205,7 +185,7 @@ StoreResult<void> ServerStore::put_binding(const StoredBinding& binding) {
 
 StoreResult<void> ServerStore::remove_binding(const StoredBinding& binding) {
     Statement statement = STILE_TRY(database_->prepare(remove_binding_sql));
-    return statement.bind(0, binding.aor).bind(1, binding_key(binding)).run();
+    return statement.bind(0, binding.user).bind(1, binding.key).run();
 }
 
 StoreResult<void> ServerStore::apply(const std::vector<BindingChange>& changes) {
@@ -219,7 +199,7 @@ StoreResult<void> ServerStore::apply(const std::vector<BindingChange>& changes) 
                 STILE_TRY(put.run());
                 break;
             case BindingChange::Kind::Remove:
-                remove.bind(0, change.binding.aor).bind(1, binding_key(change.binding));
+                remove.bind(0, change.binding.user).bind(1, change.binding.key);
                 STILE_TRY(remove.run());
                 break;
         }
@@ -227,10 +207,10 @@ StoreResult<void> ServerStore::apply(const std::vector<BindingChange>& changes) 
     return transaction.commit();
 }
 
-StoreResult<std::vector<StoredBinding>> ServerStore::bindings(std::string_view aor, WallTime now) {
+StoreResult<std::vector<StoredBinding>> ServerStore::bindings(std::string_view user, WallTime now) {
     Statement statement =
-        STILE_TRY(database_->prepare(std::string{binding_columns} + "WHERE aor=? AND expires>?"));
-    statement.bind(0, aor).bind(1, to_column(now));
+        STILE_TRY(database_->prepare(std::string{binding_columns} + "WHERE user=? AND expires>?"));
+    statement.bind(0, user).bind(1, to_column(now));
     return read_bindings(statement);
 }
 

@@ -29,20 +29,16 @@ struct Account {
     friend bool operator==(const Account&, const Account&) = default;
 };
 
-// One registered contact. RFC 3261 Section 10.3, RFC 5626 Section 6.
+// One registered contact. RFC 3261 Section 10.3. User and key together name it; the key is the
+// registrar's.
 struct StoredBinding {
-    std::string aor;           // "sip:alice@example.org"
-    std::string contact;       // the URI
-    std::string instance;      // +sip.instance, or empty
-    std::uint32_t reg_id = 0;  // 0 is none
-    std::string path;          // the Path header's value, or empty
-    std::string flow_token;
-    WallTime expires;
+    std::string user;
+    std::string key;
+    std::string contact;  // the Contact header field's value, without expires
+    std::string path;     // the Path values, one a line
     std::string call_id;
     std::uint32_t cseq = 0;
-    std::string parameters;  // the raw Contact parameters: feature tags and q
-    std::string user_agent;
-    std::string received_from;  // address that the registration came from
+    WallTime expires{};
     friend bool operator==(const StoredBinding&, const StoredBinding&) = default;
 };
 
@@ -70,7 +66,7 @@ public:
     [[nodiscard]] StoreResult<std::optional<TokenOwner>> take_login_token(BytesView token,
                                                                           WallTime now);
 
-    // Bindings. A contact is known by instance and reg-id where it has them, else by its URI.
+    // Bindings.
     [[nodiscard]] StoreResult<void> put_binding(const StoredBinding& binding);
     [[nodiscard]] StoreResult<void> remove_binding(const StoredBinding& binding);
     // All in one commit: what a registrar batches before it answers.
@@ -80,8 +76,8 @@ public:
         StoredBinding binding;
     };
     [[nodiscard]] StoreResult<void> apply(const std::vector<BindingChange>& changes);
-    // Those that are still valid, of one address or of all.
-    [[nodiscard]] StoreResult<std::vector<StoredBinding>> bindings(std::string_view aor,
+    // Those that are still valid, of one user or of all.
+    [[nodiscard]] StoreResult<std::vector<StoredBinding>> bindings(std::string_view user,
                                                                    WallTime now);
     [[nodiscard]] StoreResult<std::vector<StoredBinding>> all_bindings(WallTime now);
     [[nodiscard]] StoreResult<std::uint64_t> remove_expired(WallTime now);

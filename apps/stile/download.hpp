@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "link.hpp"
+
+#include <stile/app/problem.hpp>
+#include <stile/crypto/digest.hpp>
+#include <stile/drivers/file_descriptor.hpp>
+#include <stile/http/fields.hpp>
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+
+namespace stile::peer {
+
+// One object on its way into a file. What has come lies in NAME.part until it is complete and its
+// digest is right; NAME.part.tag keeps the validator by which a later try can go on where this one
+// ended. Existing files are replaced only at the very end, if at all.
+class Download {
+public:
+    // "-" writes to standard output: no part, no resuming.
+    static std::expected<Download, app::Problem> open(const std::string& output);
+
+    // Range and If-Range where an earlier try left something.
+    std::vector<quic::Field> request_fields() const;
+    std::uint64_t resumed_octets() const { return resumed_; }
+    std::uint64_t octets() const { return octets_; }
+    std::optional<std::uint64_t> total() const { return total_; }
+
+    std::expected<void, app::Problem> handle_head(const quic::ResponseHead& head);
+    std::expected<void, app::Problem> handle_body(BytesView bytes);
+    void handle_trailers(const std::vector<quic::Field>& fields);
+    // Checks length and digest and gives the file its name.
+    enum class Verified : std::uint8_t { NoDigest, Sha256 };
+    std::expected<Verified, app::Problem> finish();
+    crypto::Digest sha256() const { return digest_; }
+
+private:
+    Download() = default;
+    std::expected<void, app::Problem> restart();
+    void read_digest(const std::vector<quic::Field>& fields);
+    std::string part() const { return output_ + ".part"; }
+    std::string tag_file() const { return output_ + ".part.tag"; }
+
+    std::string output_;
+    enum class Sink : std::uint8_t { File, Output };
+    Sink sink_ = Sink::File;
+    drivers::FileDescriptor file_;
+    std::string tag_;
+    std::uint64_t resumed_ = 0;
+    std::uint64_t octets_ = 0;
+    std::optional<std::uint64_t> total_;
+    crypto::Hasher hasher_{crypto::DigestAlgorithm::Sha256};
+    crypto::Digest digest_;
+    http::Fields digest_fields_;
+};
+
+}  // namespace stile::peer

@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.hpp"
+#include "describe.hpp"
+#include "download.hpp"
+#include "node.hpp"
+#include "target.hpp"
+
+#include <stile/http/directory_page.hpp>
+#include <stile/http/path.hpp>
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <csignal>
+
+namespace stile::peer {
+namespace {
+
+constexpr Duration progress_interval = std::chrono::milliseconds{200};
+
+std::string name_for(const Target& target) {
+    const auto path = http::clean_path(target.path);
+    if (!path || path->segments.empty() || path->trailing_slash == http::TrailingSlash::Yes) {
+        return "index.html";
+    }
+    return path->segments.back();
+}
+
+app::Problem problem_of_status(unsigned status, const GetOptions& options) {
+    const std::string evidence = fmt::format("HTTP status {}", status);
+    if (status == 404 || status == 410) {
+        return {app::ExitCode::NotFound, fmt::format("There is no {}", options.target),
+                "the peer is there, this object is not", evidence,
+                "look at the folder: stile get -o - ADDRESS/"};
+    }
+    if (status == 401 || status == 403) {
+        return {app::ExitCode::NotAuthorised, fmt::format("{} may not be read", options.target), "",
+                evidence, "ask who shares it"};
+    }
+    return {app::ExitCode::Other, fmt::format("{} cannot be fetched", options.target), "", evidence,
+            "try again; if it stays so, ask who shares it"};
+}
+
+// One `stile get`, from the first packet to the exit code.
+class Get {
+public:
+    Get(const GetOptions& options, Target target, Download download, drivers::PeerStore& store,
+        Account account)
+        : options_(options),
+          target_(std::move(target)),
+          download_(std::move(download)),
+          progress_(loop_, [this] { show_progress(); }),
+          node_(loop_, store, std::move(account), session::Purpose::Ask,
+                {.on_trouble = [this](const app::Problem& problem) { trouble_ = problem; }}),
+          signals_(loop_, {SIGINT, SIGTERM}, [this](int) {
+              say("");
+              say("Interrupted. What has come is kept: the same command goes on from there.");
+              end(static_cast<int>(app::ExitCode::Interrupted));
+          }) {}
+
+    int run() {
+        say(fmt::format("Reaching  {}", target_.address));
+        node_.open(target_.address, [this](auto link) {
+            if (!link) return fail(link.error());
+            request(**link);
+        });
+        loop_.run();
+        return result_;
+    }
+
+private:
+    void request(Link& link) {
+        const Meeting* const meeting = node_.meeting(link);
+        say(fmt::format("Peer      {}, {}", target_.address, describe(meeting->standing)));
+        show_path(link);
+        quic::RequestHead head{.method = "GET",
+                               .scheme = "https",
+                               .authority = Target::host_of_address(target_.address),
+                               .path = target_.path,
+                               .fields = download_.request_fields()};
+        if (download_.resumed_octets() > 0) {
+            say(fmt::format("Resuming  after {}", http::readable_size(download_.resumed_octets())));
+        }
+        const auto stream = link.request(
+            head, {.on_head = [this](const quic::ResponseHead& response) { handle_head(response); },
+                   .on_body =
+                       [this, &link](BytesView bytes) {
+                           show_path(link);
+                           handle_body(bytes);
+                           return bytes.size();
+                       },
+                   .on_trailers = [this](const auto& fields) { download_.handle_trailers(fields); },
+                   .on_end = [this] { finish(); },
+                   .on_failed =
+                       [this](const std::string& reason) {
+                           fail({app::ExitCode::Damaged, "The transfer was cut", reason,
+                                 fmt::format("{} octets are kept", download_.octets()),
+                                 "the same command goes on from there"});
+                       }});
+        if (!stream) {
+            return fail({app::ExitCode::Usage, "This path cannot be asked for", "", target_.path,
+                         "check its spelling"});
+        }
+        progress_.arm_after(progress_interval);
+    }
+
+    void handle_head(const quic::ResponseHead& head) {
+        if (head.status != 200 && head.status != 206) {
+            return fail(problem_of_status(head.status, options_));
+        }
+        if (const auto taken = download_.handle_head(head); !taken) fail(taken.error());
+    }
+
+    void handle_body(BytesView bytes) {
+        if (ended_) return;
+        if (const auto taken = download_.handle_body(bytes); !taken) fail(taken.error());
+    }
+
+    void finish() {
+        if (ended_) return;
+        const auto verified = download_.finish();
+        clear_progress();
+        if (!verified) return fail(verified.error());
+        const std::string place = options_.output == "-" ? "standard output" : options_.output;
+        say(fmt::format("Got       {}, {} ({} octets)", place,
+                        http::readable_size(download_.octets()), download_.octets()));
+        say(*verified == Download::Verified::Sha256
+                ? fmt::format("Checked   SHA-256 {}, as the peer states it",
+                              download_.sha256().to_hex())
+                : "Checked   its length; the peer states no digest");
+        say("Proven    nobody between could read or change it: QUIC with both certificates, each "
+            "as "
+            "the session said");
+        end(0);
+    }
+
+    // Said at the start and whenever it changes.
+    void show_path(const Link& link) {
+        if (!link.route()) return;
+        const std::string path = describe(*link.route());
+        const bool changed = !shown_route_ || shown_route_->wire != link.route()->wire;
+        if (!changed) return;
+        shown_route_ = link.route();
+        clear_progress();
+        say(fmt::format("Path      {}", path));
+    }
+
+    void show_progress() {
+        if (ended_ || options_.common.verbosity == CommonOptions::Verbosity::Quiet) return;
+        if (::isatty(STDERR_FILENO) == 1) {
+            const std::string total =
+                download_.total() ? " of " + http::readable_size(*download_.total()) : "";
+            fmt::print(stderr, "\r\x1b[K  {}{}", http::readable_size(download_.octets()), total);
+            std::fflush(stderr);
+            progress_shown_ = true;
+        }
+        progress_.arm_after(progress_interval);
+    }
+
+    void clear_progress() {
+        if (std::exchange(progress_shown_, false)) fmt::print(stderr, "\r\x1b[K");
+    }
+
+    void say(const std::string& line) {
+        if (options_.common.verbosity == CommonOptions::Verbosity::Normal) {
+            fmt::print(stderr, "{}\n", line);
+        }
+    }
+
+    void fail(const app::Problem& problem) {
+        if (ended_) return;
+        clear_progress();
+        end(app::fail(problem));
+    }
+
+    void end(int result) {
+        if (std::exchange(ended_, true)) return;
+        result_ = result;
+        progress_.disarm();
+        node_.stop([this] { loop_.stop(); });
+    }
+
+    const GetOptions& options_;
+    Target target_;
+    Download download_;
+    drivers::Loop loop_;
+    drivers::Timer progress_;
+    Node node_;
+    drivers::Signals signals_;
+    std::optional<connect::Route> shown_route_;
+    std::optional<app::Problem> trouble_;
+    bool progress_shown_ = false;
+    bool ended_ = false;
+    int result_ = 0;
+};
+
+}  // namespace
+
+int get(const GetOptions& given) {
+    GetOptions options = given;
+    auto target = Target::parse(options.target);
+    if (!target) {
+        return app::fail({app::ExitCode::Usage,
+                          fmt::format("'{}' names nothing at a peer", options.target), "", "",
+                          "write it like alice@example.org/feed.xml"});
+    }
+    if (options.output.empty()) options.output = name_for(*target);
+    if (options.output != "-" && options.existing == GetOptions::Existing::Refuse &&
+        ::access(options.output.c_str(), F_OK) == 0) {
+        return app::fail({app::ExitCode::Local, fmt::format("{} is there already", options.output),
+                          "", "", "replace it with --force, or name another file with --output"});
+    }
+    auto store = open_store();
+    if (!store) return app::fail(store.error());
+    auto account = load_account(*store, options.common.account);
+    if (!account) return app::fail(account.error());
+    auto download = Download::open(options.output);
+    if (!download) return app::fail(download.error());
+    Get get{options, *std::move(target), *std::move(download), *store, *std::move(account)};
+    return get.run();
+}
+
+}  // namespace stile::peer

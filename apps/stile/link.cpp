@@ -1,0 +1,217 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "link.hpp"
+
+#include <stile/drivers/random.hpp>
+#include <stile/turn/channel_data.hpp>
+
+#include <algorithm>
+
+namespace stile::peer {
+namespace {
+
+// A gateway keeps its sessions warm between a feed reader's requests; NATs forget sooner, but ICE's
+// consent checks keep their mappings.
+constexpr Duration idle_timeout = std::chrono::seconds{60};
+constexpr Duration keep_alive = std::chrono::seconds{20};
+
+}  // namespace
+
+Link::Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers)
+    : loop_(loop), peer_(std::move(peer)), handlers_(std::move(handlers)), timer_(loop, [this] {
+          if (connection_) connection_->handle_timeout(loop_.now());
+          pump();
+      }) {}
+
+Link::~Link() = default;
+
+std::vector<SocketAddress> Link::open_sockets(const std::vector<IpAddress>& addresses) {
+    std::vector<SocketAddress> opened;
+    drivers::UdpOptions options;
+    options.fragmentation = drivers::UdpOptions::Fragmentation::Probe;
+    for (const IpAddress& address : addresses) {
+        if (sockets_.size() == connect::limits::most_hosts) break;
+        auto socket = drivers::UdpSocket::open(loop_, {address, Port{0}}, options);
+        // An address that is not usable (any more) makes no candidate.
+        if (!socket) continue;
+        (*socket)->on_datagrams([this](std::span<const drivers::Datagram> batch) {
+            for (const drivers::Datagram& datagram : batch) {
+                if (closed_) return;
+                handlers_.on_datagram(*this, datagram.path, datagram.payload);
+            }
+            pump();
+        });
+        opened.push_back((*socket)->local_address());
+        sockets_.push_back(*std::move(socket));
+    }
+    return opened;
+}
+
+void Link::set_credentials(quic::Role role, quic::Credentials credentials) {
+    role_ = role;
+    credentials_ = std::move(credentials);
+}
+
+void Link::set_route(const connect::Route& route) {
+    route_ = route;
+    if (!connection_ && role_ == quic::Role::Client && credentials_) start_client();
+    pump();
+}
+
+void Link::start_client() {
+    const quic::Config config{.credentials = *credentials_,
+                              .initial_rtt = route_->round_trip,
+                              .idle_timeout = idle_timeout,
+                              .keep_alive = keep_alive};
+    connection_.emplace(loop_.now(), quic::hidden_path, config,
+                        crypto::RandomStream{drivers::random_seed()});
+}
+
+void Link::start_server(BytesView first) {
+    const auto initial = quic::read_initial(first);
+    if (!initial || !credentials_) return;
+    const quic::Config config{.credentials = *credentials_,
+                              .initial_rtt = route_ ? route_->round_trip : std::nullopt,
+                              .idle_timeout = idle_timeout};
+    connection_.emplace(loop_.now(), quic::hidden_path, config, *initial,
+                        crypto::RandomStream{drivers::random_seed()});
+}
+
+void Link::transmit(const Transmit& datagram) {
+    if (drivers::UdpSocket* const socket = socket_at(datagram.path.local)) socket->send(datagram);
+}
+
+void Link::handle_payload(BytesView payload) {
+    if (payload.empty() || !quic::is_quic(payload.front(), quic::Origin::Peer)) return;
+    if (!connection_ && role_ == quic::Role::Server) start_server(payload);
+    if (connection_) connection_->handle_datagram(loop_.now(), quic::hidden_path, payload);
+}
+
+std::expected<quic::StreamId, quic::RequestError> Link::request(const quic::RequestHead& head,
+                                                                ResponseHandlers handlers) {
+    auto stream = connection_->request(head, quic::More::No);
+    if (stream) responses_.insert_or_assign(*stream, Response{std::move(handlers)});
+    pump();
+    return stream;
+}
+
+void Link::cancel(quic::StreamId stream) {
+    responses_.erase(stream);
+    if (connection_) connection_->reset_stream(stream, quic::request_cancelled);
+    pump();
+}
+
+void Link::resume_reading(quic::StreamId stream) {
+    handle_body(stream);
+    pump();
+}
+
+void Link::close(quic::ErrorCode code, std::string_view text) {
+    if (connection_) connection_->close(loop_.now(), code, text);
+    pump();
+}
+
+void Link::pump() {
+    if (!connection_ || pumping_) return;
+    pumping_ = true;
+    for (;;) {
+        if (const auto batch = connection_->poll_transmit(loop_.now())) {
+            send(*batch);
+        } else if (const auto event = connection_->poll_event()) {
+            handle(*event);
+        } else {
+            break;
+        }
+    }
+    timer_.arm(connection_->poll_timeout());
+    pumping_ = false;
+}
+
+void Link::send(const quic::Batch& batch) {
+    if (!route_) return;
+    drivers::UdpSocket* const socket = socket_at(route_->wire.local);
+    if (socket == nullptr) return;
+    if (route_->wire == route_->pair) {
+        socket->send_batch(std::array{drivers::Outgoing{
+            route_->wire,
+            batch.payload,
+            batch.segments() > 1 ? std::optional{batch.segment_octets} : std::nullopt,
+            {}}});
+        return;
+    }
+    BytesView rest = batch.payload;
+    while (!rest.empty()) {
+        const BytesView segment = rest.first(std::min(rest.size(), batch.segment_octets));
+        rest = rest.subspan(segment.size());
+        if (route_->channel) {
+            const auto header = turn::channel_header(*route_->channel, segment.size());
+            socket->send(drivers::Outgoing{route_->wire, segment, {}, header});
+        } else {
+            handlers_.send_by_session(*this, segment);
+        }
+    }
+}
+
+void Link::handle(const quic::Event& event) {
+    namespace e = quic::event;
+    if (std::holds_alternative<e::Confirmed>(event)) {
+        ready_ = true;
+        if (handlers_.on_ready) handlers_.on_ready(*this);
+    } else if (const auto* const request = std::get_if<e::RequestReceived>(&event)) {
+        if (handlers_.on_request) handlers_.on_request(*this, request->stream, request->head);
+    } else if (const auto* const response = std::get_if<e::ResponseReceived>(&event)) {
+        const auto found = responses_.find(response->stream);
+        if (found == responses_.end() || response->head.is_informational()) return;
+        if (found->second.handlers.on_head) found->second.handlers.on_head(response->head);
+    } else if (const auto* const body = std::get_if<e::BodyReceived>(&event)) {
+        handle_body(body->stream);
+    } else if (const auto* const trailers = std::get_if<e::TrailersReceived>(&event)) {
+        const auto found = responses_.find(trailers->stream);
+        if (found == responses_.end() || !found->second.handlers.on_trailers) return;
+        found->second.handlers.on_trailers(trailers->fields);
+    } else if (const auto* const ended = std::get_if<e::StreamEnded>(&event)) {
+        const auto found = responses_.find(ended->stream);
+        if (found != responses_.end()) found->second.ended = true;
+        handle_body(ended->stream);
+    } else if (const auto* const reset = std::get_if<e::StreamReset>(&event)) {
+        auto found = responses_.extract(reset->stream);
+        if (found && found.mapped().handlers.on_failed) {
+            found.mapped().handlers.on_failed("the peer gave the transfer up");
+        }
+    } else if (const auto* const writable = std::get_if<e::BodyWritable>(&event)) {
+        if (handlers_.on_body_writable) handlers_.on_body_writable(*this, writable->stream);
+    } else if (const auto* const gone = std::get_if<e::StreamClosed>(&event)) {
+        if (handlers_.on_stream_closed) handlers_.on_stream_closed(*this, gone->stream);
+    } else if (const auto* const closed = std::get_if<e::Closed>(&event)) {
+        closed_ = true;
+        for (auto& [stream, open] : std::exchange(responses_, {})) {
+            if (!open.handlers.on_failed) continue;
+            open.handlers.on_failed(std::string{quic::to_text(closed->reason)});
+        }
+        if (handlers_.on_closed) handlers_.on_closed(*this, *closed);
+    }
+}
+
+void Link::handle_body(quic::StreamId stream) {
+    const auto found = responses_.find(stream);
+    const BytesView body = connection_->body(stream);
+    if (found == responses_.end()) return connection_->consume(stream, body.size());
+    std::size_t used = body.size();
+    if (!body.empty() && found->second.handlers.on_body) {
+        used = found->second.handlers.on_body(body);
+    }
+    const bool all = used == body.size();
+    connection_->consume(stream, used);
+    if (!all || !responses_.contains(stream) || !responses_.at(stream).ended) return;
+    ResponseHandlers handlers = std::move(responses_.at(stream).handlers);
+    responses_.erase(stream);
+    if (handlers.on_end) handlers.on_end();
+}
+
+drivers::UdpSocket* Link::socket_at(const SocketAddress& local) {
+    const auto found = std::ranges::find(
+        sockets_, local, [](const auto& socket) { return socket->local_address(); });
+    return found == sockets_.end() ? nullptr : found->get();
+}
+
+}  // namespace stile::peer

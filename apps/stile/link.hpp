@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/connect/route.hpp>
+#include <stile/drivers/loop.hpp>
+#include <stile/drivers/udp_socket.hpp>
+#include <stile/quic/connection.hpp>
+#include <stile/session/endpoint.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stile::peer {
+
+class Link;
+
+// What becomes of one request of ours. Each may be empty; on_end or on_failed comes last.
+struct ResponseHandlers {
+    std::move_only_function<void(const quic::ResponseHead&)> on_head;
+    // Returns how many octets were used; the rest is offered again after Link::resume_reading.
+    std::move_only_function<std::size_t(BytesView)> on_body;
+    std::move_only_function<void(const std::vector<quic::Field>&)> on_trailers;
+    std::move_only_function<void()> on_end;
+    std::move_only_function<void(std::string)> on_failed;
+};
+
+// What a link tells its owner.
+struct LinkHandlers {
+    std::function<void(Link&)> on_ready;  // connected: both certificates were taken
+    // A peer's request; answer by respond(), push_body() ...
+    std::function<void(Link&, quic::StreamId, const quic::RequestHead&)> on_request;
+    std::function<void(Link&, quic::StreamId)> on_body_writable;
+    std::function<void(Link&, quic::StreamId)> on_stream_closed;
+    std::function<void(Link&, const quic::event::Closed&)> on_closed;  // the last
+    // A datagram leaves by the session's route.
+    std::function<void(Link&, BytesView)> send_by_session;
+    std::function<void(Link&, const Path&, BytesView)> on_datagram;
+};
+
+// One session with its sockets and the QUIC connection that runs on them. The way that datagrams
+// take is the session's matter: QUIC sees one path (carriers/quic, hidden_path).
+class Link {
+public:
+    Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers);
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+    ~Link();
+
+    // Opens a socket at each address that is there; their addresses, best first.
+    std::vector<SocketAddress> open_sockets(const std::vector<IpAddress>& addresses);
+
+    // Where datagrams go from now on. The first call starts the handshake of a client.
+    void set_route(const connect::Route& route);
+    void clear_route() { route_.reset(); }
+    const std::optional<connect::Route>& route() const { return route_; }
+    // Before the first set_route. A server starts with the client's first datagram.
+    void set_credentials(quic::Role role, quic::Credentials credentials);
+
+    // A datagram of ICE or TURN, by a socket of this link.
+    void transmit(const Transmit& datagram);
+    // A datagram of the application, as the session returned it.
+    void handle_payload(BytesView payload);
+
+    bool ready() const { return ready_; }
+    bool closed() const { return closed_; }
+    quic::Connection* connection() { return connection_ ? &*connection_ : nullptr; }
+    // The session whose path this is; known when its sockets are open.
+    void bind(session::SessionId session) { session_ = session; }
+    session::SessionId session() const { return session_; }
+    const std::string& peer() const { return peer_; }
+
+    // A client's request. Requires: ready().
+    std::expected<quic::StreamId, quic::RequestError> request(const quic::RequestHead& head,
+                                                              ResponseHandlers handlers);
+    void cancel(quic::StreamId stream);
+    // Offers what on_body left.
+    void resume_reading(quic::StreamId stream);
+
+    // After commands on connection(): sends what is due.
+    void pump();
+    void close(quic::ErrorCode code, std::string_view text);
+
+private:
+    void start_client();
+    void start_server(BytesView first);
+    void send(const quic::Batch& batch);
+    void handle(const quic::Event& event);
+    void handle_body(quic::StreamId stream);
+    drivers::UdpSocket* socket_at(const SocketAddress& local);
+
+    drivers::Loop& loop_;
+    std::string peer_;
+    session::SessionId session_;
+    LinkHandlers handlers_;
+    std::vector<std::unique_ptr<drivers::UdpSocket>> sockets_;
+    std::optional<connect::Route> route_;
+    quic::Role role_ = quic::Role::Client;
+    std::optional<quic::Credentials> credentials_;
+    std::optional<quic::Connection> connection_;
+    struct Response {
+        ResponseHandlers handlers;
+        bool ended = false;  // all has come; some of the body may be unread
+    };
+    std::map<quic::StreamId, Response> responses_;
+    drivers::Timer timer_;
+    bool ready_ = false;
+    bool closed_ = false;
+    bool pumping_ = false;
+};
+
+}  // namespace stile::peer

@@ -1,0 +1,408 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "node.hpp"
+
+#include "ended_problem.hpp"
+#include "home.hpp"
+
+#include <stile/base/drain.hpp>
+#include <stile/base/encoding.hpp>
+#include <stile/drivers/interfaces.hpp>
+#include <stile/drivers/random.hpp>
+#include <stile/identity/standing.hpp>
+
+#include <fmt/format.h>
+#include <algorithm>
+
+namespace stile::peer {
+namespace {
+
+// How long a stopping node waits for its server to take the registration back.
+constexpr Duration stop_patience = std::chrono::seconds{1};
+
+// The instance of RFC 5626 Section 4.1: one a device and address, the same at every start. Made
+// from the key, so that there is nothing more to keep; a version 8 UUID (RFC 9562 Section 5.8).
+std::string instance_of(const Account& account) {
+    const crypto::Digest thumbprint = account.key().public_key().thumbprint();
+    Bytes octets = to_bytes(thumbprint.bytes().first(16));
+    octets[6] = (octets[6] & std::byte{0x0F}) | std::byte{0x80};
+    octets[8] = (octets[8] & std::byte{0x3F}) | std::byte{0x80};
+    const std::string hex = to_hex(octets);
+    return fmt::format("urn:uuid:{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4),
+                       hex.substr(12, 4), hex.substr(16, 4), hex.substr(20));
+}
+
+session::EndpointConfig endpoint_config(const Account& account, session::Purpose purpose) {
+    return {.address = account.address,
+            .instance = instance_of(account),
+            .software = "stile",
+            .purpose = purpose,
+            .fingerprint = identity::Fingerprint::of(account.certificate())};
+}
+
+std::optional<identity::Pin> to_identity(const std::optional<drivers::Pin>& stored) {
+    if (!stored) return std::nullopt;
+    auto address = identity::Address::parse(stored->address);
+    if (!address) return std::nullopt;
+    return identity::Pin{.address = *std::move(address),
+                         .key = crypto::Digest{BytesView{stored->thumbprint}},
+                         .first_met = stored->first_seen,
+                         .last_met = stored->last_seen,
+                         .proof = stored->verified == drivers::Pin::Verified::ByCode
+                                      ? identity::Proof::CodeCompared
+                                      : identity::Proof::NotVerified};
+}
+
+drivers::Pin to_stored(const identity::Pin& pin) {
+    return {.address = pin.address.text(),
+            .thumbprint = to_bytes(pin.key.bytes()),
+            .first_seen = pin.first_met,
+            .last_seen = pin.last_met,
+            .verified = pin.proof == identity::Proof::CodeCompared ? drivers::Pin::Verified::ByCode
+                                                                   : drivers::Pin::Verified::No};
+}
+
+}  // namespace
+
+Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
+           session::Purpose purpose, NodeHandlers handlers)
+    : loop_(loop),
+      store_(store),
+      account_(std::move(account)),
+      purpose_(purpose),
+      handlers_(std::move(handlers)),
+      api_(loop),
+      signalling_(loop, account_,
+                  {.on_open =
+                       [this](const sip::Flow& flow) {
+                           flow_open_ = true;
+                           endpoint_.handle_flow_opened(loop_.now(), flow);
+                           try_waiting();
+                           pump();
+                       },
+                   .on_bytes =
+                       [this](sip::FlowId flow, BytesView bytes) {
+                           if (!endpoint_.handle_signalling(loop_.now(), flow, bytes)) {
+                               signalling_.close(flow);
+                           }
+                           pump();
+                       },
+                   .on_closed =
+                       [this](sip::FlowId flow) {
+                           flow_open_ = false;
+                           endpoint_.handle_flow_closed(loop_.now(), flow);
+                           pump();
+                       },
+                   .on_unavailable =
+                       [this](const app::Problem& problem) { handle_signalling_lost(problem); }}),
+      endpoint_(loop.now(), endpoint_config(account_, purpose),
+                crypto::RandomStream{drivers::random_seed()}),
+      timer_(loop,
+             [this] {
+                 endpoint_.handle_timeout(loop_.now());
+                 pump();
+             }),
+      stop_timer_(loop, [this] {
+          if (auto done = std::exchange(on_stopped_, {})) done();
+      }) {}
+
+Node::~Node() = default;
+
+void Node::start() {
+    endpoint_.start(loop_.now());
+    pump();
+}
+
+void Node::stop(std::move_only_function<void()> done) {
+    on_stopped_ = std::move(done);
+    for (auto& [id, entry] : entries_) entry.link->close(quic::no_error, "the program ends");
+    endpoint_.stop(loop_.now());
+    const bool must_wait = purpose_ == session::Purpose::Serve && flow_open_;
+    stop_timer_.arm_after(must_wait ? stop_patience : Duration::zero());
+    pump();
+}
+
+// ---- opening links -----------------------------------------------------------------------------
+
+void Node::open(const std::string& address, OnLink done) {
+    for (auto& [id, entry] : entries_) {
+        if (entry.link->peer() != address || entry.link->closed() || entry.problem) continue;
+        if (entry.meeting) return done(entry.link.get());
+        return entry.waiting.push_back(std::move(done));
+    }
+    waiting_.push_back({address, std::move(done)});
+    if (flow_open_) {
+        try_waiting();
+    } else {
+        signalling_.connect();
+    }
+}
+
+void Node::try_waiting() {
+    with_access([this] {
+        for (Waiting& waiting : std::exchange(waiting_, {})) {
+            fetch(waiting.address, std::move(waiting.done));
+        }
+    });
+}
+
+void Node::fetch(const std::string& address, OnLink done) {
+    auto link = make_link(address);
+    const auto hosts = link->open_sockets(candidate_addresses());
+    const auto session = endpoint_.fetch(loop_.now(), address, path_config(hosts));
+    if (!session) return done(std::unexpected(to_problem(session.error(), address)));
+    link->bind(*session);
+    Entry& entry = entries_[*session];
+    entry.link = std::move(link);
+    entry.waiting.push_back(std::move(done));
+    pump();
+}
+
+// Relay credentials are asked for when they are needed and kept while they are fresh. A server that
+// does not hand them out costs the relay, not the session.
+void Node::with_access(std::move_only_function<void()> then) {
+    if (access_state_ == AccessState::Known && loop_.now() < access_until_) return then();
+    waiting_for_access_.push_back(std::move(then));
+    if (access_state_ == AccessState::Asked) return;
+    access_state_ = AccessState::Asked;
+    api_.relay_access(account_, [this](auto access) {
+        if (access) {
+            access_ = *std::move(access);
+            access_until_ = loop_.now() + access_.valid / 2;
+            access_state_ = AccessState::Known;
+        } else {
+            access_ = {};
+            access_state_ = AccessState::None;
+            if (handlers_.on_trouble) handlers_.on_trouble(access.error());
+        }
+        for (auto& waiting : std::exchange(waiting_for_access_, {})) waiting();
+        pump();
+    });
+}
+
+std::unique_ptr<Link> Node::make_link(const std::string& peer) {
+    return std::make_unique<Link>(
+        loop_, peer,
+        LinkHandlers{.on_ready = [this](Link& link) { judge(link); },
+                     .on_request =
+                         [this](Link& link, quic::StreamId stream, const quic::RequestHead& head) {
+                             if (handlers_.on_request) handlers_.on_request(link, stream, head);
+                         },
+                     .on_body_writable =
+                         [this](Link& link, quic::StreamId stream) {
+                             if (handlers_.on_body_writable)
+                                 handlers_.on_body_writable(link, stream);
+                         },
+                     .on_stream_closed =
+                         [this](Link& link, quic::StreamId stream) {
+                             if (handlers_.on_stream_closed)
+                                 handlers_.on_stream_closed(link, stream);
+                         },
+                     .on_closed =
+                         [this](Link& link, const quic::event::Closed& closed) {
+                             Entry* const entry = find(link);
+                             if (entry == nullptr) return;
+                             if (!entry->problem) entry->problem = to_problem(closed, link.peer());
+                             // Not from within the link's own call.
+                             loop_.post([this, session = link.session()] {
+                                 endpoint_.end(loop_.now(), session);
+                                 pump();
+                             });
+                         },
+                     .send_by_session =
+                         [this](Link& link, BytesView payload) {
+                             endpoint_.send(loop_.now(), link.session(), payload);
+                             timer_.arm(loop_.now());
+                         },
+                     .on_datagram =
+                         [this](Link& link, const Path& path, BytesView datagram) {
+                             const auto received = endpoint_.handle_datagram(
+                                 loop_.now(), link.session(), path, datagram);
+                             if (received) {
+                                 link.handle_payload(received->payload);
+                             } else {
+                                 pump();
+                             }
+                         }});
+}
+
+connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts) const {
+    connect::ConnectorConfig config;
+    config.hosts = std::move(hosts);
+    config.stun_servers = access_.stun_servers;
+    config.turn_servers = access_.turn_servers;
+    if (loopback_admitted()) config.loopback = connect::LoopbackCandidates::Admitted;
+    const auto bound = [](auto& list) {
+        list.resize(std::min(list.size(), connect::limits::most_servers));
+    };
+    bound(config.stun_servers);
+    bound(config.turn_servers);
+    return config;
+}
+
+// Ordinary interfaces before those of containers: a bridge's address leads nowhere for most peers.
+std::vector<IpAddress> Node::candidate_addresses() const {
+    std::vector<IpAddress> addresses;
+    std::vector<IpAddress> last;
+    const auto local = drivers::local_addresses();
+    if (!local) return addresses;
+    for (const drivers::LocalAddress& address : *local) {
+        if (address.link_local || address.deprecated) continue;
+        if (address.ip.is_loopback() && !loopback_admitted()) continue;
+        const bool aside =
+            address.kind == drivers::InterfaceKind::Container || address.ip.is_loopback();
+        (aside ? last : addresses).push_back(address.ip);
+    }
+    addresses.insert(addresses.end(), last.begin(), last.end());
+    return addresses;
+}
+
+quic::Credentials Node::credentials(const session::HttpSession& session) const {
+    return {.key = account_.key(),
+            .chain = {account_.certificate()},
+            .expected = session.expected_fingerprints()};
+}
+
+// ---- the endpoint ------------------------------------------------------------------------------
+
+void Node::pump() {
+    if (pumping_) return;
+    pumping_ = true;
+    timer_.arm(drain(
+        endpoint_, [this](const session::EndpointTransmit& transmit) { send(transmit); },
+        [this](session::EndpointEvent event) { handle(std::move(event)); }));
+    pumping_ = false;
+}
+
+void Node::send(const session::EndpointTransmit& transmit) {
+    if (const auto* const signalling = std::get_if<sip::Outgoing>(&transmit)) {
+        return signalling_.write(signalling->flow, signalling->bytes);
+    }
+    const auto& path = std::get<session::PathTransmit>(transmit);
+    const auto entry = entries_.find(path.session);
+    if (entry != entries_.end()) entry->second.link->transmit(path.datagram);
+}
+
+void Node::handle(session::EndpointEvent event) {
+    if (std::holds_alternative<session::Registered>(event)) {
+        if (handlers_.on_registered) handlers_.on_registered();
+    } else if (const auto* const failed = std::get_if<session::RegistrationFailed>(&event)) {
+        if (handlers_.on_trouble) handlers_.on_trouble(to_problem(*failed, account_));
+    } else if (std::holds_alternative<session::Unregistered>(event)) {
+        stop_timer_.arm(loop_.now());
+    } else if (std::holds_alternative<session::FlowWanted>(event)) {
+        signalling_.connect();
+    } else if (const auto* const unwanted = std::get_if<session::FlowUnwanted>(&event)) {
+        signalling_.close(unwanted->flow);
+    } else if (const auto* const incoming = std::get_if<session::Incoming>(&event)) {
+        handle_incoming(*incoming);
+    } else if (const auto* const opened = std::get_if<session::RouteOpened>(&event)) {
+        const auto entry = entries_.find(opened->session);
+        if (entry == entries_.end()) return;
+        const session::HttpSession* const session = endpoint_.find(opened->session);
+        if (session != nullptr && entry->second.link->connection() == nullptr) {
+            entry->second.link->set_credentials(
+                session->part() == session::Part::Offerer ? quic::Role::Client : quic::Role::Server,
+                credentials(*session));
+        }
+        entry->second.link->set_route(opened->route);
+    } else if (const auto* const lost = std::get_if<session::RouteClosed>(&event)) {
+        const auto entry = entries_.find(lost->session);
+        if (entry != entries_.end()) entry->second.link->clear_route();
+    } else if (const auto* const ended = std::get_if<session::Ended>(&event)) {
+        handle_ended(*ended);
+    }
+}
+
+void Node::handle_incoming(const session::Incoming& incoming) {
+    const session::SessionId session = incoming.session;
+    entries_[session].link = make_link(incoming.from);
+    entries_[session].link->bind(session);
+    with_access([this, session] {
+        const auto entry = entries_.find(session);
+        if (entry == entries_.end()) return;
+        const auto hosts = entry->second.link->open_sockets(candidate_addresses());
+        endpoint_.accept(loop_.now(), session, path_config(hosts));
+        // The client's first packet may come before our own checks have found the way.
+        if (const session::HttpSession* const accepted = endpoint_.find(session)) {
+            entry->second.link->set_credentials(quic::Role::Server, credentials(*accepted));
+        }
+        pump();
+    });
+}
+
+void Node::handle_ended(const session::Ended& ended) {
+    const auto found = entries_.find(ended.session);
+    if (found == entries_.end()) return;
+    Entry entry = std::move(found->second);
+    entries_.erase(found);
+    Link& link = *entry.link;
+    if (!link.closed()) link.close(quic::no_error, "the session has ended");
+    const app::Problem problem = entry.problem ? *entry.problem : to_problem(ended, link.peer());
+    for (OnLink& waiting : std::exchange(entry.waiting, {})) waiting(std::unexpected(problem));
+    if (handlers_.on_link_closed) handlers_.on_link_closed(link);
+    ended_.push_back(std::move(entry.link));
+    loop_.post([this] { ended_.clear(); });
+}
+
+void Node::handle_signalling_lost(const app::Problem& problem) {
+    endpoint_.handle_flow_unavailable(loop_.now());
+    for (Waiting& waiting : std::exchange(waiting_, {})) waiting.done(std::unexpected(problem));
+    if (handlers_.on_trouble) handlers_.on_trouble(problem);
+    pump();
+}
+
+// ---- who the peer is ---------------------------------------------------------------------------
+
+void Node::judge(Link& link) {
+    Entry* const entry = find(link);
+    if (entry == nullptr || entry->meeting) return;
+    const session::HttpSession* const session = endpoint_.find(link.session());
+    const auto met = identity::meet(link.connection()->peer_certificates(), loop_.wall_now());
+    const auto address = identity::Address::parse(link.peer());
+    if (session == nullptr || !met || !address) {
+        return fail(*entry, unusable_certificate(link.peer()));
+    }
+    const auto stored = store_.find_pin(address->text());
+    if (!stored) return fail(*entry, unreadable_pins(stored.error()));
+    const auto pin = to_identity(*stored);
+    const auto decision = identity::decide(pin, session->expected_fingerprints(), *met);
+    const auto standing = identity::standing_of(decision, identity::Proof::NotVerified);
+    if (standing == identity::Standing::Refused) {
+        return fail(*entry, refused_identity(decision, link.peer(), pin, *met));
+    }
+    const auto kept = store_.put_pin(to_stored(identity::remember(
+        pin, decision, *address, *met, identity::Proof::NotVerified, loop_.wall_now())));
+    if (!kept) return fail(*entry, unreadable_pins(kept.error()));
+    entry->meeting = Meeting{standing, met->address_key.thumbprint().to_hex()};
+    if (session->part() == session::Part::Answerer) {
+        if (handlers_.on_peer) handlers_.on_peer(link, *entry->meeting);
+    }
+    for (OnLink& waiting : std::exchange(entry->waiting, {})) waiting(&link);
+}
+
+const Meeting* Node::meeting(const Link& link) const {
+    const auto found = entries_.find(link.session());
+    return found == entries_.end() || !found->second.meeting ? nullptr : &*found->second.meeting;
+}
+
+void Node::drop(Link& link) { link.close(quic::no_error, "done"); }
+
+void Node::with_link(const std::string& address, std::move_only_function<void(Link&)> then) {
+    for (auto& [id, entry] : entries_) {
+        if (entry.link->peer() != address || !entry.meeting || entry.link->closed()) continue;
+        return then(*entry.link);
+    }
+}
+
+Node::Entry* Node::find(const Link& link) {
+    const auto found = entries_.find(link.session());
+    return found == entries_.end() ? nullptr : &found->second;
+}
+
+void Node::fail(Entry& entry, const app::Problem& problem) {
+    entry.problem = problem;
+    entry.link->close(quic::connect_error, "the peer's identity was refused");
+}
+
+}  // namespace stile::peer

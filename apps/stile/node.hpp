@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "account.hpp"
+#include "link.hpp"
+#include "server_api.hpp"
+#include "signalling.hpp"
+
+#include <stile/identity/pin.hpp>
+#include <stile/identity/proof.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stile::peer {
+
+// Who is at the other end of a link, as far as it is known.
+struct Meeting {
+    identity::Standing standing = identity::Standing::NotVerified;
+    std::string key;  // the thumbprint of the peer's key, in hexadecimal
+};
+
+struct NodeHandlers {
+    std::move_only_function<void()> on_registered;
+    // Something that the node tries again by itself, or that ends nothing; for a log.
+    std::move_only_function<void(const app::Problem&)> on_trouble;
+    // A peer has connected to us.
+    std::move_only_function<void(Link&, const Meeting&)> on_peer;
+    std::move_only_function<void(Link&, quic::StreamId, const quic::RequestHead&)> on_request;
+    std::move_only_function<void(Link&, quic::StreamId)> on_body_writable;
+    std::move_only_function<void(Link&, quic::StreamId)> on_stream_closed;
+    std::move_only_function<void(Link&)> on_link_closed;
+};
+
+// A person's node in the network: signalling to its own server, sessions with peers, the links on
+// them, and the pins of whom it has met.
+class Node {
+public:
+    Node(drivers::Loop& loop, drivers::PeerStore& store, Account account, session::Purpose purpose,
+         NodeHandlers handlers);
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+    ~Node();
+
+    // Connects to the server, and registers where the purpose is to serve.
+    void start();
+    // Takes the registration back and closes the links; `done` comes soon, whatever the network
+    // does.
+    void stop(std::move_only_function<void()> done);
+
+    // A link to this address: one that is there, or a new one. The link is valid until on_closed of
+    // a Link, which drop() brings about; look it up again rather than keep it.
+    using OnLink = std::move_only_function<void(std::expected<Link*, app::Problem>)>;
+    void open(const std::string& address, OnLink done);
+    const Meeting* meeting(const Link& link) const;
+    void drop(Link& link);
+    // Only if a ready link to the address is there.
+    void with_link(const std::string& address, std::move_only_function<void(Link&)> then);
+
+    const Account& account() const { return account_; }
+
+private:
+    struct Entry {
+        std::unique_ptr<Link> link;
+        std::vector<OnLink> waiting;
+        std::optional<Meeting> meeting;
+        std::optional<app::Problem> problem;  // why it ends, where that is better known than by SIP
+    };
+    enum class AccessState : std::uint8_t { None, Asked, Known };
+
+    void pump();
+    void send(const session::EndpointTransmit& transmit);
+    void handle(session::EndpointEvent event);
+    void handle_incoming(const session::Incoming& incoming);
+    void handle_ended(const session::Ended& ended);
+    void handle_signalling_lost(const app::Problem& problem);
+
+    void with_access(std::move_only_function<void()> then);
+    void fetch(const std::string& address, OnLink done);
+    void try_waiting();
+    std::unique_ptr<Link> make_link(const std::string& peer);
+    connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts) const;
+    std::vector<IpAddress> candidate_addresses() const;
+    quic::Credentials credentials(const session::HttpSession& session) const;
+    void judge(Link& link);
+    Entry* find(const Link& link);
+    void fail(Entry& entry, const app::Problem& problem);
+
+    drivers::Loop& loop_;
+    drivers::PeerStore& store_;
+    Account account_;
+    session::Purpose purpose_;
+    NodeHandlers handlers_;
+    ServerApi api_;
+    Signalling signalling_;
+    session::Endpoint endpoint_;
+    drivers::Timer timer_;
+    drivers::Timer stop_timer_;
+    std::map<session::SessionId, Entry> entries_;
+    std::vector<std::unique_ptr<Link>> ended_;  // until nothing on the stack uses them
+    struct Waiting {
+        std::string address;
+        OnLink done;
+    };
+    std::vector<Waiting> waiting_;  // for the connection to our server
+    bool flow_open_ = false;
+    RelayAccess access_;
+    AccessState access_state_ = AccessState::None;
+    Instant access_until_{};
+    std::vector<std::move_only_function<void()>> waiting_for_access_;
+    std::move_only_function<void()> on_stopped_;
+    bool pumping_ = false;
+};
+
+}  // namespace stile::peer

@@ -1,0 +1,184 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "server_api.hpp"
+
+#include <stile/crypto/csr.hpp>
+#include <stile/drivers/tcp.hpp>
+#include <stile/drivers/tls.hpp>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace stile::peer {
+namespace {
+
+using nlohmann::json;
+
+app::Problem unreachable(const std::string& server, const drivers::HttpClientError& error) {
+    using drivers::CloseReason;
+    const std::string what = fmt::format("The server {} cannot be reached", server);
+    switch (error.reason) {
+        case CloseReason::Untrusted:
+        case CloseReason::WrongName:
+        case CloseReason::Expired:
+            return {app::ExitCode::NotAuthorised,
+                    fmt::format("The server {} is not the one that the link is for", server),
+                    "its certificate is not of the authority that was promised", error.text,
+                    "somebody may be in between: compare the link with the server's operator"};
+        case CloseReason::RejectedByPeer:
+            return {app::ExitCode::NotAuthorised,
+                    fmt::format("The server {} refuses this account", server),
+                    "it does not accept the certificate of the login", error.text,
+                    "log in again with a new link"};
+        case CloseReason::TimedOut:
+            return {app::ExitCode::NoPath, what, "it does not answer", error.text,
+                    "check the network and that stiled runs there"};
+        case CloseReason::Refused:
+            return {app::ExitCode::NoPath, what, "nothing listens there", error.text,
+                    "start stiled there, or check the address"};
+        case CloseReason::Local:
+        case CloseReason::PeerClosed:
+        case CloseReason::Truncated:
+        case CloseReason::Reset:
+        case CloseReason::Unreachable:
+        case CloseReason::Protocol:
+        case CloseReason::Failed:
+            break;
+    }
+    return {app::ExitCode::NoPath, what, std::string{drivers::to_string(error.reason)}, error.text,
+            "check the network and that stiled runs there"};
+}
+
+app::Problem unusable_answer(std::string_view what) {
+    return {app::ExitCode::Other, "The server's answer cannot be used", std::string{what}, "",
+            "check that both run the same release"};
+}
+
+// The server's own words for what it refused: {"error": ..., "fix": ...}.
+app::Problem refused(const drivers::HttpAnswer& answer) {
+    const json body = json::parse(as_text(answer.body), nullptr, false);
+    app::Problem problem{app::ExitCode::NotAuthorised, "The server refuses", "",
+                         fmt::format("HTTP status {}", answer.status), ""};
+    if (body.is_object()) {
+        problem.cause = body.value("error", "");
+        problem.fix = body.value("fix", "");
+    }
+    return problem;
+}
+
+std::vector<SocketAddress> addresses_of(const json& list) {
+    std::vector<SocketAddress> addresses;
+    for (const json& text : list) {
+        if (!text.is_string()) continue;
+        if (const auto address = SocketAddress::parse(text.get<std::string>())) {
+            addresses.push_back(*address);
+        }
+    }
+    return addresses;
+}
+
+}  // namespace
+
+ServerApi::ServerApi(drivers::Loop& loop) : loop_(loop), resolver_(loop) {}
+ServerApi::~ServerApi() = default;
+
+void ServerApi::login(const LoginLink& link, const crypto::PrivateKey& key, OnAccount done) {
+    const auto request = crypto::CertificateRequest::make(key, {});
+    const json body{{"token", link.token}, {"request", request.pem()}};
+    send({.host = link.host,
+          .port = link.port,
+          .tls = {.host = link.host, .ca_fingerprints = {link.ca_fingerprint}},
+          .http = {.method = "POST",
+                   .target = "/login",
+                   .fields = {{"Content-Type", "application/json"}},
+                   .body = to_bytes(body.dump())}},
+         [link, key_pem = key.pkcs8_pem(), done = std::move(done)](auto answer) mutable {
+             if (!answer) return done(std::unexpected(answer.error()));
+             if (answer->status != 200) return done(std::unexpected(refused(*answer)));
+             const json reply = json::parse(as_text(answer->body), nullptr, false);
+             if (!reply.is_object())
+                 return done(std::unexpected(unusable_answer("it is no JSON object")));
+             const std::string address = reply.value("address", "");
+             Account account{
+                 .address = address,
+                 .domain = address.substr(address.find('@') + 1),
+                 .server_host = link.host,
+                 .sips_port = Port{reply.value<std::uint16_t>("sips_port", std::uint16_t{0})},
+                 .https_port = link.port,
+                 .ca_pem = reply.value("ca", ""),
+                 .key_pem = key_pem,
+                 .certificate_pem = reply.value("certificate", "")};
+             const auto ca = crypto::Certificate::from_pem(account.ca_pem);
+             const auto own = crypto::Certificate::from_pem(account.certificate_pem);
+             if (!ca || !own || account.sips_port.value == 0 || !address.contains('@')) {
+                 return done(std::unexpected(unusable_answer("something is missing in it")));
+             }
+             if (ca->fingerprint() != link.ca_fingerprint) {
+                 return done(
+                     std::unexpected(unusable_answer("it names another authority than the link")));
+             }
+             done(std::move(account));
+         });
+}
+
+void ServerApi::relay_access(const Account& account, OnRelayAccess done) {
+    send({.host = account.server_host,
+          .port = account.https_port,
+          .tls = {.host = account.server_host,
+                  .ca_pem = account.ca_pem,
+                  .certificate_pem = account.certificate_pem,
+                  .key_pem = account.key_pem},
+          .http = {.target = "/relay"}},
+         [done = std::move(done)](auto answer) mutable {
+             if (!answer) return done(std::unexpected(answer.error()));
+             if (answer->status != 200) return done(std::unexpected(refused(*answer)));
+             const json reply = json::parse(as_text(answer->body), nullptr, false);
+             if (!reply.is_object())
+                 return done(std::unexpected(unusable_answer("it is no JSON object")));
+             RelayAccess access;
+             access.stun_servers = addresses_of(reply.value("stun", json::array()));
+             const std::string username = reply.value("username", "");
+             const std::string password = reply.value("password", "");
+             for (const SocketAddress& server : addresses_of(reply.value("turn", json::array()))) {
+                 access.turn_servers.push_back({server, username, password});
+             }
+             access.valid = std::chrono::seconds{reply.value<std::uint32_t>("ttl", 600U)};
+             done(std::move(access));
+         });
+}
+
+void ServerApi::send(Request request, OnAnswer done) {
+    const std::string host = request.host;
+    resolver_.addresses(
+        host, [this, request = std::move(request), done = std::move(done)](auto addresses) mutable {
+            if (!addresses || addresses->empty()) {
+                return done(std::unexpected(app::Problem{
+                    app::ExitCode::NoPath, fmt::format("The server {} is not found", request.host),
+                    addresses ? "the name has no address" : addresses.error().text, "",
+                    "check the name, and the network's DNS"}));
+            }
+            const SocketAddress server{addresses->front(), request.port};
+            send_to(server, std::move(request), std::move(done));
+        });
+}
+
+void ServerApi::send_to(const SocketAddress& server, Request request, OnAnswer done) {
+    auto context = drivers::TlsContext::client(request.tls);
+    if (!context) {
+        return done(std::unexpected(
+            app::Problem{app::ExitCode::Local, "The stored certificate cannot be used",
+                         context.error().text, "", "log in again with a new link"}));
+    }
+    const std::string name = fmt::format("{}:{}", request.host, request.port.value);
+    request.http.host = name;
+    call_ = std::make_unique<drivers::HttpClientCall>(
+        loop_,
+        std::make_unique<drivers::TlsStream>(loop_, drivers::TcpStream::connect(loop_, server),
+                                             *context),
+        std::move(request.http), [name, done = std::move(done)](auto answer) mutable {
+            if (!answer) return done(std::unexpected(unreachable(name, answer.error())));
+            done(*std::move(answer));
+        });
+}
+
+}  // namespace stile::peer

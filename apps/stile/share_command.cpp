@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.hpp"
+#include "describe.hpp"
+#include "file_server.hpp"
+#include "node.hpp"
+
+#include <fmt/format.h>
+#include <csignal>
+
+namespace stile::peer {
+namespace {
+
+std::string title_of(const ShareOptions& options) {
+    if (!options.title.empty()) return options.title;
+    std::string name = options.folder;
+    while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+    name = name.substr(name.rfind('/') + 1);
+    return name.empty() || name == "." ? "Shared folder" : name;
+}
+
+}  // namespace
+
+int share(const ShareOptions& options) {
+    auto store = open_store();
+    if (!store) return app::fail(store.error());
+    auto account = load_account(*store, options.common.account);
+    if (!account) return app::fail(account.error());
+    auto folder = SharedFolder::open(options.folder);
+    if (!folder) {
+        return app::fail({app::ExitCode::Local, "This folder cannot be shared", folder.error(), "",
+                          "name a folder that is there and that you may read"});
+    }
+
+    drivers::Loop loop;
+    FileServer files{loop, *std::move(folder), title_of(options), account->address};
+    int result = 0;
+    bool announced = false;
+    const std::string address = account->address;
+    Node node{
+        loop,
+        *store,
+        *std::move(account),
+        session::Purpose::Serve,
+        {
+            .on_registered =
+                [&] {
+                    if (std::exchange(announced, true)) return;
+                    fmt::print(
+                        "Sharing   {}\nAs        {}\nGet it    stile get {}/feed.xml\n"
+                        "Ready     {}/\n",
+                        options.folder, address, address, address);
+                    std::fflush(stdout);
+                },
+            .on_trouble =
+                [&](const app::Problem& problem) {
+                    const int code = app::fail(problem);
+                    // A login that is not accepted will not be accepted later either.
+                    if (problem.code != app::ExitCode::NotAuthorised) return;
+                    result = code;
+                    loop.stop();
+                },
+            .on_peer =
+                [&](Link& link, const Meeting& meeting) {
+                    fmt::print("{}  {}\n", app::printable(link.peer()), describe(meeting.standing));
+                    std::fflush(stdout);
+                },
+            .on_request =
+                [&](Link& link, quic::StreamId stream, const quic::RequestHead& head) {
+                    fmt::print("{}  {} {}  {}\n", app::printable(link.peer()),
+                               app::printable(head.method), app::printable(head.path),
+                               link.route() ? describe(*link.route()) : "");
+                    std::fflush(stdout);
+                    files.handle_request(link, stream, head);
+                },
+            .on_body_writable = [&](Link& link,
+                                    quic::StreamId stream) { files.handle_writable(link, stream); },
+            .on_stream_closed =
+                [&](Link& link, quic::StreamId stream) {
+                    files.handle_stream_closed(link, stream);
+                },
+            .on_link_closed = [&](Link& link) { files.handle_link_closed(link); },
+        }};
+    drivers::Signals signals{
+        loop, {SIGINT, SIGTERM}, [&](int) { node.stop([&] { loop.stop(); }); }};
+    node.start();
+    loop.run();
+    return result;
+}
+
+}  // namespace stile::peer

@@ -1,0 +1,58 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/socket_address.hpp>
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+namespace stile::stiled {
+
+struct PortRange {
+    std::uint16_t first = 49152;  // RFC 6056's dynamic ports
+    std::uint16_t last = 65535;
+};
+
+// What the operator may say; every line of the file is optional.
+struct Config {
+    std::string domain = "localhost";
+    // How others reach this machine where it is behind 1:1 NAT; empty: the address they came to.
+    std::vector<IpAddress> public_address;
+    std::string state_directory;  // empty: chosen by the program
+
+    struct Listen {
+        std::vector<SocketAddress> sip;    // UDP and TCP
+        std::vector<SocketAddress> sips;   // TLS
+        std::vector<SocketAddress> turn;   // STUN and TURN over UDP
+        std::vector<SocketAddress> https;  // login
+    } listen;
+
+    struct Turn {
+        std::vector<IpAddress> relay_addresses;  // empty: chosen among this machine's
+        PortRange relay_ports;
+        std::uint32_t allocations_per_user = 16;
+        std::vector<IpPrefix> allow_peers;  // opens ranges that are refused otherwise
+    } turn;
+
+    // Digest with MD5 is for stock phones; without TLS it is refused unless said so here.
+    enum class PlainCompatible : std::uint8_t { Refused, Allowed };
+    PlainCompatible plain_compatible = PlainCompatible::Refused;
+};
+
+Config default_config();
+
+// A place in the file and what is wrong there, ready to print:
+//   stiled.toml:14:1: unknown key 'relay_port' in [listen]
+//      14 | relay_port = "49152-50175"
+//         | ^ did you mean 'relay_ports'?
+struct ConfigError {
+    std::string text;
+};
+
+// `name` is how messages call the text.
+std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view name);
+
+}  // namespace stile::stiled

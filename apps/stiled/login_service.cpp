@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "login_service.hpp"
+
+#include <stile/base/encoding.hpp>
+#include <stile/drivers/random.hpp>
+#include <stile/turn/time_limited.hpp>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace stile::stiled {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t most_body_octets = 16'384;  // a certificate request has under 1000
+constexpr std::chrono::seconds relay_lifetime{3600};
+constexpr std::chrono::hours link_lifetime{24};
+constexpr std::size_t token_octets = 16;
+
+void answer(const std::shared_ptr<drivers::Exchange>& exchange, unsigned status, const json& body) {
+    exchange->respond(
+        {.status = status,
+         .fields = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}},
+        body.dump());
+}
+
+void refuse(const std::shared_ptr<drivers::Exchange>& exchange, unsigned status,
+            std::string_view error, std::string_view fix) {
+    answer(exchange, status, {{"error", error}, {"fix", fix}});
+}
+
+}  // namespace
+
+LoginService::LoginService(drivers::Loop& loop, drivers::ServerStore& store,
+                           const Authority& authority, Facts facts, drivers::TlsContext tls)
+    : loop_(loop),
+      store_(store),
+      authority_(authority),
+      facts_(std::move(facts)),
+      tls_(std::move(tls)),
+      web_(loop, [this](Exchange exchange) { handle(exchange); }) {}
+
+std::expected<SocketAddress, drivers::OsError> LoginService::listen(const SocketAddress& address) {
+    auto listener = drivers::TcpListener::open(
+        loop_, address, [this](std::unique_ptr<drivers::TcpStream> stream) {
+            web_.serve(std::make_unique<drivers::TlsStream>(loop_, std::move(stream), tls_),
+                       drivers::Exchange::Security::Tls);
+        });
+    if (!listener) return std::unexpected(listener.error());
+    listeners_.push_back(*std::move(listener));
+    return listeners_.back()->local_address();
+}
+
+void LoginService::handle(const Exchange& exchange) {
+    const std::string& method = exchange->request().method;
+    const std::string_view target = exchange->request().target;
+    constexpr std::string_view certificate_path = "/certificate/";
+    if (target == "/login" && method == "POST") {
+        auto body = std::make_shared<Bytes>();
+        exchange->read_body({
+            .on_bytes =
+                [body](BytesView bytes) {
+                    if (body->size() + bytes.size() <= most_body_octets) {
+                        body->insert(body->end(), bytes.begin(), bytes.end());
+                    }
+                },
+            .on_end =
+                [this, exchange, body](drivers::BodyEnd end) {
+                    if (end == drivers::BodyEnd::Complete) login(exchange, *body);
+                },
+        });
+    } else if (target == "/relay" && method == "GET") {
+        relay(exchange);
+    } else if (target.starts_with(certificate_path) && method == "GET") {
+        certificate(exchange, target.substr(certificate_path.size()));
+    } else if (target == "/healthz") {
+        exchange->respond({.status = 204}, std::string_view{});
+    } else {
+        refuse(exchange, 404, "there is nothing at this address", "see the manual page of stiled");
+    }
+}
+
+void LoginService::login(const Exchange& exchange, BytesView body) {
+    const json request = json::parse(as_text(body), nullptr, false);
+    const std::string token = request.is_object() ? request.value("token", "") : "";
+    const auto asked = crypto::CertificateRequest::from_pem(
+        request.is_object() ? request.value("request", "") : "");
+    if (!asked) {
+        return refuse(exchange, 400, "the certificate request cannot be used",
+                      "check that both sides run current releases");
+    }
+    const WallTime now = loop_.wall_now();
+    const auto owner = store_.take_login_token(as_bytes(token), now);
+    if (!owner)
+        return refuse(exchange, 500, "the server's store cannot be used", "try again later");
+    if (!*owner) {
+        return refuse(exchange, 403, "this link was used already, has expired, or never was",
+                      "ask the server's operator for a new one: stiled user link NAME");
+    }
+    const std::string address = (*owner)->user + '@' + (*owner)->domain;
+    const crypto::Certificate issued = authority_.certify(asked->public_key(), address, now);
+    const auto kept = store_.put_certificate((*owner)->user, (*owner)->domain, issued.pem(),
+                                             issued.validity().not_after);
+    if (!kept)
+        return refuse(exchange, 500, "the server's store cannot be used", "ask for a new link");
+    answer(exchange, 200,
+           {{"address", address},
+            {"certificate", issued.pem()},
+            {"ca", authority_.certificate().pem()},
+            {"sips_port", facts_.sips_port.value}});
+}
+
+void LoginService::relay(const Exchange& exchange) {
+    const auto shown = exchange->peer_certificate();
+    const auto certificate = shown ? crypto::Certificate::from_der(shown->der)
+                                   : std::unexpected(crypto::CertificateError::Malformed);
+    const auto address = certificate ? Authority::address_of(*certificate) : std::nullopt;
+    if (!address) {
+        return refuse(exchange, 403, "relay credentials are for users of this domain",
+                      "log in first: stile login LINK");
+    }
+    const std::string user = address->substr(0, address->find('@'));
+    const turn::TimeLimitedCredential credential = turn::make_time_limited(
+        {.secret = facts_.relay_secret}, loop_.wall_now() + relay_lifetime, user);
+    const auto servers = reachable(exchange->local_address());
+    answer(exchange, 200,
+           {{"username", credential.username},
+            {"password", credential.password},
+            {"ttl", relay_lifetime.count()},
+            {"stun", servers},
+            {"turn", servers}});
+}
+
+std::vector<std::string> LoginService::reachable(const SocketAddress& met) const {
+    std::vector<std::string> servers;
+    for (SocketAddress server : facts_.turn_servers) {
+        if (server.ip.is_unspecified()) {
+            if (server.ip.family() != met.ip.family()) continue;
+            server.ip = met.ip;
+        }
+        servers.push_back(server.to_string());
+    }
+    return servers;
+}
+
+void LoginService::certificate(const Exchange& exchange, std::string_view user) {
+    const auto found = store_.find_certificate(user, facts_.domain);
+    if (!found || !*found) return refuse(exchange, 404, "no certificate of that user", "");
+    exchange->respond({.fields = {{"Content-Type", "application/pem-certificate-chain"}}}, **found);
+}
+
+std::expected<LoginLinkMade, drivers::StoreError> make_login_link(
+    drivers::ServerStore& store, const Authority& authority, const std::string& user,
+    const std::string& domain, const SocketAddress& https, WallTime now) {
+    crypto::RandomStream random{drivers::random_seed()};
+    const std::string token = to_base64url(random.bytes(token_octets));
+    const auto added = store.add_login_token(as_bytes(token), user, domain, now + link_lifetime);
+    if (!added) return std::unexpected(added.error());
+    const crypto::Digest fingerprint = authority.certificate().fingerprint();
+    return LoginLinkMade{fmt::format("https://{}/login#{}.{}", https.to_string(), token,
+                                     to_base64url(fingerprint.bytes()))};
+}
+
+}  // namespace stile::stiled
