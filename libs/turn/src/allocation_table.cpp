@@ -62,6 +62,11 @@ Allocation* AllocationTable::find(const ClientFlow& flow) {
     return index == nullptr ? nullptr : &allocations_[*index];
 }
 
+std::optional<AllocationIndex> AllocationTable::index_of(const ClientFlow& flow) const {
+    const AllocationIndex* index = flows_.find(key_of(flow));
+    return index == nullptr ? std::nullopt : std::optional{*index};
+}
+
 Allocation& AllocationTable::create(const ClientFlow& flow, std::string username,
                                     stun::TransactionId id) {
     AllocationIndex index = 0;
@@ -126,6 +131,7 @@ bool AllocationTable::set_open(Relay& relay, const SocketAddress& address, Relay
     if (open_relays_.find(key_of(0, address)) != nullptr) return false;
     relay.address = address;
     relay.state = state;
+    if (relay.allocation) relay.flow = allocations_[*relay.allocation].flow;
     open_relays_.insert(key_of(0, address), relay.id.index);
     relay_ips_.insert(address.ip);
     return true;
@@ -178,6 +184,7 @@ void AllocationTable::take_reserved(Relay& relay, Allocation& allocation) {
     tokens_.erase(relay.token);
     relay.state = Relay::State::Allocated;
     relay.allocation = allocation.index;
+    relay.flow = allocation.flow;
     allocation.relay_of(relay.family) = relay.id.index;
 }
 
@@ -207,9 +214,9 @@ AllocationTable::Installed AllocationTable::install_permission(Allocation& alloc
     return Installed::Done;
 }
 
-bool AllocationTable::permits(const Allocation& allocation, const IpAddress& peer,
+bool AllocationTable::permits(AllocationIndex allocation, const IpAddress& peer,
                               Instant now) const {
-    const Instant* expires = permissions_.find(key_of(allocation.index, SocketAddress{.ip = peer}));
+    const Instant* expires = permissions_.find(key_of(allocation, SocketAddress{.ip = peer}));
     return expires != nullptr && now < *expires;
 }
 
@@ -218,11 +225,14 @@ AllocationTable::Bound AllocationTable::bind_channel(Allocation& allocation, Cha
                                                      std::size_t most) {
     const auto number_key = key_of(allocation.index, number);
     const auto peer_key = key_of(allocation.index, peer);
+    const Instant expires = now + channel_lifetime;
     if (Channel* known = channels_.find(number_key); known != nullptr && known->peer == peer) {
-        known->expires = now + channel_lifetime;
+        known->expires = expires;
+        channels_by_peer_.find(peer_key)->expires = expires;
         return Bound::Done;
     }
-    if (find_channel(allocation, number, now) != nullptr || channel_of(allocation, peer, now)) {
+    if (find_channel(allocation.index, number, now) != nullptr ||
+        channel_of(allocation.index, peer, now)) {
         return Bound::Conflict;
     }
     // Expired bindings of this number or this peer are in the way, too.
@@ -232,25 +242,24 @@ AllocationTable::Bound AllocationTable::bind_channel(Allocation& allocation, Cha
     }
     if (allocation.channels.size() >= most) return Bound::Full;
     allocation.channels.push_back(number);
-    channels_.insert(number_key, Channel{.peer = peer, .expires = now + channel_lifetime});
-    channels_by_peer_.insert(peer_key, number);
+    const RelayId relay = relays_[*allocation.relay_of(peer.ip.family())].id;
+    channels_.insert(number_key, Channel{.peer = peer, .relay = relay, .expires = expires});
+    channels_by_peer_.insert(peer_key, PeerChannel{.number = number, .expires = expires});
     return Bound::Done;
 }
 
-const Channel* AllocationTable::find_channel(const Allocation& allocation, ChannelNumber number,
+const Channel* AllocationTable::find_channel(AllocationIndex allocation, ChannelNumber number,
                                              Instant now) const {
-    const Channel* channel = channels_.find(key_of(allocation.index, number));
+    const Channel* channel = channels_.find(key_of(allocation, number));
     return channel != nullptr && now < channel->expires ? channel : nullptr;
 }
 
-std::optional<ChannelNumber> AllocationTable::channel_of(const Allocation& allocation,
+std::optional<ChannelNumber> AllocationTable::channel_of(AllocationIndex allocation,
                                                          const SocketAddress& peer,
                                                          Instant now) const {
-    const ChannelNumber* number = channels_by_peer_.find(key_of(allocation.index, peer));
-    if (number == nullptr || find_channel(allocation, *number, now) == nullptr) {
-        return std::nullopt;
-    }
-    return *number;
+    const PeerChannel* channel = channels_by_peer_.find(key_of(allocation, peer));
+    if (channel == nullptr || now >= channel->expires) return std::nullopt;
+    return channel->number;
 }
 
 void AllocationTable::drop_permission(Allocation& allocation, std::size_t position) {
@@ -271,13 +280,14 @@ void AllocationTable::drop_channel(Allocation& allocation, std::size_t position)
 
 void AllocationTable::drop_expired_permissions(Allocation& allocation, Instant now) {
     for (std::size_t i = allocation.permissions.size(); i-- > 0;) {
-        if (!permits(allocation, allocation.permissions[i], now)) drop_permission(allocation, i);
+        if (!permits(allocation.index, allocation.permissions[i], now))
+            drop_permission(allocation, i);
     }
 }
 
 void AllocationTable::drop_expired_channels(Allocation& allocation, Instant now) {
     for (std::size_t i = allocation.channels.size(); i-- > 0;) {
-        if (find_channel(allocation, allocation.channels[i], now) == nullptr) {
+        if (find_channel(allocation.index, allocation.channels[i], now) == nullptr) {
             drop_channel(allocation, i);
         }
     }

@@ -49,7 +49,7 @@ FailureKind kind_of(std::uint16_t code) {
             return FailureKind::QuotaReached;
         case 508:
             return FailureKind::InsufficientCapacity;
-        default:
+        default:  // a code that is not known
             return FailureKind::ServerError;
     }
 }

@@ -71,8 +71,8 @@ std::optional<Relayed> Server::relay_channel_data(Instant now, const ClientFlow&
         drop(DropReason::Malformed);
         return std::nullopt;
     }
-    const Allocation* allocation = table_.find(flow);
-    if (allocation == nullptr) {
+    const auto allocation = table_.index_of(flow);
+    if (!allocation) {
         drop(DropReason::NoAllocation);
         return std::nullopt;
     }
@@ -81,7 +81,7 @@ std::optional<Relayed> Server::relay_channel_data(Instant now, const ClientFlow&
         drop(DropReason::NoChannel);
         return std::nullopt;
     }
-    return to_peer(now, *allocation, channel->peer, data->payload, Fragmentation::Allowed);
+    return to_peer(now, channel->relay, channel->peer, data->payload, Fragmentation::Allowed);
 }
 
 std::optional<Relayed> Server::relay_send(Instant now, const ClientFlow& flow,
@@ -102,7 +102,7 @@ std::optional<Relayed> Server::relay_send(Instant now, const ClientFlow& flow,
         drop(DropReason::Malformed);
         return std::nullopt;
     }
-    if (!table_.permits(*allocation, peer->address.ip, now)) {
+    if (!table_.permits(allocation->index, peer->address.ip, now)) {
         drop(DropReason::NoPermission);
         return std::nullopt;
     }
@@ -111,29 +111,27 @@ std::optional<Relayed> Server::relay_send(Instant now, const ClientFlow& flow,
         drop(DropReason::PeerRefused);
         return std::nullopt;
     }
-    return to_peer(now, *allocation, peer->address, data->octets,
+    // A permission exists only in the family of a relay that is open.
+    const RelayId relay = table_.relay_at(*allocation->relay_of(peer->address.ip.family())).id;
+    return to_peer(now, relay, peer->address, data->octets,
                    whole ? Fragmentation::Forbidden : Fragmentation::Allowed);
 }
 
-std::optional<Relayed> Server::to_peer(Instant now, const Allocation& allocation,
-                                       const SocketAddress& peer, BytesView payload,
-                                       Fragmentation fragmentation) {
-    const auto index = allocation.relay_of(peer.ip.family());
-    if (!index || allocation.pending) {
-        drop(DropReason::NoAllocation);
-        return std::nullopt;
-    }
+std::optional<Relayed> Server::to_peer(Instant now, RelayId relay, const SocketAddress& peer,
+                                       BytesView payload, Fragmentation fragmentation) {
     if (payload.size() > most_payload_octets) {
         drop(DropReason::TooLarge);
         return std::nullopt;
     }
-    const Relay& relay = table_.relay_at(*index);
-    if (!take_bandwidth(now, relay.user, payload.size())) return std::nullopt;
+    if (config_.user_bandwidth &&
+        !take_bandwidth(now, table_.relay_at(relay.index), payload.size())) {
+        return std::nullopt;
+    }
     ++counters_.packets_to_peers;
     counters_.octets_to_peers += payload.size();
     if (!table_.is_relay_address(peer.ip)) {
         return ToPeer{
-            .relay = relay.id, .peer = peer, .payload = payload, .fragmentation = fragmentation};
+            .relay = relay, .peer = peer, .payload = payload, .fragmentation = fragmentation};
     }
     // Both ends are here: no socket is passed, and no other port of this host is ever reached.
     const Relay* other = table_.find_open(peer);
@@ -141,7 +139,8 @@ std::optional<Relayed> Server::to_peer(Instant now, const Allocation& allocation
         drop(DropReason::UnknownRelay);
         return std::nullopt;
     }
-    if (auto message = to_client(now, *other, relay.address, payload)) return *std::move(message);
+    if (auto message = to_client(now, *other, table_.relay_at(relay.index).address, payload))
+        return *std::move(message);
     return std::nullopt;
 }
 
@@ -161,7 +160,7 @@ std::optional<ToClient> Server::to_client(Instant now, const Relay& relay,
         drop(DropReason::UnknownRelay);
         return std::nullopt;
     }
-    const Allocation& allocation = table_.at(*relay.allocation);
+    const AllocationIndex allocation = *relay.allocation;
     if (!table_.permits(allocation, peer.ip, now)) {
         drop(DropReason::NoPermission);
         return std::nullopt;
@@ -171,15 +170,15 @@ std::optional<ToClient> Server::to_client(Instant now, const Relay& relay,
         drop(DropReason::TooLarge);
         return std::nullopt;
     }
-    if (!take_bandwidth(now, relay.user, payload.size())) return std::nullopt;
+    if (config_.user_bandwidth && !take_bandwidth(now, relay, payload.size())) return std::nullopt;
     ++counters_.packets_to_clients;
     counters_.octets_to_clients += payload.size();
     std::optional<ToClient> message{std::in_place};
-    message->flow = allocation.flow;
+    message->flow = relay.flow;
     message->payload = payload;
     if (channel) {
         PrefixWriter{*message}.bytes(channel_header(*channel, payload.size()));
-        if (is_stream(allocation.flow.transport)) {
+        if (is_stream(relay.flow.transport)) {
             message->padding = static_cast<std::uint8_t>(stream_padding(payload.size()));
         }
     } else {
@@ -196,20 +195,18 @@ void Server::handle_icmp(Instant now, RelayId id, const SocketAddress& peer, stu
     const bool relevant = peer.ip.is_v4() ? icmp.icmp_type == 3 || icmp.icmp_type == 11
                                           : icmp.icmp_type >= 1 && icmp.icmp_type <= 3;
     if (!relevant) return;
-    const Allocation& allocation = table_.at(*relay->allocation);
-    if (!table_.permits(allocation, peer.ip, now)) return drop(DropReason::NoPermission);
+    if (!table_.permits(*relay->allocation, peer.ip, now)) return drop(DropReason::NoPermission);
     const bool has_mtu =
         peer.ip.is_v4() ? icmp.icmp_type == 3 && icmp.icmp_code == 4 : icmp.icmp_type == 2;
     if (!has_mtu) icmp.error_data = 0;
     stun::MessageBuilder builder{stun::Class::Indication, stun::Method::Data,
                                  stun::TransactionId::random(random_)};
     builder.add(stun::XorPeerAddress{peer}).add(icmp);
-    queue(allocation.flow, builder.finish(), Trust::Authenticated);
+    queue(relay->flow, builder.finish(), Trust::Authenticated);
 }
 
-bool Server::take_bandwidth(Instant now, Users::iterator user, std::size_t octets) {
-    if (!config_.user_bandwidth) return true;
-    if (user->second.bandwidth.take(now, *config_.user_bandwidth, octets)) return true;
+bool Server::take_bandwidth(Instant now, const Relay& relay, std::size_t octets) {
+    if (relay.user->second.bandwidth.take(now, *config_.user_bandwidth, octets)) return true;
     drop(DropReason::Bandwidth);
     return false;
 }

@@ -65,7 +65,10 @@ public:
     std::size_t size() const { return size_; }
 
 private:
-    struct Slot {
+    // A slot that nearly fills a cache line gets one of its own.
+    static constexpr std::size_t line = 64;
+    static constexpr std::size_t content = sizeof(Key) + sizeof(Value) + 1;
+    struct alignas(content > 48 && content <= line ? line : alignof(std::uint64_t)) Slot {
         Key key{};
         Value value{};
         bool used = false;

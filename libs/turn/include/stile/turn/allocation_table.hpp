@@ -40,10 +40,12 @@ struct Relay {
         Allocated,
     };
 
+    // What a datagram from a peer needs comes first, and together.
     RelayId id;
     State state = State::Free;
     AddressFamily family = AddressFamily::V4;
     std::optional<AllocationIndex> allocation;  // present while Opening (its first) or Allocated
+    ClientFlow flow;                            // of the allocation, while Allocated
     std::optional<RelayId> next;                // of EvenAndNext, while Opening
     SocketAddress address;                      // meaningful once open
     Users::iterator user;
@@ -86,6 +88,7 @@ struct Allocation {
 
 struct Channel {
     SocketAddress peer;
+    RelayId relay;
     Instant expires;
 };
 
@@ -96,6 +99,7 @@ public:
     explicit AllocationTable(HashSeed seed);
 
     Allocation* find(const ClientFlow& flow);
+    std::optional<AllocationIndex> index_of(const ClientFlow& flow) const;
     Allocation& at(AllocationIndex index) { return allocations_[index]; }
     // Requires: find(flow) is null.
     Allocation& create(const ClientFlow& flow, std::string username, stun::TransactionId id);
@@ -130,16 +134,16 @@ public:
     // Installs or refreshes. Full: `most` unexpired ones are there.
     Installed install_permission(Allocation& allocation, const IpAddress& peer, Instant now,
                                  std::size_t most);
-    bool permits(const Allocation& allocation, const IpAddress& peer, Instant now) const;
+    bool permits(AllocationIndex allocation, const IpAddress& peer, Instant now) const;
 
     enum class Bound : std::uint8_t { Done, Conflict, Full };
     // Conflict: the number or the peer is bound otherwise. RFC 8656 Section 12.2.
     Bound bind_channel(Allocation& allocation, ChannelNumber number, const SocketAddress& peer,
                        Instant now, std::size_t most);
     // Unexpired ones only.
-    const Channel* find_channel(const Allocation& allocation, ChannelNumber number,
+    const Channel* find_channel(AllocationIndex allocation, ChannelNumber number,
                                 Instant now) const;
-    std::optional<ChannelNumber> channel_of(const Allocation& allocation, const SocketAddress& peer,
+    std::optional<ChannelNumber> channel_of(AllocationIndex allocation, const SocketAddress& peer,
                                             Instant now) const;
 
 private:
@@ -159,7 +163,12 @@ private:
     KeyedTable<3, std::uint32_t> open_relays_;
     KeyedTable<3, Instant> permissions_;
     KeyedTable<1, Channel> channels_;
-    KeyedTable<3, ChannelNumber> channels_by_peer_;
+    // The expiry is there twice, so that one look-up is enough in either direction.
+    struct PeerChannel {
+        ChannelNumber number;
+        Instant expires;
+    };
+    KeyedTable<3, PeerChannel> channels_by_peer_;
     std::set<std::pair<Instant, std::uint32_t>> deadlines_;
     std::map<stun::ReservationToken, std::uint32_t> tokens_;
     std::set<IpAddress> relay_ips_;  // as many as the host has addresses

@@ -183,12 +183,11 @@ private:
                                               BytesView message);
     std::optional<Relayed> relay_send(Instant now, const ClientFlow& flow,
                                       const stun::MessageView& indication);
-    std::optional<Relayed> to_peer(Instant now, const Allocation& allocation,
-                                   const SocketAddress& peer, BytesView payload,
-                                   Fragmentation fragmentation);
+    std::optional<Relayed> to_peer(Instant now, RelayId relay, const SocketAddress& peer,
+                                   BytesView payload, Fragmentation fragmentation);
     std::optional<ToClient> to_client(Instant now, const Relay& relay, const SocketAddress& peer,
                                       BytesView payload);
-    bool take_bandwidth(Instant now, Users::iterator user, std::size_t octets);
+    bool take_bandwidth(Instant now, const Relay& relay, std::size_t octets);
     enum class Standing : std::uint8_t { Allowed, Forbidden };
     Standing judge_peer(const IpAddress& peer) const;
     Standing judge_peer(const SocketAddress& peer);
