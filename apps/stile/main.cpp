@@ -44,6 +44,16 @@ int explain(const CLI::ParseError& error, int count, char** words) {
         {app::ExitCode::Usage, "This command is not understood", error.what(), "", fix});
 }
 
+int run_gateway(peer::GatewayOptions options, const std::string& listen) {
+    const auto address = SocketAddress::parse(listen);
+    if (!address) {
+        return app::fail({app::ExitCode::Usage, fmt::format("'{}' is no address and port", listen),
+                          "", "", "such as 127.0.0.1:7447"});
+    }
+    options.listen = *address;
+    return peer::gateway(options);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -114,11 +124,5 @@ int main(int count, char** words) {
     if (contacts->parsed()) {
         return forget->parsed() ? peer::contacts_remove(forgotten) : peer::contacts_list();
     }
-    const auto address = stile::SocketAddress::parse(listen);
-    if (!address) {
-        return app::fail({app::ExitCode::Usage, fmt::format("'{}' is no address and port", listen),
-                          "", "", "such as 127.0.0.1:7447"});
-    }
-    gateway.listen = *address;
-    return peer::gateway(gateway);
+    return run_gateway(gateway, listen);
 }

@@ -8,6 +8,7 @@
 #include "sip_service.hpp"
 
 #include <stile/base/encoding.hpp>
+#include <stile/base/try.hpp>
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -111,6 +112,105 @@ void print_addresses(std::string_view what, const std::vector<SocketAddress>& ad
     fmt::print("\n");
 }
 
+std::vector<IpAddress> all_addresses(const Config& config) {
+    std::vector<IpAddress> addresses = machine_addresses();
+    addresses.insert(addresses.end(), config.public_address.begin(), config.public_address.end());
+    return addresses;
+}
+
+// The services of one domain on one loop.
+class Daemon {
+public:
+    Daemon(const Config& config, drivers::Loop& loop, drivers::ServerStore& store,
+           const Authority& authority, const Secrets& secrets, const drivers::TlsContext& tls)
+        : config_(config),
+          loop_(loop),
+          store_(store),
+          authority_(authority),
+          secrets_(secrets),
+          tls_(tls),
+          sip_(loop, store,
+               {.domain = config.domain,
+                .addresses = own_addresses(config),
+                .flow_key = secrets.sip_flow,
+                .nonce_key = secrets.sip_nonce,
+                .plain_compatible = config.plain_compatible},
+               tls),
+          relay_(loop, relay_facts(config, secrets)) {}
+
+    std::expected<void, app::Problem> start() {
+        if (const auto loaded = sip_.load_bindings(); !loaded) {
+            return std::unexpected(store_problem(loaded.error(), config_));
+        }
+        const Config::Listen& listen = config_.listen;
+        turn_ = STILE_TRY(
+            listen_all("TURN", listen.turn, [this](const auto& at) { return relay_.listen(at); }));
+        sip_udp_ = STILE_TRY(listen_all("SIP over UDP", listen.sip,
+                                        [this](const auto& at) { return sip_.listen_udp(at); }));
+        STILE_TRY(listen_all("SIP over TCP", listen.sip,
+                             [this](const auto& at) { return sip_.listen_tcp(at); }));
+        sips_ = STILE_TRY(listen_all("SIP over TLS", listen.sips,
+                                     [this](const auto& at) { return sip_.listen_tls(at); }));
+        login_ = std::make_unique<LoginService>(loop_, store_, authority_, login_facts(), tls_);
+        https_ = STILE_TRY(listen_all("HTTPS", listen.https,
+                                      [this](const auto& at) { return login_->listen(at); }));
+        return {};
+    }
+
+    void announce() {
+        fmt::print("stiled 0.1.0 for {}\n\n", config_.domain);
+        print_addresses("sip", sip_udp_);
+        print_addresses("sips", sips_);
+        print_addresses("turn", turn_);
+        print_addresses("https", https_);
+        fmt::print("  state    {}\n\n", state_directory(config_));
+        const auto accounts = store_.accounts(config_.domain);
+        if (accounts && accounts->empty()) {
+            fmt::print("Nobody has an account yet. The next step:  stiled user add NAME\n");
+        }
+        fmt::print("Ready\n");
+        std::fflush(stdout);
+    }
+
+private:
+    static RelayService::Facts relay_facts(const Config& config, const Secrets& secrets) {
+        RelayService::Facts facts{.realm = config.domain,
+                                  .secret = to_hex(secrets.relay),
+                                  .own_addresses = all_addresses(config),
+                                  .relay_addresses = relay_addresses(config),
+                                  .public_addresses = config.public_address,
+                                  .ports = config.turn.relay_ports,
+                                  .allocations_per_user = config.turn.allocations_per_user,
+                                  .allow_peers = config.turn.allow_peers};
+        std::ranges::copy(secrets.relay_nonce, facts.nonce_key.begin());
+        return facts;
+    }
+
+    LoginService::Facts login_facts() const {
+        LoginService::Facts facts{.domain = config_.domain,
+                                  .sips_port = sips_.empty() ? Port{} : sips_.front().port,
+                                  .turn_servers = turn_,
+                                  .relay_secret = to_hex(secrets_.relay)};
+        if (!config_.public_address.empty())
+            facts.turn_servers = {reachable_address(turn_, config_)};
+        return facts;
+    }
+
+    const Config& config_;
+    drivers::Loop& loop_;
+    drivers::ServerStore& store_;
+    const Authority& authority_;
+    const Secrets& secrets_;
+    const drivers::TlsContext& tls_;
+    SipService sip_;
+    RelayService relay_;
+    std::unique_ptr<LoginService> login_;
+    std::vector<SocketAddress> turn_;
+    std::vector<SocketAddress> sip_udp_;
+    std::vector<SocketAddress> sips_;
+    std::vector<SocketAddress> https_;
+};
+
 }  // namespace
 
 int run(const Config& config) {
@@ -122,11 +222,8 @@ int run(const Config& config) {
     if (!authority) return app::fail(store_problem(authority.error(), config));
     const auto secrets = load_secrets(*store);
     if (!secrets) return app::fail(store_problem(secrets.error(), config));
-
-    std::vector<IpAddress> addresses = machine_addresses();
-    addresses.insert(addresses.end(), config.public_address.begin(), config.public_address.end());
     const auto identity =
-        authority->make_server_identity({host_name(), "localhost"}, addresses, now);
+        authority->make_server_identity({host_name(), "localhost"}, all_addresses(config), now);
     const auto tls = drivers::TlsContext::server(
         {.certificate_pem = identity.certificate_pem,
          .key_pem = identity.key_pem,
@@ -135,71 +232,10 @@ int run(const Config& config) {
     if (!tls) {
         return app::fail({app::ExitCode::Other, "TLS cannot be set up", tls.error().text, "", ""});
     }
-
-    SipService sip{loop,
-                   *store,
-                   {.domain = config.domain,
-                    .addresses = own_addresses(config),
-                    .flow_key = secrets->sip_flow,
-                    .nonce_key = secrets->sip_nonce,
-                    .plain_compatible = config.plain_compatible},
-                   *tls};
-    if (const auto loaded = sip.load_bindings(); !loaded) {
-        return app::fail(store_problem(loaded.error(), config));
-    }
-    RelayService::Facts relay_facts{.realm = config.domain,
-                                    .secret = to_hex(secrets->relay),
-                                    .own_addresses = addresses,
-                                    .relay_addresses = relay_addresses(config),
-                                    .public_addresses = config.public_address,
-                                    .ports = config.turn.relay_ports,
-                                    .allocations_per_user = config.turn.allocations_per_user,
-                                    .allow_peers = config.turn.allow_peers};
-    std::ranges::copy(secrets->relay_nonce, relay_facts.nonce_key.begin());
-    RelayService relay{loop, std::move(relay_facts)};
-
-    const auto turn_at = listen_all("TURN", config.listen.turn,
-                                    [&](const auto& address) { return relay.listen(address); });
-    if (!turn_at) return app::fail(turn_at.error());
-    const auto udp_at = listen_all("SIP over UDP", config.listen.sip,
-                                   [&](const auto& address) { return sip.listen_udp(address); });
-    if (!udp_at) return app::fail(udp_at.error());
-    const auto tcp_at = listen_all("SIP over TCP", config.listen.sip,
-                                   [&](const auto& address) { return sip.listen_tcp(address); });
-    if (!tcp_at) return app::fail(tcp_at.error());
-    const auto tls_at = listen_all("SIP over TLS", config.listen.sips,
-                                   [&](const auto& address) { return sip.listen_tls(address); });
-    if (!tls_at) return app::fail(tls_at.error());
-
-    std::vector<SocketAddress> turn_servers = *turn_at;
-    if (!config.public_address.empty()) {
-        turn_servers = {reachable_address(*turn_at, config)};
-    }
-    LoginService login{loop,
-                       *store,
-                       *authority,
-                       {.domain = config.domain,
-                        .sips_port = tls_at->empty() ? Port{} : tls_at->front().port,
-                        .turn_servers = turn_servers,
-                        .relay_secret = to_hex(secrets->relay)},
-                       *tls};
-    const auto https_at = listen_all("HTTPS", config.listen.https,
-                                     [&](const auto& address) { return login.listen(address); });
-    if (!https_at) return app::fail(https_at.error());
-
+    Daemon daemon{config, loop, *store, *authority, *secrets, *tls};
+    if (const auto started = daemon.start(); !started) return app::fail(started.error());
     drivers::Signals signals{loop, {SIGINT, SIGTERM}, [&](int) { loop.stop(); }};
-    fmt::print("stiled 0.1.0 for {}\n\n", config.domain);
-    print_addresses("sip", *udp_at);
-    print_addresses("sips", *tls_at);
-    print_addresses("turn", *turn_at);
-    print_addresses("https", *https_at);
-    fmt::print("  state    {}\n\n", state_directory(config));
-    const auto accounts = store->accounts(config.domain);
-    if (accounts && accounts->empty()) {
-        fmt::print("Nobody has an account yet. The next step:  stiled user add NAME\n");
-    }
-    fmt::print("Ready\n");
-    std::fflush(stdout);
+    daemon.announce();
     loop.run();
     return 0;
 }

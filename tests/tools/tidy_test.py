@@ -55,6 +55,14 @@ class Tree(unittest.TestCase):
         self.assertEqual(self.check_source(body(tidy.FUNCTION_LINES)), [])
         self.assertEqual(self.check_source(body(tidy.FUNCTION_LINES + 1)), ["length"])
 
+    def test_a_table_in_the_form_of_a_switch_may_be_long(self):
+        rows = "".join(f"        case {i}:\n            return {i};\n" for i in range(100))
+        self.assertEqual(self.check_source("int f(int i) {\n    switch (i) {\n" + rows + "    }\n}\n"), [])
+
+    def test_a_default_needs_a_comment_that_says_what_else_there_is(self):
+        self.assertEqual(self.check_source("int f() {\n        default: return 1;\n}\n"), ["default"])
+        self.assertEqual(self.check_source("int f() {\n        default: return 1;  // any other code\n}\n"), [])
+
     def test_an_include_that_depends_does_not_name_is_found(self):
         self.write("libs/b/CMakeLists.txt", LICENCE.replace("//", "#") + "stile_library(b)\n")
         self.write("libs/b/include/stile/b/b.hpp", LICENCE)

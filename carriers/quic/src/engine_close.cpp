@@ -83,7 +83,7 @@ void Connection::Engine::fail(int error) {
             told.code = alert;
             break;
         }
-        default:
+        default:  // any other code of the library
             ngtcp2_connection_close_error_set_transport_error_liberr(&native, error, nullptr, 0);
             told.code = native.error_code;
             if (error == NGTCP2_ERR_NOMEM || error == NGTCP2_ERR_INTERNAL) {

@@ -51,7 +51,7 @@ std::optional<Connection::Engine::Packet> Connection::Engine::write_packet(Mutab
             case NGTCP2_ERR_STREAM_NOT_FOUND:
                 http_.sending_shut(outgoing.stream);
                 continue;
-            default:
+            default:  // any other code of the library
                 break;
         }
         if (written < 0) {

@@ -68,7 +68,7 @@ std::string escape_markup(std::string_view text) {
             case U'\'':
                 escaped += "&#39;";
                 break;
-            default:
+            default:  // no character of markup
                 append_utf8(escaped, is_xml_character(c) && c != 0x7F ? c : replacement_character);
         }
     }
