@@ -15,17 +15,17 @@ namespace {
 constexpr std::string_view sdp_type = "application/sdp";
 
 // What a contact that serves says of itself (RFC 3840 Section 5): it takes sessions with
-// application streams, and a machine answers them.
+// application streams, and speaks HTTP in them.
 sip::Parameters serving_features() {
     sip::Parameters features;
     features.set_flag("application");
-    features.set_flag("automata");
+    features.set("schemes", "\"sip,sips,http\"");
     return features;
 }
 
-// Only contacts that have said so may get a fetch: it must not ring a telephone. RFC 3841
-// Section 9.2.
-constexpr std::string_view serving_wanted = "*;application;automata;require;explicit";
+// Only contacts that have said so may get a fetch: it must not ring a telephone. RFC 3841 Section
+// 9.2; docs/protocols/sip.md.
+constexpr std::string_view serving_wanted = "*;application;schemes=\"http\";require;explicit";
 
 sip::UserAgentConfig agent_config(const EndpointConfig& config) {
     sip::UserAgentConfig agent;
