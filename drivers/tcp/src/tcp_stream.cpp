@@ -275,6 +275,13 @@ TcpStream::~TcpStream() {
     impl_->dead = true;
     impl_->timer.disarm();
     impl_->watch.reset();
+    const bool orderly = impl_->state == Impl::State::Lingering && impl_->queue.empty();
+    if (impl_->fd.valid() && !orderly) {
+        // A reset: the peer must not take what it got for the whole, and the kernel frees its
+        // buffers.
+        const linger at_once{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(impl_->fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
     impl_->fd.reset();
 }
 

@@ -139,10 +139,11 @@ TEST_CASE("tcp stream: close sends what is queued and then reports itself") {
     CHECK(pair.at_client.closed->reason == CloseReason::Local);
 }
 
-TEST_CASE("tcp stream: a destroyed stream resets or ends at the peer, and calls nothing back") {
+TEST_CASE("tcp stream: a destroyed stream is a reset at the peer, and calls nothing back") {
     Connected pair;
     pair.client.reset();
     REQUIRE(pair.until([&] { return pair.at_server.closed.has_value(); }));
+    CHECK(pair.at_server.closed->reason == CloseReason::Reset);
     CHECK_FALSE(pair.at_client.closed);
 }
 

@@ -55,8 +55,8 @@ struct StreamHandlers {
     std::move_only_function<void(Closed)> on_closed;  // at most once, the last
 };
 
-// A reliable connection of bytes: TCP, or TLS on it. Destroying it ends the connection at once and
-// without a callback.
+// A reliable connection of bytes: TCP, or TLS on it. Destroying it ends the connection at once,
+// with a reset unless it was closed and all has left, and without a callback.
 class Stream {
 public:
     virtual ~Stream() = default;
