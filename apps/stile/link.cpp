@@ -10,18 +10,26 @@
 namespace stile::peer {
 namespace {
 
-// A gateway keeps its sessions warm between a feed reader's requests; NATs forget sooner, but ICE's
-// consent checks keep their mappings.
+// Without a sign of the peer for so long it is taken for gone. A client's pings keep a transfer
+// alive that its reader has paused.
 constexpr Duration idle_timeout = std::chrono::seconds{60};
 constexpr Duration keep_alive = std::chrono::seconds{20};
+// A gateway keeps its sessions warm between a feed reader's requests, not for ever: the other side
+// has a table of them.
+constexpr Duration unused_timeout = std::chrono::minutes{2};
 
 }  // namespace
 
 Link::Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers)
-    : loop_(loop), peer_(std::move(peer)), handlers_(std::move(handlers)), timer_(loop, [this] {
-          if (connection_) connection_->handle_timeout(loop_.now());
-          pump();
-      }) {}
+    : loop_(loop),
+      peer_(std::move(peer)),
+      handlers_(std::move(handlers)),
+      timer_(loop,
+             [this] {
+                 if (connection_) connection_->handle_timeout(loop_.now());
+                 pump();
+             }),
+      idle_timer_(loop, [this] { close(quic::no_error, "not used any more"); }) {}
 
 Link::~Link() = default;
 
@@ -90,6 +98,7 @@ void Link::handle_payload(BytesView payload) {
 std::expected<quic::StreamId, quic::RequestError> Link::request(const quic::RequestHead& head,
                                                                 ResponseHandlers handlers) {
     auto stream = connection_->request(head, quic::More::No);
+    idle_timer_.disarm();
     if (stream) responses_.insert_or_assign(*stream, Response{std::move(handlers)});
     pump();
     return stream;
@@ -97,6 +106,7 @@ std::expected<quic::StreamId, quic::RequestError> Link::request(const quic::Requ
 
 void Link::cancel(quic::StreamId stream) {
     responses_.erase(stream);
+    note_idle();
     if (connection_) connection_->reset_stream(stream, quic::request_cancelled);
     pump();
 }
@@ -156,6 +166,7 @@ void Link::handle(const quic::Event& event) {
     namespace e = quic::event;
     if (std::holds_alternative<e::Confirmed>(event)) {
         ready_ = true;
+        note_idle();
         if (handlers_.on_ready) handlers_.on_ready(*this);
     } else if (const auto* const request = std::get_if<e::RequestReceived>(&event)) {
         if (handlers_.on_request) handlers_.on_request(*this, request->stream, request->head);
@@ -175,6 +186,7 @@ void Link::handle(const quic::Event& event) {
         handle_body(ended->stream);
     } else if (const auto* const reset = std::get_if<e::StreamReset>(&event)) {
         auto found = responses_.extract(reset->stream);
+        note_idle();
         if (found && found.mapped().handlers.on_failed) {
             found.mapped().handlers.on_failed("the peer gave the transfer up");
         }
@@ -192,6 +204,10 @@ void Link::handle(const quic::Event& event) {
     }
 }
 
+void Link::note_idle() {
+    if (role_ == quic::Role::Client && responses_.empty()) idle_timer_.arm_after(unused_timeout);
+}
+
 void Link::handle_body(quic::StreamId stream) {
     const auto found = responses_.find(stream);
     const BytesView body = connection_->body(stream);
@@ -205,6 +221,7 @@ void Link::handle_body(quic::StreamId stream) {
     if (!all || !responses_.contains(stream) || !responses_.at(stream).ended) return;
     ResponseHandlers handlers = std::move(responses_.at(stream).handlers);
     responses_.erase(stream);
+    note_idle();
     if (handlers.on_end) handlers.on_end();
 }
 

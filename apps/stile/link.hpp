@@ -90,6 +90,7 @@ private:
     void send(const quic::Batch& batch);
     void handle(const quic::Event& event);
     void handle_body(quic::StreamId stream);
+    void note_idle();
     drivers::UdpSocket* socket_at(const SocketAddress& local);
 
     drivers::Loop& loop_;
@@ -107,6 +108,7 @@ private:
     };
     std::map<quic::StreamId, Response> responses_;
     drivers::Timer timer_;
+    drivers::Timer idle_timer_;
     bool ready_ = false;
     bool closed_ = false;
     bool pumping_ = false;

@@ -135,6 +135,7 @@ void Node::open(const std::string& address, OnLink done) {
         try_waiting();
     } else {
         signalling_.connect();
+        with_access([] {});  // meanwhile
     }
 }
 

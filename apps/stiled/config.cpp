@@ -112,17 +112,24 @@ private:
                         }},
                        {"allow_peers",
                         [&](const toml::node& value) { read_list(value, turn.allow_peers); }},
+                       {"rfc5766_channels",
+                        [&](const toml::node& value) {
+                            using Channels = Config::Turn::Channels;
+                            if (const auto taken = boolean(value)) {
+                                turn.channels = *taken ? Channels::Rfc5766 : Channels::Rfc8656;
+                            }
+                        }},
                    });
     }
 
     void read_accounts(const toml::node& node) {
-        read_table(node, "[accounts]",
-                   {{"plain_compatible", [this](const toml::node& value) {
-                         const auto allowed = value.value<bool>();
-                         if (!allowed) return complain(value, "true or false is wanted here", "");
-                         config_.plain_compatible = *allowed ? Config::PlainCompatible::Allowed
-                                                             : Config::PlainCompatible::Refused;
-                     }}});
+        read_table(node, "[accounts]", {{"plain_compatible", [this](const toml::node& value) {
+                                             using Plain = Config::PlainCompatible;
+                                             if (const auto allowed = boolean(value)) {
+                                                 config_.plain_compatible =
+                                                     *allowed ? Plain::Allowed : Plain::Refused;
+                                             }
+                                         }}});
     }
 
     void read_domain(const toml::node& node) {
@@ -174,6 +181,12 @@ private:
     std::optional<std::string> string(const toml::node& node) {
         auto value = node.value_exact<std::string>();
         if (!value) complain(node, "a text in quotation marks is wanted here", "");
+        return value;
+    }
+
+    std::optional<bool> boolean(const toml::node& node) {
+        auto value = node.value_exact<bool>();
+        if (!value) complain(node, "true or false is wanted here", "");
         return value;
     }
 

@@ -35,6 +35,9 @@ struct Config {
         PortRange relay_ports;
         std::uint32_t allocations_per_user = 16;
         std::vector<IpPrefix> allow_peers;  // opens ranges that are refused otherwise
+        // RFC 8656 has fewer channel numbers than RFC 5766; clients of the older one may use all.
+        enum class Channels : std::uint8_t { Rfc8656, Rfc5766 };
+        Channels channels = Channels::Rfc8656;
     } turn;
 
     // Digest with MD5 is for stock phones; without TLS it is refused unless said so here.

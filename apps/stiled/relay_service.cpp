@@ -32,6 +32,7 @@ turn_server::ServiceConfig service_config(const RelayService::Facts& facts) {
     config.relay.ipv4 = offers(AddressFamily::V4);
     config.relay.ipv6 = offers(AddressFamily::V6);
     config.relay.relays_per_user = facts.allocations_per_user;
+    config.relay.channel_range = facts.channels;
     config.own_addresses = facts.own_addresses;
     return config;
 }

@@ -30,6 +30,7 @@ public:
         PortRange ports;
         std::uint32_t allocations_per_user = 16;
         std::vector<IpPrefix> allow_peers;
+        turn::ChannelRange channels = turn::ChannelRange::Rfc8656;
     };
 
     RelayService(drivers::Loop& loop, Facts facts);

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: The Stile authors
+# SPDX-License-Identifier: Apache-2.0
+"""The manual pages name the commands and options that --help names, and no others; what the manual and
+the README show of the configuration is a configuration."""
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+BIN = pathlib.Path(os.environ["STILE_BIN"])
+SOURCE = pathlib.Path(os.environ["STILE_SOURCE"])
+COMMANDS = {
+    "stile": [[], ["login"], ["share"], ["get"], ["gateway"], ["status"], ["contacts"], ["contacts", "rm"]],
+    "stiled": [[], ["run"], ["check"], ["user"], ["user", "add"], ["user", "link"], ["user", "list"],
+               ["user", "rm"]],
+}
+
+
+def help_of(program, command):
+    run = subprocess.run([BIN / program, *command, "--help"], capture_output=True, text=True, timeout=30)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def options_in(text):
+    return set(re.findall(r"--[a-z][a-z-]+", text))
+
+
+class Manual(unittest.TestCase):
+    def test_help_and_manual_name_the_same_options(self):
+        for program, page in (("stile", "stile.1.scd"), ("stiled", "stiled.8.scd")):
+            with self.subTest(program):
+                shown = set().union(*(options_in(help_of(program, command)) for command in COMMANDS[program]))
+                manual = options_in((SOURCE / "docs/man" / page).read_text())
+                self.assertEqual(shown, manual)
+
+    def test_every_command_of_help_is_in_the_manual(self):
+        for program, page in (("stile", "stile.1.scd"), ("stiled", "stiled.8.scd")):
+            manual = (SOURCE / "docs/man" / page).read_text()
+            listed = help_of(program, []).split("Subcommands:")[1]
+            for command in re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE):
+                with self.subTest(program=program, command=command):
+                    self.assertIn(f"*{command}", manual)
+
+    def test_the_configuration_in_the_manual_is_good(self):
+        page = (SOURCE / "docs/man/stiled.8.scd").read_text()
+        text = re.search(r"```\n(.*?)```", page, re.DOTALL).group(1)
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "stiled.toml"
+            file.write_text(text)
+            run = subprocess.run([BIN / "stiled", "check", file], capture_output=True, text=True, timeout=30)
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            # Each key that the manual names is one that the program knows: a slip in it is found.
+            for key in re.findall(r"^([a-z_]+) *=", text, re.MULTILINE):
+                file.write_text(re.sub(rf"^{key} ", f"{key}x ", text, flags=re.MULTILINE))
+                run = subprocess.run([BIN / "stiled", "check", file], capture_output=True, text=True, timeout=30)
+                with self.subTest(key):
+                    self.assertEqual(run.returncode, 78)
+                    self.assertIn(f"did you mean '{key}'?", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
