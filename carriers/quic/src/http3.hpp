@@ -44,7 +44,7 @@ public:
     struct Outgoing {
         std::int64_t stream = -1;  // -1: nothing
         bool last = false;
-        std::array<nghttp3_vec, 16> parts{};
+        std::array<nghttp3_vec, 16> parts;  // the first `count` are set
         std::size_t count = 0;
     };
     std::expected<Outgoing, ErrorCode> next_outgoing();

@@ -51,8 +51,8 @@ public:
     Path to_path() const;
 
 private:
-    sockaddr_storage local_{};
-    sockaddr_storage remote_{};
+    sockaddr_storage local_;  // its length says how much of it is set
+    sockaddr_storage remote_;
     ngtcp2_path path_{};
 };
 
