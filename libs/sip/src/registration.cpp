@@ -77,9 +77,9 @@ void Registration::use_flow(Instant now, AgentContext context, FlowId flow) {
 
 void Registration::stop(Instant now, AgentContext context) {
     switch (state_) {
-        case State::Stopped:
         case State::Removing:
             return;
+        case State::Stopped:
         case State::Waiting:
             finish_removal();
             return;

@@ -65,11 +65,14 @@ AuthVerdict Authenticator::judge(const sip::Message& request, sip::HeaderName na
     if (!account) return AuthVerdict::Failed;
     const auto secret = std::ranges::find(account->secrets, algorithm, &sip::AuthSecret::algorithm);
     if (secret == account->secrets.end()) return AuthVerdict::Failed;
-    // RFC 7616 Section 3.4.6: the URI is compared, as a client or a proxy may have rewritten it.
-    const auto uri = sip::Uri::parse(given->uri);
-    const auto target = request.request_uri();
-    if (given->uri != request.request_uri_text() && !(uri && target && *uri == *target)) {
-        return AuthVerdict::Failed;
+    // "It is not necessarily a failure if the two fields are not equivalent": a proxy may have
+    // forwarded, and clients name the server by address. RFC 3261 Section 22.4 item 6.
+    if (given->uri != request.request_uri_text()) {
+        const auto uri = sip::Uri::parse(given->uri);
+        const auto target = request.request_uri();
+        if (!uri || !target) return AuthVerdict::Failed;
+        const bool both_here = config_.own.is_own(*uri) && config_.own.is_own(*target);
+        if (*uri != *target && !both_here) return AuthVerdict::Failed;
     }
     const bool passed = sip::verify(
         *given, {.secret = *secret, .method = request.method_text(), .body = request.body()});

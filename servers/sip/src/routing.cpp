@@ -54,19 +54,24 @@ Message undo_strict_routing(Message request, const OwnNames& own) {
 std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& request,
                                                               sip::FlowId source,
                                                               const OwnNames& own,
-                                                              const FlowTokens& tokens) {
+                                                              const FlowTokens& tokens,
+                                                              const sip::TransactionLayer& layer) {
     RoutePreprocessed result{.request = undo_strict_routing(request, own)};
     const auto routes = result.request.routes(HeaderName::Route);
     if (!routes) return result;
     std::size_t popped = 0;
+    bool is_gone = false;
     for (const sip::NameAddr& route : *routes) {
         if (!own.is_own(route.uri)) break;
         if (++popped > most_own_routes) return std::unexpected(RouteError::TooMany);
         if (!route.uri.user) continue;
         const auto flow = tokens.open(*route.uri.user);
-        if (!flow) {
-            return std::unexpected(flow.error() == FlowTokenError::Tampered ? RouteError::Tampered
-                                                                            : RouteError::FlowGone);
+        if (!flow && flow.error() == FlowTokenError::Tampered) {
+            return std::unexpected(RouteError::Tampered);
+        }
+        if (!flow || !layer.find_flow(*flow)) {
+            is_gone = true;
+            continue;
         }
         if (*flow == source) {
             result.has_own_token = true;
@@ -75,6 +80,7 @@ std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& req
         result.flow = *flow;
         break;  // what stands behind it is for whoever is at that flow
     }
+    if (is_gone && !result.flow) return std::unexpected(RouteError::FlowGone);
     if (popped > 0) {
         sip::MessageEdit edit{result.request};
         for (std::size_t i = 0; i < popped; ++i) edit.pop_route();

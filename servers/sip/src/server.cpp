@@ -42,6 +42,7 @@ Server::Server(Instant now, WallTime wall_now, ServerConfig config, crypto::Rand
              random_.fork()),
       tokens_(config_.flow_key, config_.shard, config_.epoch),
       authenticator_({.realm = config_.realm,
+                      .own = config_.own,
                       .nonce_lifetime = config_.nonce_lifetime,
                       .md5_transports = config_.md5_transports,
                       .default_class = config_.default_class},

@@ -132,7 +132,7 @@ void Server::route(Instant now, Received received, Proof proof) {
         ++counters_.requests_refused;
         reply(now, received, status, reason);
     };
-    auto prepared = preprocess_route(original, received.flow, config_.own, tokens_);
+    auto prepared = preprocess_route(original, received.flow, config_.own, tokens_, layer_);
     const Hop source_hop = hop_of(original);
     const sip::Status flow_gone =
         source_hop == Hop::Client ? status::TemporarilyUnavailable : status::FlowFailed;
@@ -158,7 +158,6 @@ void Server::route(Instant now, Received received, Proof proof) {
         demand_proof(now, std::move(received));
         return;
     }
-    if (prepared->flow && !layer_.find_flow(*prepared->flow)) return refuse(flow_gone, {});
     std::string loop = loop_value(original);
     received.request = std::move(prepared->request);
     if (stays) {
@@ -273,13 +272,12 @@ std::vector<TargetGroup> Server::find_targets(Instant now, const Received& recei
 // --- ACK and CANCEL ----------------------------------------------------------------------------
 
 void Server::handle_event(Instant now, sip::TransactionLayer::AckReceived event) {
-    auto prepared = preprocess_route(event.request, event.flow, config_.own, tokens_);
+    auto prepared = preprocess_route(event.request, event.flow, config_.own, tokens_, layer_);
     if (!prepared || prepared->request.max_forwards().value_or(70) == 0) {
         ++counters_.acks_dropped;
         return;
     }
     if (prepared->flow) {
-        if (!layer_.find_flow(*prepared->flow)) ++counters_.acks_dropped;
         proxy_.forward_ack(proxy_context(), prepared->request, *prepared->flow);
         return;
     }

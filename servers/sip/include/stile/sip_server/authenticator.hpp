@@ -6,6 +6,7 @@
 #include <stile/sip/nonce.hpp>
 #include <stile/sip/transport_kind.hpp>
 #include <stile/sip_server/account.hpp>
+#include <stile/sip_server/routing.hpp>
 
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ class Authenticator {
 public:
     struct Config {
         std::string realm;
+        OwnNames own;  // what the URI of the credentials may name besides the Request-URI
         Duration nonce_lifetime = std::chrono::minutes{5};
         Md5Transports md5_transports = Md5Transports::SecureOnly;
         // What an unknown user is challenged with, so that it looks like a known one.
