@@ -15,6 +15,8 @@ constexpr std::size_t local_id_octets = 8;
 constexpr std::size_t first_destination_octets = 18;  // RFC 9000 Section 7.2: at least 8
 constexpr std::uint64_t unidirectional_streams = 3;   // control and two of QPACK
 constexpr std::uint64_t unidirectional_window = 262'144;
+// kGranularity of RFC 9002 Section 6.1.2: timers below it would only repeat packets for nothing.
+constexpr Duration least_initial_rtt = std::chrono::milliseconds{1};
 constexpr std::uint64_t spare_ids = 7;  // a migration uses one up on each side
 
 ngtcp2_cc_algo native_algorithm(CongestionControl algorithm) {
@@ -192,7 +194,9 @@ ngtcp2_settings Connection::Engine::settings(const Config& config) {
     ngtcp2_settings_default(&chosen);
     chosen.initial_ts = to_native(now_);
     chosen.cc_algo = native_algorithm(config.congestion);
-    if (config.initial_rtt) chosen.initial_rtt = to_native(*config.initial_rtt);
+    if (config.initial_rtt) {
+        chosen.initial_rtt = to_native(std::max(*config.initial_rtt, least_initial_rtt));
+    }
     chosen.max_tx_udp_payload_size = config.datagram_octets;
     chosen.max_window = config.most_window;
     chosen.max_stream_window = config.most_window;

@@ -63,7 +63,7 @@ public:
     void reset(StreamId id, ErrorCode code);
 
     // The connection's own events go through the same queue.
-    void tell(Event event) { events_.push_back(std::move(event)); }
+    void tell(Event event);
     std::optional<Event> poll_event();
 
 private:
@@ -71,6 +71,7 @@ private:
     struct FreeHttp {
         void operator()(nghttp3_conn* http) const { nghttp3_conn_del(http); }
     };
+    static nghttp3_data_reader body_reader();
     Stream* find(std::int64_t id);
     const Stream* find(std::int64_t id) const;
     Stream* find_sending(StreamId id);

@@ -148,6 +148,28 @@ TEST_CASE("quic lifetime: a move to where nothing answers fails, and the old pat
     CHECK(pair.run_until([&] { return client.closed == 1; }));
 }
 
+TEST_CASE("quic lifetime: an idle connection moves to and fro as often as it likes") {
+    Pair pair{{}};
+    REQUIRE(pair.connect());
+    for (std::uint16_t move = 0; move < 30; ++move) {
+        pair.run_for(1s);
+        CHECK(pair.client.connection->change_path(pair.now, address(1001 + move % 2)) ==
+              MoveResult::Begun);
+    }
+    pair.run_for(1s);
+    CHECK(pair.client.count<event::PathChanged>() == 30);
+    CHECK(pair.client.count<event::PathFailed>() == 0);
+    CHECK(pair.client.count<event::Closed>() == 0);
+}
+
+TEST_CASE("quic lifetime: an initial round trip of nothing is taken for the least there is") {
+    PairConfig config;
+    config.client.initial_rtt = Duration{};
+    config.server.initial_rtt = Duration{};
+    Pair pair{config};
+    CHECK(pair.connect());
+}
+
 TEST_CASE("quic lifetime: under a hidden path the ways below may change without a word") {
     PairConfig config;
     Pair pair{config};

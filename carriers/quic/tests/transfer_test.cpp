@@ -268,6 +268,28 @@ TEST_CASE("quic transfer: a reset ends both messages, on both sides") {
     }
 }
 
+TEST_CASE("quic transfer: consuming what a reset took away does no harm") {
+    Pair pair{{}};
+    BodyServer server{pair};
+    BodyClient client{pair};
+    client.reading = false;
+    REQUIRE(pair.connect());
+    const auto stream = client.get(50'000'000);
+    REQUIRE(stream);
+    pair.run_for(100ms);
+    const std::size_t seen = pair.client.connection->body(*stream).size();
+    CHECK(seen > 0);
+    pair.server.connection->reset_stream(*stream, internal_error);
+    pair.run_for(100ms);
+    CHECK(pair.client.connection->body(*stream).empty());
+    pair.client.connection->consume(*stream, seen);
+    pair.client.connection->consume({4'000}, seen);
+    client.reading = true;
+    const auto next = client.get(3'000'000);
+    REQUIRE(next);
+    CHECK(pair.run_until([&] { return client.received[*next] == 3'000'000; }));
+}
+
 TEST_CASE(
     "quic transfer: what is pushed is taken up to the bound, and word comes when there is room") {
     Pair pair{{}};

@@ -109,7 +109,7 @@ public:
     // The unread octets of the peer's body, in order; valid until the next non-const call. The peer
     // may send as much more as is consumed: not consuming is what holds it back.
     [[nodiscard]] BytesView body(StreamId stream) const;
-    // Requires: octets <= body(stream).size().
+    // More than there is unread is all of it: a reset may have come since the reader looked.
     void consume(StreamId stream, std::size_t octets);
 
     // Gives up both messages of a stream. StreamClosed follows.
