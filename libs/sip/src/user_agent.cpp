@@ -394,6 +394,12 @@ void UserAgent::settle(Instant, RegistrationId id) {
     Registration& registration = registrations_.at(id);
     if (const auto transaction = registration.transaction()) owners_.emplace(*transaction, id);
     while (auto event = registration.poll_event()) {
+        if (const auto* registered = std::get_if<Registration::Registered>(&*event)) {
+            const auto [last, is_first] = registered_flows_.emplace(id, registered->flow);
+            if (!is_first) {
+                replace_flow(std::exchange(last->second, registered->flow), registered->flow);
+            }
+        }
         events_.emplace_back(RegistrationEvent{.registration = id, .event = *std::move(event)});
     }
 }
@@ -412,6 +418,7 @@ std::optional<UserAgent::Event> UserAgent::poll_event() {
                 return owner && *owner == id;
             });
             registrations_.erase(id);
+            registered_flows_.erase(id);
         }
     }
     return first;

@@ -53,23 +53,22 @@ Message undo_strict_routing(Message request, const OwnNames& own) {
 
 std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& request,
                                                               sip::FlowId source,
-                                                              const OwnNames& own,
-                                                              const FlowTokens& tokens,
-                                                              const sip::TransactionLayer& layer) {
-    RoutePreprocessed result{.request = undo_strict_routing(request, own)};
+                                                              const RouteKnowledge& knowledge) {
+    RoutePreprocessed result{.request = undo_strict_routing(request, knowledge.own)};
     const auto routes = result.request.routes(HeaderName::Route);
     if (!routes) return result;
     std::size_t popped = 0;
     bool is_gone = false;
     for (const sip::NameAddr& route : *routes) {
-        if (!own.is_own(route.uri)) break;
+        if (!knowledge.own.is_own(route.uri)) break;
         if (++popped > most_own_routes) return std::unexpected(RouteError::TooMany);
         if (!route.uri.user) continue;
-        const auto flow = tokens.open(*route.uri.user);
+        auto flow = knowledge.tokens.open(*route.uri.user);
         if (!flow && flow.error() == FlowTokenError::Tampered) {
             return std::unexpected(RouteError::Tampered);
         }
-        if (!flow || !layer.find_flow(*flow)) {
+        if (flow) flow = knowledge.successors.resolve(*flow);
+        if (!flow || !knowledge.layer.find_flow(*flow)) {
             is_gone = true;
             continue;
         }

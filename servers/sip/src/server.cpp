@@ -85,7 +85,9 @@ void Server::handle_flow_closed(Instant now, FlowId flow) {
     flows_.erase(flow);
     layer_.handle_flow_closed(now, flow);
     proxy_.handle_source_closed(now, proxy_context(), flow);
-    persist_removals(now, locations_.close_flow(flow));
+    const std::vector<BindingRemoved> removed = locations_.close_flow(flow);
+    for (const BindingRemoved& it : removed) successors_.note_lost(it.user, it.key, flow);
+    persist_removals(now, removed);
     drain(now);
 }
 

@@ -132,7 +132,7 @@ void Server::route(Instant now, Received received, Proof proof) {
         ++counters_.requests_refused;
         reply(now, received, status, reason);
     };
-    auto prepared = preprocess_route(original, received.flow, config_.own, tokens_, layer_);
+    auto prepared = preprocess_route(original, received.flow, route_knowledge());
     const Hop source_hop = hop_of(original);
     const sip::Status flow_gone =
         source_hop == Hop::Client ? status::TemporarilyUnavailable : status::FlowFailed;
@@ -272,7 +272,7 @@ std::vector<TargetGroup> Server::find_targets(Instant now, const Received& recei
 // --- ACK and CANCEL ----------------------------------------------------------------------------
 
 void Server::handle_event(Instant now, sip::TransactionLayer::AckReceived event) {
-    auto prepared = preprocess_route(event.request, event.flow, config_.own, tokens_, layer_);
+    auto prepared = preprocess_route(event.request, event.flow, route_knowledge());
     if (!prepared || prepared->request.max_forwards().value_or(70) == 0) {
         ++counters_.acks_dropped;
         return;

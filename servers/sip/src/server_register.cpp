@@ -105,6 +105,12 @@ void Server::finish_register(Instant now, Received received, const std::string& 
         reply(now, received, status::ServiceUnavailable);
         return;
     }
+    for (const Binding& binding : plan->puts) {
+        if (!binding.reg_id || !binding.flow) continue;
+        const Binding* known = locations_.find(user, binding.key);
+        successors_.note_registered(user, binding.key, known ? known->flow : std::nullopt,
+                                    *binding.flow);
+    }
     std::vector<BindingChange> changes = apply(*plan, user, locations_);
     Message response = registration_answer(input, *plan, locations_, config_.registrar, tag);
     if (changes.empty()) {  // a query

@@ -375,6 +375,55 @@ TEST_CASE("sip server: the flow closes in a call: requests to it get 480, the ca
     CHECK(expect_end(*pair.alice).reason == Call::EndReason::RemoteBye);
 }
 
+TEST_CASE(
+    "sip server: a call outlives the connections of both ends, and is ended by the new ones") {
+    Pair pair;
+    World& world = pair.world;
+    const auto [caller, callee] = pair.connect();
+    world.disconnect(pair.bob->flow);
+    world.connect(*pair.bob, TransportKind::Tls);
+    const auto registration = sip::RegistrationId{1};
+    world.run(61s);  // no pong was seen on the first flow yet, so it waits
+    CHECK(pair.bob->agent.use_flow(world.now, registration, pair.bob->flow));
+    world.run();
+    REQUIRE(World::take_registered(*pair.bob));
+    CHECK(pair.alice->agent.request(world.now, caller, "INFO", {}));
+    world.run();
+    REQUIRE(take<Call::RequestReceived>(*pair.bob));
+
+    world.disconnect(pair.alice->flow);
+    world.connect(*pair.alice, TransportKind::Tls);
+    world.run(61s);
+    CHECK(pair.alice->agent.use_flow(world.now, registration, pair.alice->flow));
+    world.run();
+    CHECK(pair.bob->agent.bye(world.now, callee));
+    world.run();
+    CHECK(expect_end(*pair.alice).reason == Call::EndReason::RemoteBye);
+    CHECK(count_received(*pair.bob, "SIP/2.0 200") >= 2);
+}
+
+TEST_CASE("sip server: timer C gives up a callee that never answers") {
+    World world;
+    ServerConfig config = World::config();
+    config.proxy.timer_c = 20s;
+    world.start_server(config);
+    world.add_account("bob", AccountClass::Modern);
+    World::Client& bob = world.add_client("bob");
+    world.register_client(bob);
+    World::Client& eve =
+        world.add_client("eve", TransportKind::Tls, {.domain = "elsewhere.example"});
+    (void)eve.agent.invite(world.now, world.invite(eve, "sip:bob@example.org"));
+    world.run(19s);
+    const auto incoming = take<Call::Incoming>(bob);
+    REQUIRE(incoming);
+    CHECK(bob.agent.ring(world.now, incoming->first));  // starts it anew
+    world.run(19s);
+    CHECK_FALSE(take<Call::Ended>(eve));
+    world.run(2s);
+    CHECK(expect_end(bob).reason == Call::EndReason::RemoteCancel);
+    CHECK(expect_end(eve).message->status() == sip::status::RequestTerminated);
+}
+
 TEST_CASE("sip server: after a restart clients come back and can be called") {
     Pair pair;
     CHECK(pair.world.store.size() == 2);

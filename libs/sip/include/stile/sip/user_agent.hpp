@@ -112,7 +112,8 @@ public:
     std::expected<DialogRequestId, CommandError> request(Instant now, CallId call,
                                                          std::string_view method,
                                                          const ResponseParts& parts);
-    // Calls on `old_flow` send their next requests on `new_flow`.
+    // Calls on `old_flow` send their next requests on `new_flow`. Done by itself when a
+    // registration has moved from one to the other.
     void replace_flow(FlowId old_flow, FlowId new_flow);
     const Call* find(CallId call) const;
 
@@ -187,6 +188,7 @@ private:
     TransactionLayer layer_;
     std::uint64_t last_id_ = 0;
     std::map<RegistrationId, Registration> registrations_;
+    std::map<RegistrationId, FlowId> registered_flows_;
     std::map<CallId, CallEntry> calls_;
     std::map<std::string, CallId, std::less<>> calls_by_tag_;
     std::map<std::string, CallId, std::less<>> calls_by_merge_key_;

@@ -36,6 +36,8 @@ inline constexpr std::uint32_t most_provisionals = 32;
 inline constexpr std::uint32_t most_auth_failures = 10;
 // Users that one connection has proven to be: a gateway with several lines.
 inline constexpr std::size_t most_users_per_flow = 64;
+// Flows whose place another one has taken, remembered for the dialogs that still name them.
+inline constexpr std::size_t most_flow_successors = 100'000;
 // Route values popped because they name this server: two a pass, and a spiral or two.
 inline constexpr std::size_t most_own_routes = 8;
 

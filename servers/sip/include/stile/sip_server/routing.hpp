@@ -4,6 +4,7 @@
 
 #include <stile/sip/message_edit.hpp>
 #include <stile/sip/transaction_layer.hpp>
+#include <stile/sip_server/flow_successors.hpp>
 #include <stile/sip_server/flow_token.hpp>
 
 #include <expected>
@@ -39,13 +40,18 @@ enum class RouteError : std::uint8_t {
     TooMany,   // more than most_own_routes
 };
 
+struct RouteKnowledge {
+    const OwnNames& own;
+    const FlowTokens& tokens;
+    const FlowSuccessors& successors;
+    const sip::TransactionLayer& layer;  // which flows are open
+};
+
 // A token of a flow that is gone is passed over where one that is open follows: its owner has come
 // back by another flow and still sends along the old route.
 std::expected<RoutePreprocessed, RouteError> preprocess_route(const sip::Message& request,
                                                               sip::FlowId source,
-                                                              const OwnNames& own,
-                                                              const FlowTokens& tokens,
-                                                              const sip::TransactionLayer& layer);
+                                                              const RouteKnowledge& knowledge);
 
 // What stands at the end of our branches: equal for a request that has come back unchanged in what
 // routing depends on. RFC 3261 Section 16.6 step 8, RFC 5393 Section 4.2.

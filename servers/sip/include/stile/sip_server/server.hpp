@@ -149,6 +149,9 @@ private:
     };
 
     Proxy::Context proxy_context() { return {.layer = layer_, .tokens = tokens_}; }
+    RouteKnowledge route_knowledge() const {
+        return {.own = config_.own, .tokens = tokens_, .successors = successors_, .layer = layer_};
+    }
     WallTime wall(Instant now) const;
     void drain(Instant now);
     void handle_event(Instant now, sip::TransactionLayer::RequestReceived event);
@@ -201,6 +204,7 @@ private:
     FlowTokens tokens_;
     Authenticator authenticator_;
     LocationTable locations_;
+    FlowSuccessors successors_;
     Proxy proxy_;
     Instant clock_instant_;
     WallTime clock_wall_;
