@@ -82,9 +82,9 @@ int main(int count, char** words) {
     user->fallthrough();
     auto* const add = user->add_subcommand("add", "make an account and print its login link");
     add->add_option("name", options.user)->required();
-    add->add_flag("--compatible", compatible,
-                  "for stock phones: one MD5 challenge; prints a password instead");
-    add->add_flag("--link-only", link_only, "print nothing but the link");
+    auto* const for_phones = add->add_flag(
+        "--compatible", compatible, "for stock phones too: one MD5 challenge; prints a password");
+    add->add_flag("--link-only", link_only, "print nothing but the link")->excludes(for_phones);
     auto* const link = user->add_subcommand("link", "print a new login link");
     link->add_option("name", options.user)->required();
     link->add_flag("--link-only", link_only, "print nothing but the link");

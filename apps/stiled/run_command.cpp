@@ -174,14 +174,18 @@ public:
 
 private:
     static RelayService::Facts relay_facts(const Config& config, const Secrets& secrets) {
-        RelayService::Facts facts{.realm = config.domain,
-                                  .secret = to_hex(secrets.relay),
-                                  .own_addresses = all_addresses(config),
-                                  .relay_addresses = relay_addresses(config),
-                                  .public_addresses = config.public_address,
-                                  .ports = config.turn.relay_ports,
-                                  .allocations_per_user = config.turn.allocations_per_user,
-                                  .allow_peers = config.turn.allow_peers};
+        RelayService::Facts facts{
+            .realm = config.domain,
+            .secret = to_hex(secrets.relay),
+            .own_addresses = all_addresses(config),
+            .relay_addresses = relay_addresses(config),
+            .public_addresses = config.public_address,
+            .ports = config.turn.relay_ports,
+            .allocations_per_user = config.turn.allocations_per_user,
+            .allow_peers = config.turn.allow_peers,
+            .channels = config.turn.channels == Config::Turn::Channels::Rfc5766
+                            ? turn::ChannelRange::Rfc5766
+                            : turn::ChannelRange::Rfc8656};
         std::ranges::copy(secrets.relay_nonce, facts.nonce_key.begin());
         return facts;
     }

@@ -112,8 +112,7 @@ int add_user(const Config& config, const AccountOptions& options) {
                           "", fmt::format("for a new link: stiled user link {}", options.user)});
     }
     if (options.kind == AccountOptions::Kind::Compatible) {
-        fmt::print("SIP user  {}@{}\nPassword  {}\n", options.user, config.domain, password);
-        return 0;
+        fmt::print("SIP user  {}@{}\nPassword  {}\n\n", options.user, config.domain, password);
     }
     return print_link(*store, config, options);
 }

@@ -58,12 +58,14 @@ std::optional<turn::Relayed> Service::handle_client(Instant now, const turn::Cli
         collect(now, Charged::NotYet);
         return relayed;
     }
-    const auto request = stun::MessageView::parse(message);
+    // Classic clients may ask for their address, RFC 8489 Section 11; TURN is younger than they.
+    const auto request = stun::MessageView::parse(message, stun::MagicCookie::Optional);
     if (!request) return std::nullopt;
     if (request->method() == stun::Method::Binding) {
         answer_binding(now, flow, *request);
         return std::nullopt;
     }
+    if (request->dialect() == stun::Dialect::Rfc3489) return std::nullopt;
     // Without integrity there can be only one answer: not even its computation is for free.
     Charged charged = Charged::NotYet;
     if (!stun::strongest_integrity(*request)) {

@@ -100,6 +100,23 @@ TEST_CASE("turn service: Binding is answered on the same socket, without state")
     CHECK(service.counters().binding_answers == 1);
 }
 
+TEST_CASE("turn service: classic clients learn their address, and nothing else") {
+    Service service = make_service();
+    const auto client = flow_from("198.51.100.7:40000");
+    const auto classic = [](Method method) {
+        Bytes message = request(method);
+        message[4] = std::byte{0};  // where the magic cookie would begin
+        return message;
+    };
+    CHECK(answers_to(service, start, client, classic(Method::Allocate)) == 0);
+    CHECK_FALSE(service.handle_client(start, client, classic(Method::Binding)));
+    const auto answer = service.poll_transmit();
+    REQUIRE(answer);
+    const auto view = stun::MessageView::parse(answer->message, stun::MagicCookie::Optional);
+    REQUIRE(view);
+    CHECK(view->get<stun::MappedAddress>().value().address == client.remote);
+}
+
 TEST_CASE("turn service: Binding can be switched off") {
     auto config = service_config();
     config.binding = turn::Offer::NotOffered;
