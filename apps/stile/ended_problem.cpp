@@ -103,6 +103,9 @@ Problem to_problem(session::FetchError error, const std::string& peer) {
 
 Problem to_problem(const quic::event::Closed& closed, const std::string& peer) {
     const std::string reason{quic::to_text(closed.reason)};
+    const Problem refused{ExitCode::NotAuthorised,
+                          fmt::format("{} does not accept who we are", peer), reason, closed.text,
+                          "somebody may be in between, or they keep an old pin of your key"};
     switch (closed.reason) {
         case quic::CloseReason::FingerprintMismatch:
         case quic::CloseReason::NoPeerCertificate:
@@ -111,15 +114,15 @@ Problem to_problem(const quic::event::Closed& closed, const std::string& peer) {
                     "the certificate's fingerprint is not the one in the session description",
                     "somebody may be in between: do not trust this network, tell them"};
         case quic::CloseReason::RefusedByPeer:
-            return {ExitCode::NotAuthorised, fmt::format("{} does not accept who we are", peer),
-                    reason, closed.text,
-                    "somebody may be in between, or they keep an old pin of your key"};
+            return refused;
         case quic::CloseReason::IdleTimeout:
         case quic::CloseReason::HandshakeTimeout:
             return {ExitCode::TimedOut, fmt::format("{} went silent", peer), reason, closed.text,
                     "try again; a download goes on where it was"};
-        case quic::CloseReason::ClosedHere:
         case quic::CloseReason::ClosedByPeer:
+            if (closed.code == identity_refused.value) return refused;
+            break;
+        case quic::CloseReason::ClosedHere:
         case quic::CloseReason::PeerBrokeProtocol:
         case quic::CloseReason::PeerReportedError:
         case quic::CloseReason::PeerLostState:

@@ -14,6 +14,10 @@
 
 namespace stile::peer {
 
+// How a peer says that it does not know our key, when the connection is up already: HTTP/3's codes
+// have none that is nearer (RFC 9114 Section 8.1).
+inline constexpr quic::ErrorCode identity_refused = quic::connect_error;
+
 // What the libraries report, in a person's words: cause, evidence, next step, exit code.
 app::Problem to_problem(const session::Ended& ended, const std::string& peer);
 app::Problem to_problem(session::FetchError error, const std::string& peer);

@@ -42,11 +42,11 @@ bool same_content(const http::FileFacts& left, const http::FileFacts& right) {
            left.inode == right.inode;
 }
 
-http::ContentDigest digest_file(int descriptor) {
+http::ContentDigest digest_file(int descriptor, const std::atomic<bool>& stopping) {
     crypto::Hasher hasher{crypto::DigestAlgorithm::Sha256};
     Bytes buffer(chunk_octets);
     off_t offset = 0;
-    for (;;) {
+    while (!stopping) {
         const ssize_t count = ::pread(descriptor, buffer.data(), buffer.size(), offset);
         if (count <= 0) break;
         hasher.update(BytesView{buffer}.first(static_cast<std::size_t>(count)));
@@ -66,6 +66,8 @@ FileServer::FileServer(drivers::Loop& loop, SharedFolder folder, std::string tit
       address_(std::move(address)),
       random_(drivers::random_seed()),
       worker_(loop) {}
+
+FileServer::~FileServer() { *stopping_ = true; }
 
 void FileServer::handle_request(Link& link, quic::StreamId stream, const quic::RequestHead& head) {
     const http::Request request = to_http(head);
@@ -116,9 +118,10 @@ void FileServer::serve_file(Link& link, quic::StreamId stream, const http::Reque
                                                  has_content ? quic::More::Yes : quic::More::No);
     if (sent != quic::SendResult::Taken || !has_content) return link.pump();
     const Key key{&link, stream};
-    if (transfer.with_digest) digest_in_background(path, transfer.file);
+    const auto with_digest = transfer.with_digest ? transfer.file : nullptr;
     transfers_.insert_or_assign(key, std::move(transfer));
     links_.insert_or_assign(key, &link);
+    if (with_digest) digest_in_background(path, with_digest);
     push(link, stream);
 }
 
@@ -294,7 +297,7 @@ std::optional<http::ContentDigest> FileServer::known_digest(const std::string& p
 void FileServer::digest_in_background(const std::string& path,
                                       const std::shared_ptr<SharedFile>& file) {
     const auto submitted = worker_.compute(
-        [file] { return digest_file(file->descriptor.get()); },
+        [file, stopping = stopping_] { return digest_file(file->descriptor.get(), *stopping); },
         [this, path, facts = file->facts](http::ContentDigest digest) {
             if (digests_.size() == most_digests) digests_.erase(digests_.begin());
             digests_.insert_or_assign(path, Digested{facts, std::move(digest)});
@@ -306,8 +309,10 @@ void FileServer::digest_in_background(const std::string& path,
                 }
             }
             for (const auto& [link, stream] : ready) {
-                const Transfer transfer = std::move(transfers_.at({link, stream}));
-                finish(*link, stream, transfer);
+                // Ending one may have ended another.
+                const auto found = transfers_.find({link, stream});
+                if (found == transfers_.end()) continue;
+                finish(*link, stream, found->second);
                 link->pump();
             }
         });

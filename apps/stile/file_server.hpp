@@ -8,6 +8,7 @@
 #include <stile/crypto/random_stream.hpp>
 #include <stile/drivers/worker.hpp>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +24,9 @@ namespace stile::peer {
 class FileServer {
 public:
     FileServer(drivers::Loop& loop, SharedFolder folder, std::string title, std::string address);
+    FileServer(const FileServer&) = delete;
+    FileServer& operator=(const FileServer&) = delete;
+    ~FileServer();
 
     void handle_request(Link& link, quic::StreamId stream, const quic::RequestHead& head);
     void handle_writable(Link& link, quic::StreamId stream);
@@ -79,6 +83,8 @@ private:
     std::map<Key, Transfer> transfers_;
     std::map<Key, Link*> links_;
     std::map<std::string, Digested> digests_;
+    // Large files take long to digest; the worker must not keep the program from ending.
+    std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
     drivers::Worker worker_;
 };
 

@@ -33,6 +33,9 @@ constexpr std::array<std::string_view, 11> dropped_response_fields{
     "trailer",        "content-length", "set-cookie",       "strict-transport-security", "alt-svc",
     "clear-site-data"};
 
+// A peer that lives acknowledges a request at once; a silent path is replaced after this.
+constexpr Duration silence_patience = std::chrono::seconds{3};
+
 std::string_view without_port(std::string_view host) {
     if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
     return host.substr(0, host.find(':'));
@@ -77,6 +80,21 @@ std::optional<GatewayRefusal> judge_origin(const drivers::HttpRequest& request,
     const auto destination = request.fields.find("sec-fetch-dest");
     if (mode == "navigate" && destination == "document") return std::nullopt;
     return foreign;
+}
+
+// All or nothing a call: offered in pieces, so that a full queue leaves the rest with QUIC, which
+// holds the peer back.
+std::size_t write_some(drivers::Exchange& exchange, BytesView bytes) {
+    constexpr std::size_t piece = 65'536;
+    std::size_t taken = 0;
+    while (taken < bytes.size()) {
+        const BytesView next = bytes.subspan(taken, std::min(piece, bytes.size() - taken));
+        const drivers::Written written = exchange.write(next);
+        if (written == drivers::Written::Full) break;
+        if (written == drivers::Written::Closed) return bytes.size();
+        taken += next.size();
+    }
+    return taken;
 }
 
 std::string normal_address(std::string_view segment) {
@@ -143,16 +161,26 @@ void Gateway::handle(const Exchange& exchange) {
             {.status = 308, .fields = {{"Location", '/' + target->address + '/'}}},
             std::string_view{});
     }
-    node_.open(target->address, [this, exchange, target = *target](auto link) {
-        if (link) return forward(exchange, target, **link);
-        const app::Problem& problem = link.error();
-        const unsigned status = problem.code == app::ExitCode::TimedOut ? 504 : 502;
-        refuse(exchange, {status, problem.what + ". " + problem.cause, problem.fix});
+    const auto passage =
+        std::make_shared<Passage>(Passage{.exchange = exchange, .target = *target});
+    // The exchange keeps this callback: it must not keep the exchange.
+    exchange->on_aborted([this, weak = std::weak_ptr{passage}] {
+        if (const auto aborted = weak.lock()) abort(*aborted);
+    });
+    pass_on(passage);
+}
+
+void Gateway::pass_on(const std::shared_ptr<Passage>& passage) {
+    node_.open(passage->target.address, [this, passage](auto link) {
+        if (passage->state == Passage::State::Aborted) return;
+        if (!link) return refuse(passage->exchange, link.error());
+        forward(passage, **link);
     });
 }
 
-void Gateway::forward(const Exchange& exchange, const GatewayTarget& target, Link& link) {
-    const drivers::HttpRequest& request = exchange->request();
+void Gateway::forward(const std::shared_ptr<Passage>& passage, Link& link) {
+    const drivers::HttpRequest& request = passage->exchange->request();
+    const GatewayTarget& target = passage->target;
     quic::RequestHead head{.method = request.method,
                            .scheme = "https",
                            .authority = Target::host_of_address(target.address),
@@ -164,60 +192,71 @@ void Gateway::forward(const Exchange& exchange, const GatewayTarget& target, Lin
     }
     head.fields.push_back({"forwarded", fmt::format("host=\"{}\";proto=http", target.host)});
 
-    const bool sandboxed = target.origin == GatewayTarget::Origin::SharedHost;
-    // What the exchange did not take yet; at most one window of the stream.
-    auto started = std::make_shared<bool>(false);
+    const Exchange& exchange = passage->exchange;
     const auto stream = link.request(
-        head,
-        {.on_head =
-             [exchange, sandboxed, started](const quic::ResponseHead& response) {
-                 drivers::HttpResponse answer{.status = response.status};
-                 for (const quic::Field& field : response.fields) {
-                     if (field.name == "content-length") {
-                         answer.length = parse_unsigned(field.value, UINT64_MAX);
-                     }
-                     const bool dropped = std::ranges::find(dropped_response_fields, field.name) !=
-                                          dropped_response_fields.end();
-                     if (!dropped) answer.fields.add(field.name, field.value);
-                 }
-                 if (sandboxed) answer.fields.set("Content-Security-Policy", "sandbox");
-                 answer.fields.set("X-Content-Type-Options", "nosniff");
-                 answer.fields.set("Cross-Origin-Resource-Policy", "same-origin");
-                 *started = true;
-                 exchange->start(std::move(answer));
-             },
-         .on_body = [exchange](BytesView bytes) -> std::size_t {
-             // All or nothing a call: offer pieces, so that a full queue leaves the rest with QUIC,
-             // which holds the peer back.
-             constexpr std::size_t piece = 65'536;
-             std::size_t taken = 0;
-             while (taken < bytes.size()) {
-                 const BytesView next = bytes.subspan(taken, std::min(piece, bytes.size() - taken));
-                 const drivers::Written written = exchange->write(next);
-                 if (written == drivers::Written::Full) break;
-                 if (written == drivers::Written::Closed) return bytes.size();
-                 taken += next.size();
-             }
-             return taken;
-         },
-         .on_trailers = {},
-         .on_end = [exchange] { exchange->finish(); },
-         .on_failed =
-             [this, exchange, started](const std::string& reason) {
-                 if (*started) return exchange->abort();
-                 refuse(exchange, {502, "The peer gave up: " + reason, "Try again."});
-             }});
+        head, {.on_head = [this, passage](const auto& response) { answer(*passage, response); },
+               .on_body = [exchange](BytesView bytes) { return write_some(*exchange, bytes); },
+               .on_trailers = {},
+               .on_end = [exchange] { exchange->finish(); },
+               .on_failed = [this, passage](
+                                const app::Problem& problem) { handle_failed(passage, problem); },
+               .patience = silence_patience});
     if (!stream) {
-        return refuse(exchange, {503, "Too many requests to this peer at once.", "Try again."});
+        if (stream.error() == quic::RequestError::NotReady) return;
+        return refuse(exchange,
+                      GatewayRefusal{503, "Too many requests to this peer at once.", "Try again."});
     }
-    // The link may be gone by then: it is looked up by its address.
-    const std::string address = target.address;
-    exchange->on_writable([this, address, id = *stream] {
-        node_.with_link(address, [id](Link& open) { open.resume_reading(id); });
+    passage->session = link.session();
+    passage->stream = *stream;
+    // The link may be gone by then: it is looked up.
+    exchange->on_writable([this, session = link.session(), id = *stream] {
+        node_.with_link(session, [id](Link& open) { open.resume_reading(id); });
     });
-    exchange->on_aborted([this, address, id = *stream] {
-        node_.with_link(address, [id](Link& open) { open.cancel(id); });
-    });
+}
+
+void Gateway::answer(Passage& passage, const quic::ResponseHead& head) {
+    drivers::HttpResponse response{.status = head.status};
+    for (const quic::Field& field : head.fields) {
+        if (field.name == "content-length") {
+            response.length = parse_unsigned(field.value, UINT64_MAX);
+        }
+        const bool dropped =
+            std::ranges::find(dropped_response_fields, field.name) != dropped_response_fields.end();
+        if (!dropped) response.fields.add(field.name, field.value);
+    }
+    if (passage.target.origin == GatewayTarget::Origin::SharedHost) {
+        response.fields.set("Content-Security-Policy", "sandbox");
+    }
+    response.fields.set("X-Content-Type-Options", "nosniff");
+    response.fields.set("Cross-Origin-Resource-Policy", "same-origin");
+    passage.state = Passage::State::Answering;
+    passage.exchange->start(std::move(response));
+}
+
+void Gateway::handle_failed(const std::shared_ptr<Passage>& passage, const app::Problem& problem) {
+    switch (passage->state) {
+        case Passage::State::Aborted:
+            return;
+        case Passage::State::Answering:
+            return passage->exchange->abort();
+        case Passage::State::Asked:
+            break;
+    }
+    passage->session.reset();
+    const auto attempt = std::exchange(passage->attempt, Passage::Attempt::Second);
+    if (attempt == Passage::Attempt::First) return pass_on(passage);
+    refuse(passage->exchange, problem);
+}
+
+void Gateway::abort(Passage& passage) {
+    passage.state = Passage::State::Aborted;
+    if (!passage.session) return;
+    node_.with_link(*passage.session, [id = passage.stream](Link& open) { open.cancel(id); });
+}
+
+void Gateway::refuse(const Exchange& exchange, const app::Problem& problem) {
+    const unsigned status = problem.code == app::ExitCode::TimedOut ? 504 : 502;
+    refuse(exchange, GatewayRefusal{status, problem.what + ". " + problem.cause, problem.fix});
 }
 
 void Gateway::refuse(const Exchange& exchange, const GatewayRefusal& refusal) {

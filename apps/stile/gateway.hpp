@@ -49,7 +49,24 @@ public:
 private:
     using Exchange = std::shared_ptr<drivers::Exchange>;
     void handle(const Exchange& exchange);
-    void forward(const Exchange& exchange, const GatewayTarget& target, Link& link);
+    // A request on its way to a peer and its answer on the way back.
+    struct Passage {
+        Exchange exchange;
+        GatewayTarget target;
+        // A path that was there can be dead: then a second one is tried.
+        enum class Attempt : std::uint8_t { First, Second };
+        Attempt attempt = Attempt::First;
+        enum class State : std::uint8_t { Asked, Answering, Aborted };
+        State state = State::Asked;
+        std::optional<session::SessionId> session;  // and the stream there
+        quic::StreamId stream{};
+    };
+    void pass_on(const std::shared_ptr<Passage>& passage);
+    void forward(const std::shared_ptr<Passage>& passage, Link& link);
+    void answer(Passage& passage, const quic::ResponseHead& head);
+    void handle_failed(const std::shared_ptr<Passage>& passage, const app::Problem& problem);
+    void abort(Passage& passage);
+    void refuse(const Exchange& exchange, const app::Problem& problem);
     void refuse(const Exchange& exchange, const GatewayRefusal& refusal);
     void serve_home(const Exchange& exchange);
 

@@ -91,13 +91,9 @@ private:
                        },
                    .on_trailers = [this](const auto& fields) { download_.handle_trailers(fields); },
                    .on_end = [this] { finish(); },
-                   .on_failed =
-                       [this](const std::string& reason) {
-                           fail({app::ExitCode::Damaged, "The transfer was cut", reason,
-                                 fmt::format("{} octets are kept", download_.octets()),
-                                 "the same command goes on from there"});
-                       }});
-        if (!stream) {
+                   .on_failed = [this](const app::Problem& problem) { handle_cut(problem); },
+                   .patience = {}});
+        if (!stream && stream.error() != quic::RequestError::NotReady) {
             return fail({app::ExitCode::Usage, "This path cannot be asked for", "", target_.path,
                          "check its spelling"});
         }
@@ -114,6 +110,14 @@ private:
     void handle_body(BytesView bytes) {
         if (ended_) return;
         if (const auto taken = download_.handle_body(bytes); !taken) fail(taken.error());
+    }
+
+    // Nothing has come: the reason is the whole story.
+    void handle_cut(const app::Problem& problem) {
+        if (download_.octets() == 0) return fail(problem);
+        fail({app::ExitCode::Damaged, "The transfer was cut", problem.what + ", " + problem.cause,
+              fmt::format("{} octets are kept", download_.octets()),
+              "the same command goes on from there"});
     }
 
     void finish() {

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link.hpp"
 
+#include "ended_problem.hpp"
+
+#include <stile/base/machine.hpp>
 #include <stile/drivers/random.hpp>
 #include <stile/turn/channel_data.hpp>
 
@@ -17,6 +20,18 @@ constexpr Duration keep_alive = std::chrono::seconds{20};
 // A gateway keeps its sessions warm between a feed reader's requests, not for ever: the other side
 // has a table of them.
 constexpr Duration unused_timeout = std::chrono::minutes{2};
+// For a connection that takes no more requests to say why.
+constexpr Duration closing_patience = std::chrono::seconds{3};
+
+app::Problem given_up(const std::string& peer) {
+    return {app::ExitCode::Declined, peer + " gave the transfer up", "", "",
+            "try again; a download goes on where it was"};
+}
+
+app::Problem silent(const std::string& peer) {
+    return {app::ExitCode::TimedOut, peer + " went silent",
+            "nothing comes by the path that was there", "", "try again"};
+}
 
 }  // namespace
 
@@ -29,7 +44,8 @@ Link::Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers)
                  if (connection_) connection_->handle_timeout(loop_.now());
                  pump();
              }),
-      idle_timer_(loop, [this] { close(quic::no_error, "not used any more"); }) {}
+      idle_timer_(loop, [this] { close(quic::no_error, "not used any more"); }),
+      silence_timer_(loop, [this] { handle_silence(); }) {}
 
 Link::~Link() = default;
 
@@ -92,14 +108,24 @@ void Link::transmit(const Transmit& datagram) {
 void Link::handle_payload(BytesView payload) {
     if (payload.empty() || !quic::is_quic(payload.front(), quic::Origin::Peer)) return;
     if (!connection_ && role_ == quic::Role::Server) start_server(payload);
-    if (connection_) connection_->handle_datagram(loop_.now(), quic::hidden_path, payload);
+    if (!connection_) return;
+    connection_->handle_datagram(loop_.now(), quic::hidden_path, payload);
+    // Whoever sends is there.
+    ++heard_;
+    doubtful_ = false;
 }
 
 std::expected<quic::StreamId, quic::RequestError> Link::request(const quic::RequestHead& head,
                                                                 ResponseHandlers handlers) {
     auto stream = connection_->request(head, quic::More::No);
     idle_timer_.disarm();
-    if (stream) responses_.insert_or_assign(*stream, Response{std::move(handlers)});
+    if (stream) {
+        responses_.insert_or_assign(*stream, Response{std::move(handlers), loop_.now(), heard_});
+        arm_silence();
+    } else if (stream.error() == quic::RequestError::NotReady) {
+        unsent_.push_back(std::move(handlers));
+        silence_timer_.arm_after(closing_patience);
+    }
     pump();
     return stream;
 }
@@ -173,7 +199,10 @@ void Link::handle(const quic::Event& event) {
     } else if (const auto* const response = std::get_if<e::ResponseReceived>(&event)) {
         const auto found = responses_.find(response->stream);
         if (found == responses_.end() || response->head.is_informational()) return;
-        if (found->second.handlers.on_head) found->second.handlers.on_head(response->head);
+        // It may cancel the request: it must not be destroyed while it runs.
+        if (auto on_head = std::exchange(found->second.handlers.on_head, {})) {
+            on_head(response->head);
+        }
     } else if (const auto* const body = std::get_if<e::BodyReceived>(&event)) {
         handle_body(body->stream);
     } else if (const auto* const trailers = std::get_if<e::TrailersReceived>(&event)) {
@@ -188,7 +217,7 @@ void Link::handle(const quic::Event& event) {
         auto found = responses_.extract(reset->stream);
         note_idle();
         if (found && found.mapped().handlers.on_failed) {
-            found.mapped().handlers.on_failed("the peer gave the transfer up");
+            found.mapped().handlers.on_failed(given_up(peer_));
         }
     } else if (const auto* const writable = std::get_if<e::BodyWritable>(&event)) {
         if (handlers_.on_body_writable) handlers_.on_body_writable(*this, writable->stream);
@@ -196,11 +225,48 @@ void Link::handle(const quic::Event& event) {
         if (handlers_.on_stream_closed) handlers_.on_stream_closed(*this, gone->stream);
     } else if (const auto* const closed = std::get_if<e::Closed>(&event)) {
         closed_ = true;
-        for (auto& [stream, open] : std::exchange(responses_, {})) {
-            if (!open.handlers.on_failed) continue;
-            open.handlers.on_failed(std::string{quic::to_text(closed->reason)});
-        }
         if (handlers_.on_closed) handlers_.on_closed(*this, *closed);
+    }
+}
+
+void Link::end(const app::Problem& problem) {
+    close(quic::no_error, "the session has ended");
+    for (auto& [stream, open] : std::exchange(responses_, {})) {
+        if (open.handlers.on_failed) open.handlers.on_failed(problem);
+    }
+    for (ResponseHandlers& handlers : std::exchange(unsent_, {})) {
+        if (handlers.on_failed) handlers.on_failed(problem);
+    }
+}
+
+// ---- silence -----------------------------------------------------------------------------------
+
+void Link::arm_silence() {
+    std::optional<Instant> next;
+    for (const auto& [stream, response] : responses_) {
+        const auto& patience = response.handlers.patience;
+        if (patience && heard_ == response.heard_before) {
+            next = earlier(next, response.asked_at + *patience);
+        }
+    }
+    silence_timer_.arm(next);
+}
+
+void Link::handle_silence() {
+    std::vector<ResponseHandlers> failed = std::exchange(unsent_, {});
+    std::vector<quic::StreamId> unheard;
+    for (auto& [stream, response] : responses_) {
+        const auto& patience = response.handlers.patience;
+        if (!patience || heard_ != response.heard_before) continue;
+        if (response.asked_at + *patience > loop_.now()) continue;
+        unheard.push_back(stream);
+        failed.push_back(std::move(response.handlers));
+    }
+    for (const quic::StreamId stream : unheard) cancel(stream);
+    if (!failed.empty()) doubtful_ = true;
+    arm_silence();
+    for (ResponseHandlers& handlers : failed) {
+        if (handlers.on_failed) handlers.on_failed(silent(peer_));
     }
 }
 
@@ -214,13 +280,19 @@ void Link::handle_body(quic::StreamId stream) {
     if (found == responses_.end()) return connection_->consume(stream, body.size());
     std::size_t used = body.size();
     if (!body.empty() && found->second.handlers.on_body) {
-        used = found->second.handlers.on_body(body);
+        // It may cancel the request: it must not be destroyed while it runs.
+        auto on_body = std::move(found->second.handlers.on_body);
+        used = on_body(body);
+        const auto after = responses_.find(stream);
+        if (after == responses_.end()) return;
+        after->second.handlers.on_body = std::move(on_body);
     }
     const bool all = used == body.size();
     connection_->consume(stream, used);
-    if (!all || !responses_.contains(stream) || !responses_.at(stream).ended) return;
-    ResponseHandlers handlers = std::move(responses_.at(stream).handlers);
-    responses_.erase(stream);
+    const auto done = responses_.find(stream);
+    if (!all || done == responses_.end() || !done->second.ended) return;
+    ResponseHandlers handlers = std::move(done->second.handlers);
+    responses_.erase(done);
     note_idle();
     if (handlers.on_end) handlers.on_end();
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/app/problem.hpp>
 #include <stile/connect/route.hpp>
 #include <stile/drivers/loop.hpp>
 #include <stile/drivers/udp_socket.hpp>
@@ -25,7 +26,10 @@ struct ResponseHandlers {
     std::move_only_function<std::size_t(BytesView)> on_body;
     std::move_only_function<void(const std::vector<quic::Field>&)> on_trailers;
     std::move_only_function<void()> on_end;
-    std::move_only_function<void(std::string)> on_failed;
+    std::move_only_function<void(const app::Problem&)> on_failed;
+    // The request fails when nothing at all came from the peer for so long after it was sent; what
+    // lives acknowledges at once. Without it the connection's own, longer timers decide.
+    std::optional<Duration> patience;
 };
 
 // What a link tells its owner.
@@ -35,7 +39,8 @@ struct LinkHandlers {
     std::function<void(Link&, quic::StreamId, const quic::RequestHead&)> on_request;
     std::function<void(Link&, quic::StreamId)> on_body_writable;
     std::function<void(Link&, quic::StreamId)> on_stream_closed;
-    std::function<void(Link&, const quic::event::Closed&)> on_closed;  // the last
+    // The last; the owner end()s the link then, with the reason it knows.
+    std::function<void(Link&, const quic::event::Closed&)> on_closed;
     // A datagram leaves by the session's route.
     std::function<void(Link&, BytesView)> send_by_session;
     std::function<void(Link&, const Path&, BytesView)> on_datagram;
@@ -67,13 +72,15 @@ public:
 
     bool ready() const { return ready_; }
     bool closed() const { return closed_; }
+    // A request was met with silence, and there was nothing since: better not ask here.
+    bool doubtful() const { return doubtful_; }
     quic::Connection* connection() { return connection_ ? &*connection_ : nullptr; }
     // The session whose path this is; known when its sockets are open.
     void bind(session::SessionId session) { session_ = session; }
     session::SessionId session() const { return session_; }
     const std::string& peer() const { return peer_; }
 
-    // A client's request. Requires: ready().
+    // A client's request; with NotReady on_failed tells why, soon. Requires: ready().
     std::expected<quic::StreamId, quic::RequestError> request(const quic::RequestHead& head,
                                                               ResponseHandlers handlers);
     void cancel(quic::StreamId stream);
@@ -83,6 +90,8 @@ public:
     // After commands on connection(): sends what is due.
     void pump();
     void close(quic::ErrorCode code, std::string_view text);
+    // Closes, and fails what is under way with this.
+    void end(const app::Problem& problem);
 
 private:
     void start_client();
@@ -91,6 +100,8 @@ private:
     void handle(const quic::Event& event);
     void handle_body(quic::StreamId stream);
     void note_idle();
+    void arm_silence();
+    void handle_silence();
     drivers::UdpSocket* socket_at(const SocketAddress& local);
 
     drivers::Loop& loop_;
@@ -104,13 +115,19 @@ private:
     std::optional<quic::Connection> connection_;
     struct Response {
         ResponseHandlers handlers;
+        Instant asked_at;
+        std::uint64_t heard_before = 0;
         bool ended = false;  // all has come; some of the body may be unread
     };
     std::map<quic::StreamId, Response> responses_;
+    std::vector<ResponseHandlers> unsent_;  // the connection is closing: until it says why
     drivers::Timer timer_;
     drivers::Timer idle_timer_;
+    drivers::Timer silence_timer_;
+    std::uint64_t heard_ = 0;  // datagrams of the peer
     bool ready_ = false;
     bool closed_ = false;
+    bool doubtful_ = false;
     bool pumping_ = false;
 };
 

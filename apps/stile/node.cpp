@@ -126,7 +126,8 @@ void Node::stop(std::move_only_function<void()> done) {
 
 void Node::open(const std::string& address, OnLink done) {
     for (auto& [id, entry] : entries_) {
-        if (entry.link->peer() != address || entry.link->closed() || entry.problem) continue;
+        const Link& link = *entry.link;
+        if (link.peer() != address || link.closed() || link.doubtful() || entry.problem) continue;
         if (entry.meeting) return done(entry.link.get());
         return entry.waiting.push_back(std::move(done));
     }
@@ -288,7 +289,8 @@ void Node::handle(session::EndpointEvent event) {
     if (std::holds_alternative<session::Registered>(event)) {
         if (handlers_.on_registered) handlers_.on_registered();
     } else if (const auto* const failed = std::get_if<session::RegistrationFailed>(&event)) {
-        if (handlers_.on_trouble) handlers_.on_trouble(to_problem(*failed, account_));
+        auto& handler = failed->retry_at ? handlers_.on_trouble : handlers_.on_refused;
+        if (handler) handler(to_problem(*failed, account_));
     } else if (std::holds_alternative<session::Unregistered>(event)) {
         stop_timer_.arm(loop_.now());
     } else if (std::holds_alternative<session::FlowWanted>(event)) {
@@ -338,9 +340,9 @@ void Node::handle_ended(const session::Ended& ended) {
     Entry entry = std::move(found->second);
     entries_.erase(found);
     Link& link = *entry.link;
-    if (!link.closed()) link.close(quic::no_error, "the session has ended");
     const app::Problem problem = entry.problem ? *entry.problem : to_problem(ended, link.peer());
     for (OnLink& waiting : std::exchange(entry.waiting, {})) waiting(std::unexpected(problem));
+    link.end(problem);
     if (handlers_.on_link_closed) handlers_.on_link_closed(link);
     ended_.push_back(std::move(entry.link));
     loop_.post([this] { ended_.clear(); });
@@ -389,11 +391,9 @@ const Meeting* Node::meeting(const Link& link) const {
 
 void Node::drop(Link& link) { link.close(quic::no_error, "done"); }
 
-void Node::with_link(const std::string& address, std::move_only_function<void(Link&)> then) {
-    for (auto& [id, entry] : entries_) {
-        if (entry.link->peer() != address || !entry.meeting || entry.link->closed()) continue;
-        return then(*entry.link);
-    }
+void Node::with_link(session::SessionId session, std::move_only_function<void(Link&)> then) {
+    const auto found = entries_.find(session);
+    if (found != entries_.end() && !found->second.link->closed()) then(*found->second.link);
 }
 
 Node::Entry* Node::find(const Link& link) {
@@ -403,7 +403,7 @@ Node::Entry* Node::find(const Link& link) {
 
 void Node::fail(Entry& entry, const app::Problem& problem) {
     entry.problem = problem;
-    entry.link->close(quic::connect_error, "the peer's identity was refused");
+    entry.link->close(identity_refused, "the peer's identity was refused");
 }
 
 }  // namespace stile::peer

@@ -29,6 +29,8 @@ struct NodeHandlers {
     std::move_only_function<void()> on_registered;
     // Something that the node tries again by itself, or that ends nothing; for a log.
     std::move_only_function<void(const app::Problem&)> on_trouble;
+    // The server does not take our login, and will not: nothing is tried again.
+    std::move_only_function<void(const app::Problem&)> on_refused;
     // A peer has connected to us.
     std::move_only_function<void(Link&, const Meeting&)> on_peer;
     std::move_only_function<void(Link&, quic::StreamId, const quic::RequestHead&)> on_request;
@@ -59,8 +61,8 @@ public:
     void open(const std::string& address, OnLink done);
     const Meeting* meeting(const Link& link) const;
     void drop(Link& link);
-    // Only if a ready link to the address is there.
-    void with_link(const std::string& address, std::move_only_function<void(Link&)> then);
+    // Only if the link of this session is still there.
+    void with_link(session::SessionId session, std::move_only_function<void(Link&)> then);
 
     const Account& account() const { return account_; }
 

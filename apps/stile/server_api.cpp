@@ -57,8 +57,10 @@ app::Problem unusable_answer(std::string_view what) {
 // The server's own words for what it refused: {"error": ..., "fix": ...}.
 app::Problem refused(const drivers::HttpAnswer& answer) {
     const json body = json::parse(as_text(answer.body), nullptr, false);
-    app::Problem problem{app::ExitCode::NotAuthorised, "The server refuses", "",
-                         fmt::format("HTTP status {}", answer.status), ""};
+    const bool forbidden = answer.status == 401 || answer.status == 403;
+    app::Problem problem{forbidden ? app::ExitCode::NotAuthorised : app::ExitCode::Other,
+                         "The server refuses", "", fmt::format("HTTP status {}", answer.status),
+                         ""};
     if (body.is_object()) {
         problem.cause = body.value("error", "");
         problem.fix = body.value("fix", "");

@@ -36,6 +36,7 @@ int share(const ShareOptions& options) {
     FileServer files{loop, *std::move(folder), title_of(options), account->address};
     int result = 0;
     bool announced = false;
+    bool in_trouble = false;
     const std::string address = account->address;
     Node node{
         loop,
@@ -45,6 +46,10 @@ int share(const ShareOptions& options) {
         {
             .on_registered =
                 [&] {
+                    if (std::exchange(in_trouble, false) && announced) {
+                        fmt::print("Registered again: others reach this share\n");
+                        std::fflush(stdout);
+                    }
                     if (std::exchange(announced, true)) return;
                     fmt::print(
                         "Sharing   {}\nAs        {}\nGet it    stile get {}/feed.xml\n"
@@ -55,9 +60,16 @@ int share(const ShareOptions& options) {
             .on_trouble =
                 [&](const app::Problem& problem) {
                     const int code = app::fail(problem);
-                    // A login that is not accepted will not be accepted later either.
-                    if (problem.code != app::ExitCode::NotAuthorised) return;
+                    in_trouble = true;
+                    // A server that is not ours at the start will not be later; one in between
+                    // (a network that wants a login first) goes away again.
+                    if (announced || problem.code != app::ExitCode::NotAuthorised) return;
                     result = code;
+                    loop.stop();
+                },
+            .on_refused =
+                [&](const app::Problem& problem) {
+                    result = app::fail(problem);
                     loop.stop();
                 },
             .on_peer =
