@@ -122,6 +122,13 @@ void LoginService::relay(const Exchange& exchange) {
                       "log in first: stile login LINK");
     }
     const std::string user = address->substr(0, address->find('@'));
+    const auto account = store_.find_account(user, facts_.domain);
+    if (!account)
+        return refuse(exchange, 500, "the server's store cannot be used", "try again later");
+    if (!*account || (*account)->state != drivers::AccountState::Enabled) {
+        return refuse(exchange, 403, "this account is not there any more",
+                      "ask the server's operator for a new login link");
+    }
     const turn::TimeLimitedCredential credential = turn::make_time_limited(
         {.secret = facts_.relay_secret}, loop_.wall_now() + relay_lifetime, user);
     const auto servers = reachable(exchange->local_address());

@@ -175,25 +175,43 @@ void SipService::handle_open(sip::FlowId id, sip::TransportKind transport) {
     if (found == connections_.end() || found->second.open) return;
     Connection& connection = found->second;
     connection.open = true;
-    std::optional<std::string> user;
-    if (connection.tls != nullptr) {
-        if (const auto shown = connection.tls->peer_certificate()) {
-            const auto certificate = crypto::Certificate::from_der(shown->der);
-            const auto address =
-                certificate ? Authority::address_of(*certificate) : std::optional<std::string>{};
-            const std::string suffix = '@' + facts_.domain;
-            if (address && address->ends_with(suffix)) {
-                user = address->substr(0, address->size() - suffix.size());
-            }
-        }
-    }
+    if (connection.tls != nullptr) connection.user = certified_user(*connection.tls);
+    // A certificate outlives the account that it was made for.
+    if (connection.user && !is_enabled(*connection.user)) connection.user.reset();
     server_.handle_flow_opened(loop_.now(),
                                {.id = id,
                                 .transport = transport,
                                 .remote = connection.stream->peer_address(),
                                 .sent_by = sent_by(connection.stream->local_address())},
-                               user);
+                               connection.user);
     pump();
+}
+
+std::optional<std::string> SipService::certified_user(const drivers::TlsStream& stream) const {
+    const auto shown = stream.peer_certificate();
+    if (!shown) return std::nullopt;
+    const auto certificate = crypto::Certificate::from_der(shown->der);
+    const auto address = certificate ? Authority::address_of(*certificate) : std::nullopt;
+    const std::string suffix = '@' + facts_.domain;
+    if (!address || !address->ends_with(suffix)) return std::nullopt;
+    return address->substr(0, address->size() - suffix.size());
+}
+
+bool SipService::is_enabled(const std::string& user) {
+    const auto account = store_.find_account(user, facts_.domain);
+    return account && *account && (*account)->state == drivers::AccountState::Enabled;
+}
+
+// Accounts are removed by another process: it is noticed at the next sweep.
+void SipService::close_disabled() {
+    std::vector<sip::FlowId> closing;
+    for (const auto& [id, connection] : connections_) {
+        if (connection.user && !is_enabled(*connection.user)) closing.push_back(id);
+    }
+    for (const sip::FlowId id : closing) {
+        const auto found = connections_.find(id);
+        if (found != connections_.end()) found->second.stream->close();
+    }
 }
 
 void SipService::handle_bytes(sip::FlowId id, BytesView bytes) {
@@ -278,6 +296,7 @@ void SipService::forget_silent_flows() {
         udp_flow_ids_.erase(flow->second.path);
         flow = udp_flows_.erase(flow);
     }
+    close_disabled();
     server_.set_wall_time(loop_.now(), loop_.wall_now());
     sweep_.arm_after(sweep_interval);
     pump();

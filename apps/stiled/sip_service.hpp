@@ -50,6 +50,7 @@ private:
         std::unique_ptr<drivers::Stream> stream;
         drivers::TlsStream* tls = nullptr;  // the same stream, where it is TLS
         sip::StreamFramer framer{sip::FlowSide::Accepted};
+        std::optional<std::string> user;  // whose certificate was shown
         bool open = false;
     };
     // A UDP client: nothing tells when it is gone, so silence does.
@@ -66,6 +67,9 @@ private:
     void handle_datagrams(drivers::UdpSocket& socket, std::span<const drivers::Datagram> batch);
     sip::FlowId udp_flow(drivers::UdpSocket& socket, const Path& path);
     void forget_silent_flows();
+    std::optional<std::string> certified_user(const drivers::TlsStream& stream) const;
+    bool is_enabled(const std::string& user);
+    void close_disabled();
     sip::SentBy sent_by(const SocketAddress& local) const;
 
     void pump();
