@@ -27,7 +27,8 @@ o=- 1 1 IN IP[local_ip_type] [local_ip]
 s=-
 c=IN IP[media_ip_type] [media_ip]
 t=0 0
-m=audio 40000 RTP/AVP 0
+m=audio 40000 RTP/AVP 96 0
+a=rtpmap:96 opus/48000/2
 a=rtpmap:0 PCMU/8000
 """
 INVITE_MESSAGE = """
@@ -43,6 +44,7 @@ Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>
 Content-Length: [len]
 
 """ + SDP
+VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport"
 # Within the dialog: along the route that the 200 recorded.
 IN_DIALOG = """
 {method} [next_url] SIP/2.0
@@ -93,6 +95,7 @@ def call(user, password, callee, statuses=(180, 200), domain=programs.DOMAIN, ta
     text = HEAD + send(INVITE_MESSAGE.format(sequence=1, authorization="", **facts), 'retrans="500"')
     text += receive(100, 'optional="true"') + receive(407, 'auth="true"')
     text += send(IN_DIALOG.format(sequence=1, method="ACK", **facts).replace("[routes]\n", "")
+                 .replace(VIA, "[last_Via:]")  # of the same transaction
                  .replace("[next_url]", f"sip:{callee}@{domain}"))
     text += send(INVITE_MESSAGE.format(sequence=2, authorization=authorization(user, password), **facts),
                  'retrans="500"')

@@ -6,6 +6,7 @@
 #include <stile/base/text.hpp>
 #include <stile/crypto/digest.hpp>
 #include <stile/sip/auth.hpp>
+#include <stile/sip/transport_kind.hpp>
 #include <stile/sip_server/limits.hpp>
 
 #include <algorithm>
@@ -17,6 +18,20 @@ using sip::HeaderName;
 using sip::Message;
 using sip::Uri;
 
+namespace {
+
+// What an absent port means. RFC 3261 Sections 18.2.2 and 19.1.2.
+constexpr Port sip_port = sip::default_port(sip::TransportKind::Udp);
+
+Port usual_port(const Uri& uri) {
+    const auto named = uri.transport() ? sip::transport_kind_of(*uri.transport()) : std::nullopt;
+    const auto kind = named.value_or(sip::TransportKind::Udp);
+    const bool secured = uri.scheme == sip::Scheme::Sips && !sip::is_secure(kind);
+    return sip::default_port(secured ? sip::TransportKind::Tls : kind);
+}
+
+}  // namespace
+
 bool OwnNames::is_own_domain(const Uri& uri) const {
     if (!uri.is_sip_or_sips()) return false;
     const std::string host = to_lower(uri.host.text());
@@ -25,13 +40,15 @@ bool OwnNames::is_own_domain(const Uri& uri) const {
 
 bool OwnNames::is_own_address(const sip::SentBy& sent_by) const {
     return std::ranges::any_of(addresses, [&](const sip::SentBy& own) {
-        return own.host == sent_by.host && own.port == sent_by.port;
+        return own.host == sent_by.host &&
+               own.port.value_or(sip_port) == sent_by.port.value_or(sip_port);
     });
 }
 
 bool OwnNames::is_own(const Uri& uri) const {
     return is_own_domain(uri) ||
-           (uri.is_sip_or_sips() && is_own_address({.host = uri.host, .port = uri.port}));
+           (uri.is_sip_or_sips() &&
+            is_own_address({.host = uri.host, .port = uri.port.value_or(usual_port(uri))}));
 }
 
 namespace {

@@ -181,6 +181,32 @@ TEST_CASE("sip server: a nonce serves the flow that it was made for, and no othe
     CHECK(world.server->locations().size() == 1);
 }
 
+TEST_CASE("sip server: credentials may name the server otherwise than the request does") {
+    const auto status_for = [](std::string_view uri) {
+        World world;
+        world.add_account("alice", AccountClass::Modern);
+        World::Client& alice = world.add_client("alice");
+        auto answers = exchange(world, alice, register_text(1, ""));
+        REQUIRE(answers.size() == 1);
+        sip::DigestClient digest{
+            {.username = "alice", .realm = "example.org", .password = "secret"},
+            crypto::RandomStream{crypto::seed_from_number(3)}};
+        REQUIRE(digest.handle_challenge(answers[0]) == sip::DigestClient::Outcome::Retry);
+        answers = exchange(
+            world, alice,
+            register_text(
+                2, "Authorization: " + digest.authorize("REGISTER", uri, {}).at(0).value + "\n"));
+        REQUIRE(answers.size() == 1);
+        return answers[0].status();
+    };
+    CHECK(status_for("sip:example.org") == sip::status::Ok);
+    CHECK(status_for("sip:EXAMPLE.org") == sip::status::Ok);
+    CHECK(status_for("sip:sip.example.org:5060") == sip::status::Ok);
+    CHECK(status_for("sip:sip.example.org") == sip::status::Ok);
+    CHECK(status_for("sip:elsewhere.example") == sip::status::Unauthorized);
+    CHECK(status_for("nonsense") == sip::status::Unauthorized);
+}
+
 TEST_CASE("sip server: a stale nonce is replaced without asking for the password again") {
     World world;
     ServerConfig config = World::config();
