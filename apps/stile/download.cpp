@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <array>
@@ -56,6 +57,13 @@ std::expected<Download, app::Problem> Download::open(const std::string& output) 
         ::open(download.part().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)};
     if (!download.file_.valid()) {
         return std::unexpected(local_problem("The file cannot be written", download.part()));
+    }
+    // Two at once would write over each other. The lock ends with the program, however that ends.
+    if (::flock(download.file_.get(), LOCK_EX | LOCK_NB) != 0) {
+        return std::unexpected(app::Problem{app::ExitCode::Local,
+                                            "This download is under way already",
+                                            "another program holds its .part file", download.part(),
+                                            "wait for it, or name another --output"});
     }
     struct stat facts{};
     ::fstat(download.file_.get(), &facts);

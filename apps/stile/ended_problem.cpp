@@ -151,6 +151,12 @@ Problem to_problem(const session::RegistrationFailed& failed, const Account& acc
     return {ExitCode::Other, what, "the server refuses", failed.evidence, again};
 }
 
+Problem went_silent(const std::string& peer) {
+    return {ExitCode::TimedOut, fmt::format("{} went silent", peer),
+            "nothing comes by the path that was there", "",
+            "try again; a download goes on where it was"};
+}
+
 Problem refused_identity(identity::Decision decision, const std::string& peer,
                          const std::optional<identity::Pin>& pin, const identity::Met& met) {
     if (decision == identity::Decision::FingerprintMismatch || !pin) {

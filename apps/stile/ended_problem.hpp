@@ -24,6 +24,9 @@ app::Problem to_problem(session::FetchError error, const std::string& peer);
 app::Problem to_problem(const quic::event::Closed& closed, const std::string& peer);
 app::Problem to_problem(const session::RegistrationFailed& failed, const Account& account);
 
+// There was a path, and nothing comes by it any more.
+app::Problem went_silent(const std::string& peer);
+
 app::Problem refused_identity(identity::Decision decision, const std::string& peer,
                               const std::optional<identity::Pin>& pin, const identity::Met& met);
 app::Problem unusable_certificate(const std::string& peer);

@@ -28,11 +28,6 @@ app::Problem given_up(const std::string& peer) {
             "try again; a download goes on where it was"};
 }
 
-app::Problem silent(const std::string& peer) {
-    return {app::ExitCode::TimedOut, peer + " went silent",
-            "nothing comes by the path that was there", "", "try again"};
-}
-
 }  // namespace
 
 Link::Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers)
@@ -266,7 +261,7 @@ void Link::handle_silence() {
     if (!failed.empty()) doubtful_ = true;
     arm_silence();
     for (ResponseHandlers& handlers : failed) {
-        if (handlers.on_failed) handlers.on_failed(silent(peer_));
+        if (handlers.on_failed) handlers.on_failed(went_silent(peer_));
     }
 }
 

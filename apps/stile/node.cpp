@@ -17,6 +17,19 @@
 namespace stile::peer {
 namespace {
 
+app::Problem problem_of(const session::Ended& ended, const std::string& peer,
+                        const std::optional<Meeting>& meeting) {
+    using session::EndReason;
+    if (meeting && ended.reason == EndReason::SessionFault) return went_silent(peer);
+    // Nobody ends a session that has not begun but for want of a path.
+    if (!meeting && ended.reason == EndReason::PeerEnded) {
+        return to_problem(session::Ended{ended.session, EndReason::SessionFault,
+                                         session::SessionFault::NoPath, ended.evidence},
+                          peer);
+    }
+    return to_problem(ended, peer);
+}
+
 // How long a stopping node waits for its server to take the registration back.
 constexpr Duration stop_patience = std::chrono::seconds{1};
 
@@ -340,7 +353,8 @@ void Node::handle_ended(const session::Ended& ended) {
     Entry entry = std::move(found->second);
     entries_.erase(found);
     Link& link = *entry.link;
-    const app::Problem problem = entry.problem ? *entry.problem : to_problem(ended, link.peer());
+    const app::Problem problem =
+        entry.problem ? *entry.problem : problem_of(ended, link.peer(), entry.meeting);
     for (OnLink& waiting : std::exchange(entry.waiting, {})) waiting(std::unexpected(problem));
     link.end(problem);
     if (handlers_.on_link_closed) handlers_.on_link_closed(link);
