@@ -16,7 +16,7 @@ import urllib.request
 import programs
 
 PORTS = ("sip", "sips", "turn", "https")
-DONE, USAGE, NOT_FOUND, NOT_AUTHORISED, NO_PATH, TIMED_OUT, LOCAL = 0, 2, 3, 5, 6, 7, 9
+DONE, USAGE, NOT_FOUND, NOT_AUTHORISED, NO_PATH, DAMAGED, LOCAL = 0, 2, 3, 5, 6, 8, 9
 BAD_CONFIGURATION, INTERRUPTED = 78, 130
 LOOPBACK = {"STILE_LOOPBACK": "1"}
 
@@ -206,6 +206,9 @@ class Peers(Errors):
         self.assertEqual(refused.out, "")
         self.assertEqual(len(re.findall("GET /hello", share.text())), 1)
 
+    def again(self, person):
+        return person.run("get", "alice@example.org/large", "-o", os.path.join(self.scene.folder, "large"))
+
     def test_an_interrupted_get(self):
         alice, bob = self.people()
         with open(os.path.join(self.folder, "large"), "wb") as file:
@@ -215,9 +218,25 @@ class Peers(Errors):
         get.wait_for("^Path ")
         part = os.path.join(self.scene.folder, "large.part")
         programs.until(lambda: os.path.exists(part) and os.path.getsize(part) > 0, 20, "something has come")
+        self.assert_problem(self.again(bob), LOCAL, "under way already", "--output")
         self.assertEqual(get.end(), INTERRUPTED)
         get.killed = True
         self.assertIn("goes on from there", get.text())
+
+
+    def test_a_peer_that_dies_in_the_middle(self):
+        alice, bob = self.people()
+        with open(os.path.join(self.folder, "large"), "wb") as file:
+            file.truncate(1 << 36)
+        share = alice.share(self.folder)
+        get = bob.start("get", "alice@example.org/large", "-o", os.path.join(self.scene.folder, "large"))
+        part = os.path.join(self.scene.folder, "large.part")
+        programs.until(lambda: os.path.exists(part) and os.path.getsize(part) > 0, 20, "something has come")
+        share.kill()
+        # Consent ends 30 s after its last answer (RFC 7675 Section 5.1).
+        self.assertEqual(get.process.wait(45), DAMAGED)
+        get.killed = True
+        self.assertRegex(get.text(), "(?s)The transfer was cut.*went silent.*octets are kept.*goes on from there")
 
 
 class Servers(Errors):
