@@ -37,7 +37,10 @@ Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream r
     STILE_ASSERT(config_.stun_servers.size() <= limits::most_servers);
     STILE_ASSERT(config_.turn_servers.size() <= limits::most_servers);
     local_.credentials = agent_.local_credentials();
-    start_gathering(now);
+    for (const SocketAddress& host : config_.hosts) {
+        if (may_use(host)) add_gathered(now, ice::host_candidate(host));
+    }
+    ask_sources(now);
     see(now);
 }
 
@@ -59,7 +62,7 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
     const auto relay = std::ranges::find(relays_, path, &Relay::wire);
     if (relay != relays_.end()) {
         received = handle_relayed(now, *relay, datagram);
-    } else {
+    } else if (phase_ == Phase::Running) {
         received = deliver(now, path, datagram);
     }
     see(now);
@@ -68,22 +71,21 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
 
 std::optional<Received> Connector::handle_relayed(Instant now, Relay& relay, BytesView datagram) {
     const auto data = relay.client.handle_message(now, datagram);
-    if (!data || !relay.relayed) return std::nullopt;
+    if (!data || !relay.relayed || phase_ == Phase::Released) return std::nullopt;
     return deliver(now, Path{*relay.relayed, data->peer}, data->payload);
 }
 
 std::optional<Received> Connector::deliver(Instant now, const Path& pair, BytesView payload) {
-    if (stun::looks_like_stun(payload) &&
-        agent_.handle_datagram(now, pair, payload) == ice::Verdict::Consumed) {
-        return std::nullopt;
-    }
-    return Received{pair, payload};
+    if (!stun::looks_like_stun(payload)) return Received{pair, payload};
+    (void)agent_.handle_datagram(now, pair, payload);
+    return std::nullopt;
 }
 
 void Connector::handle_timeout(Instant now) {
+    start_due_source(now);
     for (Probe& probe : probes_) probe.machine.handle_timeout(now);
     for (Relay& relay : relays_) relay.client.handle_timeout(now);
-    agent_.handle_timeout(now);
+    if (phase_ == Phase::Running) agent_.handle_timeout(now);
     see(now);
 }
 
@@ -126,36 +128,74 @@ void Connector::send(Instant now, BytesView payload) {
 }
 
 void Connector::restart(Instant now, ice::PreviousPair previous) {
+    STILE_ASSERT(phase_ == Phase::Running);
     agent_.restart(now, previous);
     if (previous == ice::PreviousPair::Abandon) selected_.reset();
-    local_ = {agent_.local_credentials(), {}, local_.gathering};
+    // What the new generation does not ask for again runs out; the pair in use outlives it.
+    for (const IpAddress& peer : std::exchange(peers_, {})) {
+        for (Relay& relay : relays_) relay.client.forget(peer);
+    }
+    // Sockets and living relays are what they were; how NATs show them is asked again.
+    probes_.clear();
+    std::erase_if(relays_, [](const Relay& relay) {
+        return relay.state == SourceState::Done && !relay.relayed;
+    });
+    std::erase_if(gathered_, [](const ice::GatheredCandidate& gathered) {
+        return gathered.type == ice::CandidateType::ServerReflexive;
+    });
+    local_ = {agent_.local_credentials(), {}, Gathering::Ongoing};
     for (const ice::GatheredCandidate& gathered : gathered_) {
         if (const auto candidate = agent_.add_local_candidate(now, gathered)) tell(*candidate);
     }
-    if (local_.gathering == Gathering::Complete) agent_.end_of_local_candidates(now);
+    ask_sources(now);
     see(now);
 }
 
 void Connector::release(Instant now) {
+    phase_ = Phase::Released;
     selected_.reset();
-    for (Relay& relay : relays_) relay.client.release(now);
+    queued_.clear();
+    waiting_.clear();
+    probes_.clear();
+    for (Relay& relay : relays_) {
+        relay.held.clear();
+        relay.client.release(now);
+    }
     see(now);
 }
 
 // ---- gathering -------------------------------------------------------------------------------
 
-void Connector::start_gathering(Instant now) {
-    gathering_deadline_ = now + limits::source_deadline;
+// Transactions are paced as checks are. RFC 8445 Section 14.1. Relays come first: they take the
+// longest and always work.
+void Connector::ask_sources(Instant now) {
+    waiting_.clear();
+    for (const TurnServer& server : config_.turn_servers) {
+        const bool is_there = std::ranges::any_of(
+            relays_, [&](const Relay& relay) { return relay.wire.remote == server.address; });
+        if (!is_there) waiting_.emplace_back(server);
+    }
     for (const SocketAddress& host : config_.hosts) {
-        if (!may_use(host)) continue;
-        add_gathered(now, ice::host_candidate(host));
         for (const SocketAddress& server : config_.stun_servers) {
-            if (can_reach(host, server)) {
-                probes_.push_back({ReflexiveProbe{now, Path{host, server}, random_}});
-            }
+            if (may_use(host) && can_reach(host, server)) waiting_.emplace_back(Path{host, server});
         }
     }
-    for (const TurnServer& server : config_.turn_servers) start_relay(now, server);
+    next_source_ = now;
+    gathering_deadline_ = now + limits::source_deadline +
+                          config_.ice.ta * static_cast<Duration::rep>(waiting_.size());
+    start_due_source(now);
+}
+
+void Connector::start_due_source(Instant now) {
+    if (waiting_.empty() || now < next_source_) return;
+    const Source source = std::move(waiting_.front());
+    waiting_.pop_front();
+    next_source_ = now + config_.ice.ta;
+    if (const auto* const path = std::get_if<Path>(&source)) {
+        probes_.push_back({ReflexiveProbe{now, *path, random_}});
+    } else {
+        start_relay(now, std::get<TurnServer>(source));
+    }
 }
 
 // One allocation a server, from the best socket of its family: more would cost the server ports and
@@ -171,6 +211,7 @@ void Connector::start_relay(Instant now, const TurnServer& server) {
         .relayed = {},
         .state = SourceState::Pending,
         .held = {},
+        .last_refusal = {},
     });
 }
 
@@ -201,6 +242,7 @@ void Connector::tell(const ice::Candidate& candidate) {
 
 void Connector::permit(Instant now, const IpAddress& peer) {
     if (std::ranges::find(peers_, peer) != peers_.end()) return;
+    if (peers_.size() == limits::most_peers) return;
     peers_.push_back(peer);
     for (Relay& relay : relays_) {
         if (relay.relayed && relay.relayed->ip.family() == peer.family()) {
@@ -212,8 +254,8 @@ void Connector::permit(Instant now, const IpAddress& peer) {
 void Connector::consider_complete(Instant now) {
     if (local_.gathering == Gathering::Complete) return;
     const auto is_pending = [](const auto& source) { return source.state == SourceState::Pending; };
-    const bool waiting =
-        std::ranges::any_of(probes_, is_pending) || std::ranges::any_of(relays_, is_pending);
+    const bool waiting = !waiting_.empty() || std::ranges::any_of(probes_, is_pending) ||
+                         std::ranges::any_of(relays_, is_pending);
     if (waiting && now < *gathering_deadline_) return;
     gathering_deadline_.reset();
     local_.gathering = Gathering::Complete;
@@ -227,6 +269,7 @@ void Connector::see(Instant now) {
     now_ = std::max(now_, now);
     for (Probe& probe : probes_) take_probe_events(now, probe);
     for (Relay& relay : relays_) take_relay_events(now, relay);
+    if (phase_ == Phase::Released) return;
     consider_complete(now);
     take_agent_events(now);
 }
@@ -248,17 +291,28 @@ void Connector::take_probe_events(Instant now, Probe& probe) {
 }
 
 void Connector::take_relay_events(Instant now, Relay& relay) {
+    using Client = turn::Client;
     while (const auto event = relay.client.poll_event()) {
-        if (const auto* const allocated = std::get_if<turn::Client::Allocated>(&*event)) {
+        if (phase_ == Phase::Released) continue;
+        if (const auto* const allocated = std::get_if<Client::Allocated>(&*event)) {
             handle_allocated(now, relay, *allocated);
-        } else if (const auto* const failed = std::get_if<turn::Client::Failed>(&*event)) {
-            lose_relay(now, relay);
-            queue_event(RelayFailed{relay.wire.remote, failed->failure});
-        } else if (std::holds_alternative<turn::Client::Expired>(*event)) {
-            lose_relay(now, relay);
+        } else if (const auto* const failed = std::get_if<Client::Failed>(&*event)) {
+            lose_relay(now, relay, failed->failure);
+        } else if (const auto* const refused = std::get_if<Client::RefreshFailed>(&*event)) {
+            relay.last_refusal = refused->failure;
+        } else if (std::holds_alternative<Client::Expired>(*event)) {
+            lose_relay(
+                now, relay,
+                relay.last_refusal.value_or(turn::Failure{.kind = turn::FailureKind::TimedOut}));
         } else if (const auto* const permitted =
-                       std::get_if<turn::Client::PermissionInstalled>(&*event)) {
+                       std::get_if<Client::PermissionInstalled>(&*event)) {
             send_held(now, relay, permitted->peer);
+        } else if (const auto* const denied = std::get_if<Client::PermissionFailed>(&*event)) {
+            refuse_peer(now, relay, denied->peer);
+        } else if (const auto* const bound = std::get_if<Client::ChannelBound>(&*event)) {
+            note_channel(relay, bound->peer);
+        } else if (const auto* const unbound = std::get_if<Client::ChannelFailed>(&*event)) {
+            note_channel(relay, unbound->peer);
         }
     }
 }
@@ -282,16 +336,40 @@ void Connector::handle_allocated(Instant now, Relay& relay,
                        .address = *relay.relayed,
                        .base = *relay.relayed,
                        .component = {},
-                       .related = allocated.mapped,
+                       .related = config_.policy == CandidatePolicy::RelayedOnly
+                                      ? std::nullopt
+                                      : std::optional{allocated.mapped},
                        .server = server,
                        .local_preference = {}});
 }
 
-void Connector::lose_relay(Instant now, Relay& relay) {
+void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
     relay.state = SourceState::Done;
     relay.held.clear();
-    if (relay.relayed) agent_.remove_base(now, *relay.relayed);
-    relay.relayed.reset();
+    if (const auto lost = std::exchange(relay.relayed, {})) {
+        // A restart must not tell of it again.
+        std::erase_if(gathered_, [&](const auto& gathered) { return gathered.base == *lost; });
+        std::erase_if(local_.candidates, [&](const auto& known) { return known.base == *lost; });
+        agent_.remove_base(now, *lost);
+    }
+    queue_event(RelayFailed{relay.wire.remote, std::move(failure)});
+}
+
+// What waits for the permission would wait for ever.
+void Connector::refuse_peer(Instant now, Relay& relay, const IpAddress& peer) {
+    if (!relay.relayed) return;
+    for (const Queued& queued : std::exchange(relay.held, {})) {
+        if (queued.path.remote.ip == peer) {
+            agent_.handle_send_failed(now, queued.path);
+        } else {
+            relay.held.push_back(queued);
+        }
+    }
+}
+
+void Connector::note_channel(const Relay& relay, const SocketAddress& peer) {
+    if (!selected_ || selected_->pair.remote != peer) return;
+    if (find_relay(selected_->pair.local) == &relay) queue_event(RouteChanged{*route()});
 }
 
 // A check that comes before its permission would be dropped and cost a retransmission's time.
@@ -353,11 +431,14 @@ std::optional<Transmit> Connector::poll_transmit() {
             if (const auto bytes = relay.client.poll_transmit())
                 return Transmit{relay.wire, *bytes};
         }
+        if (phase_ == Phase::Released) return std::nullopt;
         const auto transmit = agent_.poll_transmit();
         if (!transmit) return std::nullopt;
-        Relay* const relay = find_relay(transmit->path.local);
-        if (relay == nullptr) return transmit;
-        send_relayed(now_, *relay, transmit->path.remote, transmit->payload);
+        if (Relay* const relay = find_relay(transmit->path.local)) {
+            send_relayed(now_, *relay, transmit->path.remote, transmit->payload);
+        } else if (std::ranges::find(config_.hosts, transmit->path.local) != config_.hosts.end()) {
+            return transmit;
+        }  // else from a relay that is lost meanwhile
     }
 }
 
@@ -369,7 +450,11 @@ std::optional<Event> Connector::poll_event() {
 }
 
 std::optional<Instant> Connector::poll_timeout() const {
-    std::optional<Instant> soonest = earlier(agent_.poll_timeout(), gathering_deadline_);
+    std::optional<Instant> soonest;
+    if (phase_ == Phase::Running) {
+        soonest = earlier(agent_.poll_timeout(), gathering_deadline_);
+        if (!waiting_.empty()) soonest = earlier(soonest, next_source_);
+    }
     for (const Probe& probe : probes_) soonest = earlier(soonest, probe.machine.poll_timeout());
     for (const Relay& relay : relays_) soonest = earlier(soonest, relay.client.poll_timeout());
     return soonest;

@@ -4,6 +4,7 @@
 #include <stile/session/endpoint.hpp>
 
 #include <algorithm>
+#include <stile/base/assert.hpp>
 #include <utility>
 
 namespace stile::session {
@@ -29,7 +30,9 @@ constexpr std::string_view serving_wanted = "*;application;schemes=\"http\";requ
 
 sip::UserAgentConfig agent_config(const EndpointConfig& config) {
     sip::UserAgentConfig agent;
-    agent.address.uri = *sip::Uri::parse("sip:" + config.address);
+    const auto uri = sip::Uri::parse("sip:" + config.address);
+    STILE_ASSERT(uri && uri->user);
+    agent.address.uri = *uri;
     agent.instance = config.instance;
     agent.software = config.software;
     if (config.purpose == Purpose::Serve) agent.features = serving_features();
@@ -134,7 +137,7 @@ void Endpoint::start(Instant now) {
             registration_ = *started;
         }
     } else if (!flow_) {
-        events_.push_back(FlowWanted{});
+        queue_event(FlowWanted{});
     }
     see(now);
 }
@@ -198,7 +201,7 @@ std::expected<SessionId, FetchError> Endpoint::fetch(Instant now, std::string_vi
     const auto uri = sip::Uri::parse("sip:" + std::string{address});
     if (!uri || !uri->user) return std::unexpected(FetchError::BadAddress);
     if (!flow_) return std::unexpected(FetchError::NoFlow);
-    if (entries_.size() >= limits::most_sessions) return std::unexpected(FetchError::TooMany);
+    if (!has_room()) return std::unexpected(FetchError::TooMany);
     const SessionId session{++last_session_};
     Entry& entry = entries_[session];
     entry.peer = address;
@@ -238,7 +241,14 @@ void Endpoint::end(Instant now, SessionId session) {
 std::optional<connect::Received> Endpoint::handle_datagram(Instant now, SessionId session,
                                                            const Path& path, BytesView datagram) {
     const auto found = entries_.find(session);
-    if (found == entries_.end() || !found->second.session) return std::nullopt;
+    if (found == entries_.end()) {
+        const auto released = std::ranges::find(released_, session, &Released::id);
+        if (released != released_.end()) {
+            (void)released->session.handle_datagram(now, path, datagram);
+        }
+        return std::nullopt;
+    }
+    if (!found->second.session) return std::nullopt;
     auto received = found->second.session->handle_datagram(now, path, datagram);
     // A datagram of the application changes nothing here; of thousands a second, most are.
     if (!received) see(now);
@@ -331,18 +341,18 @@ void Endpoint::take_agent_events(Instant now) {
 
 void Endpoint::take_registration_event(const sip::Registration::Event& event) {
     if (const auto* const registered = std::get_if<sip::Registration::Registered>(&event)) {
-        events_.push_back(Registered{registered->expires});
+        queue_event(Registered{registered->expires});
     } else if (const auto* const failed = std::get_if<sip::Registration::Failed>(&event)) {
-        events_.push_back(RegistrationFailed{
+        queue_event(RegistrationFailed{
             failed->failure, failed->status ? std::to_string(failed->status->code) : std::string{},
             failed->retry_at});
     } else if (const auto* const dead = std::get_if<sip::Registration::FlowFailed>(&event)) {
-        events_.push_back(FlowUnwanted{dead->flow});
+        queue_event(FlowUnwanted{dead->flow});
     } else if (std::holds_alternative<sip::Registration::FlowWanted>(event)) {
-        events_.push_back(FlowWanted{});
+        queue_event(FlowWanted{});
     } else if (std::holds_alternative<sip::Registration::Removed>(event)) {
         registration_.reset();
-        events_.push_back(Unregistered{});
+        queue_event(Unregistered{});
     }
 }
 
@@ -374,7 +384,7 @@ void Endpoint::take_invite(Instant now, sip::CallId call, const sip::Message& in
         (void)agent_.reject(now, call, sip::status::NotAcceptableHere);
         return;
     }
-    if (entries_.size() >= limits::most_sessions) {
+    if (!has_room()) {
         (void)agent_.reject(now, call, sip::status::BusyHere);
         return;
     }
@@ -383,7 +393,7 @@ void Endpoint::take_invite(Instant now, sip::CallId call, const sip::Message& in
     entry.call = call;
     entry.peer = peer_of(invite);
     entry.offer = invite.body_text();
-    events_.push_back(Incoming{session, entry.peer});
+    queue_event(Incoming{session, entry.peer});
 }
 
 void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
@@ -395,12 +405,11 @@ void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
                 return finish(now, entry, {id, EndReason::Unreachable, {}, {}});
             }
         } else if (const auto* const route = std::get_if<RouteReady>(&*event)) {
-            events_.push_back(RouteOpened{id, route->route});
+            queue_event(RouteOpened{id, route->route});
         } else if (std::holds_alternative<RouteLost>(*event)) {
-            events_.push_back(RouteClosed{id});
+            queue_event(RouteClosed{id});
         } else if (const auto* const failed = std::get_if<Failed>(&*event)) {
-            return finish(now, entry,
-                          {id, EndReason::SessionFault, failed->fault, failed->evidence});
+            return finish(now, entry, {id, EndReason::SessionFault, failed->fault, {}});
         }
     }
 }
@@ -431,16 +440,29 @@ void Endpoint::finish(Instant now, Entries::iterator entry, Ended ended) {
     }
     if (entry->second.session) {
         entry->second.session->release(now);
+        if (released_.size() == limits::most_released) released_.pop_front();
         released_.push_back(
             {entry->first, *std::move(entry->second.session), now + limits::release_patience});
     }
     entries_.erase(entry);
-    events_.push_back(std::move(ended));
+    queue_event(std::move(ended));
 }
 
 Endpoint::Entries::iterator Endpoint::find_call(sip::CallId call) {
     return std::ranges::find_if(entries_,
                                 [call](const auto& entry) { return entry.second.call == call; });
+}
+
+bool Endpoint::has_room() const {
+    return entries_.size() < limits::most_sessions && events_.size() < limits::most_queued_events;
+}
+
+void Endpoint::queue_event(EndpointEvent event) {
+    // Of Ended there is one a session, and has_room() bounds those.
+    if (events_.size() >= limits::most_queued_events && !std::holds_alternative<Ended>(event)) {
+        return;
+    }
+    events_.push_back(std::move(event));
 }
 
 }  // namespace stile::session

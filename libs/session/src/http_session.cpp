@@ -5,7 +5,9 @@
 #include <stile/session/http_session.hpp>
 #include <stile/session/path_description.hpp>
 
+#include <algorithm>
 #include <stile/base/assert.hpp>
+#include <utility>
 
 namespace stile::session {
 
@@ -85,7 +87,8 @@ std::expected<void, SessionFault> HttpSession::handle_offer(Instant now, std::st
     offer_ = *std::move(offer);
     // The offer names the ways best first; exactly one is accepted. RFC 3264 Section 5.1.
     for (std::size_t section = 0; section < offer_.media.size(); ++section) {
-        if (sdp::http_carrier(offer_.media[section]) != sdp::HttpCarrier::Quic) continue;
+        const sdp::MediaDescription& media = offer_.media[section];
+        if (sdp::http_carrier(media) != sdp::HttpCarrier::Quic || media.rejected()) continue;
         if (auto applied = apply_remote(now, offer_, section); !applied) return applied;
         see(now);
         return {};
@@ -97,7 +100,11 @@ std::expected<void, SessionFault> HttpSession::handle_answer(Instant now, std::s
     STILE_ASSERT(config_.part == Part::Offerer && !description_deadline_ && !section_);
     const auto answer = sdp::Description::parse(sdp);
     if (!answer) return std::unexpected(SessionFault::BadDescription);
-    if (sdp::check_answer(offer_, *answer)) return std::unexpected(SessionFault::BadDescription);
+    if (const auto problem = sdp::check_answer(offer_, *answer)) {
+        return std::unexpected(problem->fault == sdp::AnswerFault::MissingFingerprint
+                                   ? SessionFault::NoFingerprint
+                                   : SessionFault::BadDescription);
+    }
     const auto accepted = sdp::accepted_sections(*answer);
     if (accepted.empty()) return std::unexpected(SessionFault::NoCarrier);
     if (auto applied = apply_remote(now, *answer, accepted.front()); !applied) return applied;
@@ -117,6 +124,7 @@ std::expected<void, SessionFault> HttpSession::apply_remote(Instant now,
     }
     section_ = section;
     path_deadline_ = now + limits::path_patience;
+    if (config_.part == Part::Answerer) *path_deadline_ += limits::answerer_grace;
     return {};
 }
 
@@ -132,17 +140,21 @@ void HttpSession::handle_timeout(Instant now) {
     see(now);
     if (path_deadline_ && now >= *path_deadline_) {
         path_deadline_.reset();
-        fail(SessionFault::PathTimedOut, {});
+        fail(SessionFault::PathTimedOut);
     }
 }
 
 // ---- outputs ---------------------------------------------------------------------------------
 
 std::optional<HttpSessionEvent> HttpSession::poll_event() {
-    if (events_.empty()) return std::nullopt;
-    HttpSessionEvent event = std::move(events_.front());
-    events_.pop_front();
-    return event;
+    if (auto description = std::exchange(description_, {})) return *std::move(description);
+    if (std::exchange(route_news_, News::None) == News::Unsaid) {
+        const auto now_so = path_.route();
+        if (!now_so) return RouteLost{};
+        return RouteReady{*now_so};
+    }
+    if (std::exchange(failure_news_, News::None) == News::Unsaid) return failed_;
+    return std::nullopt;
 }
 
 std::optional<Instant> HttpSession::poll_timeout() const {
@@ -155,30 +167,43 @@ std::optional<Instant> HttpSession::poll_timeout() const {
 
 void HttpSession::see(Instant now) {
     while (const auto event = path_.poll_event()) {
-        if (const auto* const changed = std::get_if<connect::RouteChanged>(&*event)) {
+        if (failed_) continue;
+        if (std::holds_alternative<connect::RouteChanged>(*event)) {
             path_deadline_.reset();
-            events_.push_back(RouteReady{changed->route});
+            route_news_ = News::Unsaid;
         } else if (std::holds_alternative<connect::RouteLost>(*event)) {
-            events_.push_back(RouteLost{});
+            route_news_ = News::Unsaid;
         } else if (std::holds_alternative<connect::PathFailed>(*event)) {
-            path_deadline_.reset();
-            fail(SessionFault::NoPath, {});
+            fail(SessionFault::NoPath);
         }
     }
-    if (ready_to_describe(now)) describe(now);
+    if (ready_to_describe(now)) describe();
 }
 
-bool HttpSession::ready_to_describe(Instant now) const {
-    if (!description_deadline_) return false;
+bool HttpSession::ready_to_describe(Instant now) {
+    if (!description_deadline_ || failed_) return false;
     if (config_.part == Part::Answerer && !section_) return false;
-    return path_.local_description().gathering == connect::Gathering::Complete ||
-           now >= *description_deadline_;
+    if (path_.local_description().gathering == connect::Gathering::Complete) return true;
+    if (patience_ == Patience::ForRelay && !lacks_relay()) return true;
+    if (now < *description_deadline_) return false;
+    if (patience_ == Patience::ForAll && lacks_relay()) {
+        patience_ = Patience::ForRelay;
+        *description_deadline_ += limits::relay_patience - limits::description_patience;
+        return false;
+    }
+    return true;
 }
 
-void HttpSession::describe(Instant) {
+bool HttpSession::lacks_relay() const {
+    return !config_.path.turn_servers.empty() &&
+           std::ranges::none_of(path_.local_description().candidates, [](const auto& candidate) {
+               return candidate.type == ice::CandidateType::Relayed;
+           });
+}
+
+void HttpSession::describe() {
     description_deadline_.reset();
-    events_.push_back(
-        DescriptionReady{config_.part == Part::Offerer ? make_offer() : make_answer()});
+    description_ = DescriptionReady{config_.part == Part::Offerer ? make_offer() : make_answer()};
 }
 
 std::string HttpSession::make_offer() {
@@ -215,8 +240,10 @@ sdp::Origin HttpSession::origin() {
     return origin;
 }
 
-void HttpSession::fail(SessionFault fault, std::string evidence) {
-    events_.push_back(Failed{fault, std::move(evidence)});
+void HttpSession::fail(SessionFault fault) {
+    path_deadline_.reset();
+    failed_ = Failed{fault};
+    failure_news_ = News::Unsaid;
 }
 
 }  // namespace stile::session

@@ -35,6 +35,11 @@ ice::CandidateType to_ice(sdp::CandidateType type) {
     return ice::CandidateType::Host;
 }
 
+// Of a candidate whose related address stays private. RFC 8839 Section 5.1.
+SocketAddress hidden_related(const IpAddress& candidate) {
+    return {candidate.is_v4() ? IpAddress::v4(0U) : IpAddress::v6({}), Port{9}};
+}
+
 }  // namespace
 
 sdp::Candidate to_sdp(const ice::Candidate& candidate) {
@@ -45,19 +50,23 @@ sdp::Candidate to_sdp(const ice::Candidate& candidate) {
     text.address = candidate.address.ip;
     text.port = candidate.address.port;
     text.type = to_sdp(candidate.type);
-    text.related = candidate.related;
+    if (candidate.type != ice::CandidateType::Host) {
+        text.related = candidate.related.value_or(hidden_related(candidate.address.ip));
+    }
     return text;
 }
 
 std::optional<ice::Candidate> to_ice(const sdp::Candidate& text) {
     const auto address = text.socket_address();
+    std::optional<SocketAddress> related = text.related;
+    if (related && related->ip.is_unspecified()) related.reset();
     if (!address || text.transport != sdp::CandidateTransport::Udp) return std::nullopt;
     return ice::Candidate{.type = to_ice(text.type),
                           .component = {text.component},
                           .transport = ice::Transport::Udp,
                           .address = *address,
                           .base = *address,
-                          .related = text.related,
+                          .related = related,
                           .priority = text.priority,
                           .foundation = text.foundation};
 }

@@ -50,7 +50,8 @@ struct CandidateGathered {
 };
 // Every source has answered or had its time.
 struct GatheringCompleted {};
-// Application data goes this way from now on; route() has it.
+// Application data goes this way from now on. Said again when the same way gets a channel, or loses
+// it.
 struct RouteChanged {
     Route route;
 };
@@ -61,7 +62,7 @@ struct RouteLost {};
 struct PathFailed {
     ice::FailureReason reason;
 };
-// A relay cannot be used; for diagnosis, gathering goes on without it.
+// A relay cannot be used, or no longer; for diagnosis. The rest goes on without it.
 struct RelayFailed {
     SocketAddress server;
     turn::Failure failure;
@@ -105,9 +106,12 @@ public:
     // Goes to the peer by the route. Without one, or with a full queue, it is lost, as datagrams
     // are.
     void send(Instant now, BytesView payload);
-    // New credentials, the same sockets and relays; tell the peer local_description() again.
+    // New credentials with the same sockets and relays; servers are asked again. Tell the peer
+    // local_description() again. Requires: not released.
     void restart(Instant now, ice::PreviousPair previous = ice::PreviousPair::Keep);
-    // Gives the relays back. Poll transmits afterwards; nothing else is of use any more.
+    // Gives the relays back; checks are neither sent nor answered any more, so that the peer's
+    // consent runs out. From then on poll_transmit, handle_datagram and handle_timeout serve the
+    // relays alone, until poll_timeout is empty.
     void release(Instant now);
 
     // ---- outputs ----
@@ -122,7 +126,10 @@ public:
     std::vector<ice::PairReport> pairs() const { return agent_.pairs(); }
 
 private:
+    enum class Phase : std::uint8_t { Running, Released };
     enum class SourceState : std::uint8_t { Pending, Done };
+    // What gathering still has to ask: a STUN server by a socket, or a TURN server.
+    using Source = std::variant<Path, TurnServer>;
     struct Queued {
         Path path;
         Bytes payload;
@@ -136,7 +143,8 @@ private:
         turn::Client client;
         std::optional<SocketAddress> relayed;
         SourceState state = SourceState::Pending;
-        std::deque<Queued> held;  // until the permission for their peer is there
+        std::deque<Queued> held;                    // until the permission for their peer is there
+        std::optional<turn::Failure> last_refusal;  // of a refresh
     };
     // The selected pair, as the agent told it.
     struct Selected {
@@ -146,7 +154,8 @@ private:
         std::optional<Duration> round_trip;
     };
 
-    void start_gathering(Instant now);
+    void ask_sources(Instant now);
+    void start_due_source(Instant now);
     void start_relay(Instant now, const TurnServer& server);
     bool may_use(const SocketAddress& host) const;
     bool can_reach(const SocketAddress& host, const SocketAddress& server) const;
@@ -160,7 +169,10 @@ private:
     void take_probe_events(Instant now, Probe& probe);
     void take_relay_events(Instant now, Relay& relay);
     void handle_allocated(Instant now, Relay& relay, const turn::Client::Allocated& allocated);
-    void lose_relay(Instant now, Relay& relay);
+    void lose_relay(Instant now, Relay& relay, turn::Failure failure);
+    void refuse_peer(Instant now, Relay& relay, const IpAddress& peer);
+    // The channel to the selected pair's peer came or went.
+    void note_channel(const Relay& relay, const SocketAddress& peer);
     void send_relayed(Instant now, Relay& relay, const SocketAddress& peer, BytesView payload);
     void send_held(Instant now, Relay& relay, const IpAddress& peer);
     void take_agent_events(Instant now);
@@ -173,7 +185,10 @@ private:
     ConnectorConfig config_;
     crypto::RandomStream random_;
     Instant now_;  // the latest seen
+    Phase phase_ = Phase::Running;
     ice::Agent agent_;
+    std::deque<Source> waiting_;
+    Instant next_source_;  // meaningful while some wait
     std::vector<Probe> probes_;
     std::vector<Relay> relays_;
     std::vector<ice::GatheredCandidate> gathered_;

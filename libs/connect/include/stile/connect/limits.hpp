@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stile/base/time.hpp>
+#include <stile/ice/limits.hpp>
 
 #include <cstddef>
 
@@ -20,6 +21,9 @@ inline constexpr Duration source_deadline = std::chrono::seconds{5};
 
 // Datagrams not yet fetched by poll_transmit; later ones are lost, as on any full network queue.
 inline constexpr std::size_t most_queued_transmits = 256;
+
+// Addresses that relays are asked to admit, one a remote candidate that ICE may keep.
+inline constexpr std::size_t most_peers = ice::limits::most_remote_candidates;
 
 // Checks that wait for a permission at one relay: one a remote candidate that ICE knows.
 inline constexpr std::size_t most_held = 64;

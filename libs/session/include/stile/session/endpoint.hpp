@@ -96,16 +96,18 @@ using EndpointTransmit = std::variant<sip::Outgoing, PathTransmit>;
 enum class FetchError : std::uint8_t {
     BadAddress,  // not user@domain
     NoFlow,      // no connection to our server is open
-    TooMany,     // limits::most_sessions
+    TooMany,     // limits::most_sessions, or nobody fetches the events
 };
 
 // A peer: its signalling over one connection to its own server, and its sessions. The signalling
 // may break and come back while sessions go on.
 //
 // Sockets belong to sessions: the driver opens them, names them in ConnectorConfig::hosts, and
-// hands in what they receive with the session's id until Ended.
+// hands in what they receive with the session's id until Ended; where it can, for
+// limits::release_patience longer, so that relays hear that they are free.
 class Endpoint {
 public:
+    // Requires: config.address is user@domain.
     Endpoint(Instant now, EndpointConfig config, crypto::RandomStream random);
 
     // ---- signalling ----
@@ -166,6 +168,8 @@ private:
     void take_session_events(Instant now, Entries::iterator entry);
     void finish(Instant now, Entries::iterator entry, Ended ended);
     Entries::iterator find_call(sip::CallId call);
+    bool has_room() const;
+    void queue_event(EndpointEvent event);
 
     EndpointConfig config_;
     crypto::RandomStream random_;
@@ -177,7 +181,7 @@ private:
     Entries entries_;
     std::uint64_t last_session_ = 0;
     std::deque<EndpointEvent> events_;
-    std::vector<Released> released_;
+    std::deque<Released> released_;
 };
 
 }  // namespace stile::session

@@ -8,7 +8,6 @@
 #include <stile/sdp/http_carriers.hpp>
 #include <stile/session/limits.hpp>
 
-#include <deque>
 #include <expected>
 #include <optional>
 #include <string>
@@ -42,15 +41,15 @@ std::string_view to_string(SessionFault fault);
 struct DescriptionReady {
     std::string sdp;
 };
-// Application data may flow. Comes again with every change.
+// Application data may flow. Comes again with every change; of several at once the last is said.
 struct RouteReady {
     connect::Route route;
 };
 // The peer is silent; its carrier survives until RouteReady or the end.
 struct RouteLost {};
+// The last event.
 struct Failed {
     SessionFault fault;
-    std::string evidence;  // for a person; may be empty
 };
 using HttpSessionEvent = std::variant<DescriptionReady, RouteReady, RouteLost, Failed>;
 
@@ -88,26 +87,35 @@ public:
     const connect::Connector& path() const { return path_; }
 
 private:
+    enum class Patience : std::uint8_t { ForAll, ForRelay };
+    enum class News : std::uint8_t { None, Unsaid };
+
     void see(Instant now);
-    void describe(Instant now);
+    void describe();
     std::string make_offer();
     std::string make_answer();
     sdp::CarrierParameters parameters() const;
     sdp::Origin origin();
     std::expected<void, SessionFault> apply_remote(Instant now, const sdp::Description& remote,
                                                    std::size_t section);
-    bool ready_to_describe(Instant now) const;
-    void fail(SessionFault fault, std::string evidence);
+    bool ready_to_describe(Instant now);
+    bool lacks_relay() const;
+    void fail(SessionFault fault);
 
     HttpSessionConfig config_;
     crypto::RandomStream random_;
     connect::Connector path_;
     std::optional<Instant> description_deadline_;  // absent once described
+    Patience patience_ = Patience::ForAll;
     std::optional<Instant> path_deadline_;  // while the descriptions are known and no route is
     sdp::Description offer_;                // ours or the peer's
     std::optional<std::size_t> section_;    // the carrier's section, once it is chosen
     std::vector<identity::Fingerprint> expected_;
-    std::deque<HttpSessionEvent> events_;
+    // What is to be said; nothing here can grow.
+    std::optional<DescriptionReady> description_;
+    News route_news_ = News::None;
+    std::optional<Failed> failed_;
+    News failure_news_ = News::None;
 };
 
 }  // namespace stile::session

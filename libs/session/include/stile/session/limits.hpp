@@ -12,8 +12,16 @@ namespace stile::session::limits {
 // later is not worth a person's waiting.
 inline constexpr Duration description_patience = std::chrono::milliseconds{750};
 
+// A relay is worth more waiting: it may be the only way, and what the description lacks the peer
+// never learns. An answer is there after two round trips; this survives two losses.
+inline constexpr Duration relay_patience = std::chrono::milliseconds{2500};
+
 // From the exchange of descriptions to the first route. The relayed pair needs a second or two.
 inline constexpr Duration path_patience = std::chrono::seconds{30};
+
+// The answerer waits this much longer, so that who asked learns why, and not only that the other
+// side ended it.
+inline constexpr Duration answerer_grace = std::chrono::seconds{5};
 
 // How long an ended session may still try to give its relays back; they expire by themselves.
 inline constexpr Duration release_patience = std::chrono::seconds{2};
@@ -21,8 +29,11 @@ inline constexpr Duration release_patience = std::chrono::seconds{2};
 // Sessions of one endpoint, both ways together: what one share can serve from one process.
 inline constexpr std::size_t most_sessions = 256;
 
-// Events and signalling messages not yet fetched. Events are never lost silently: an endpoint that
-// is not polled refuses new sessions first.
+// Ended sessions that still give their relays back; beyond that the oldest is let go.
+inline constexpr std::size_t most_released = 256;
+
+// Events not yet fetched. An endpoint that is not polled refuses new sessions; then events of
+// routes and registrations are lost, which find() tells too, but never Ended.
 inline constexpr std::size_t most_queued_events = 1024;
 
 }  // namespace stile::session::limits

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/session/path_description.hpp>
+
+#include <doctest/doctest.h>
+
+namespace stile::session {
+namespace {
+
+SocketAddress at(std::string_view text) {
+    const auto parsed = SocketAddress::parse(text);
+    REQUIRE(parsed);
+    return *parsed;
+}
+
+ice::Candidate candidate(ice::CandidateType type, std::string_view address,
+                         std::optional<SocketAddress> related = {}) {
+    return {.type = type,
+            .component = {1},
+            .transport = ice::Transport::Udp,
+            .address = at(address),
+            .base = at(address),
+            .related = related,
+            .priority = 1694498815,
+            .foundation = "3aF"};
+}
+
+TEST_CASE("path description: every kind of candidate survives the way through SDP text") {
+    const SocketAddress base = at("192.168.1.2:5000");
+    for (const ice::Candidate& original :
+         {candidate(ice::CandidateType::Host, "192.0.2.1:5000"),
+          candidate(ice::CandidateType::Host, "[2001:db8::1]:5000"),
+          candidate(ice::CandidateType::ServerReflexive, "203.0.113.1:7000", base),
+          candidate(ice::CandidateType::PeerReflexive, "203.0.113.1:7001", base),
+          candidate(ice::CandidateType::Relayed, "198.51.100.1:49152", at("203.0.113.1:7000")),
+          candidate(ice::CandidateType::Relayed, "198.51.100.1:49152")}) {
+        CAPTURE(original.address.to_string());
+        const auto text = to_sdp(original).value();
+        REQUIRE(text);
+        CAPTURE(*text);
+        const auto parsed = sdp::Candidate::parse(*text);
+        REQUIRE(parsed);
+        CHECK(to_ice(*parsed) == original);
+    }
+}
+
+TEST_CASE("path description: a related address that stays private is written as the RFC wants") {
+    // RFC 8839 Section 5.1.
+    CHECK(to_sdp(candidate(ice::CandidateType::Relayed, "198.51.100.1:49152")).related ==
+          at("0.0.0.0:9"));
+    CHECK(to_sdp(candidate(ice::CandidateType::Relayed, "[2001:db8::1]:49152")).related ==
+          at("[::]:9"));
+    CHECK_FALSE(to_sdp(candidate(ice::CandidateType::Host, "192.0.2.1:5000", at("192.0.2.1:5000")))
+                    .related);
+}
+
+TEST_CASE("path description: what ICE cannot use has no ICE form") {
+    for (const std::string_view text :
+         {"1 1 TCP 2105458943 192.0.2.1 9 typ host tcptype active",
+          "1 1 UDP 2130706431 0f5c4a3b-1111-4222-8333-444455556666.local 5000 typ host"}) {
+        CAPTURE(text);
+        const auto parsed = sdp::Candidate::parse(text);
+        REQUIRE(parsed);
+        CHECK_FALSE(to_ice(*parsed));
+    }
+}
+
+TEST_CASE("path description: credentials, candidates and their end go both ways") {
+    connect::Description path;
+    path.credentials = {"8hhY", "asd88fgpdd777uzjYhagZg"};
+    path.candidates = {candidate(ice::CandidateType::Host, "192.0.2.1:5000")};
+    path.gathering = connect::Gathering::Complete;
+    sdp::CarrierParameters carrier;
+    write_path(path, carrier);
+    CHECK(carrier.end_of_candidates);
+    CHECK(read_path(carrier) == path);
+}
+
+TEST_CASE("path description: without trickling there is nothing to wait for") {
+    sdp::CarrierParameters carrier;
+    carrier.ufrag = "8hhY";
+    carrier.pwd = "asd88fgpdd777uzjYhagZg";
+    CHECK(read_path(carrier).gathering == connect::Gathering::Complete);
+    carrier.ice_options = {"ice2", "trickle"};
+    CHECK(read_path(carrier).gathering == connect::Gathering::Ongoing);
+    carrier.end_of_candidates = true;
+    CHECK(read_path(carrier).gathering == connect::Gathering::Complete);
+}
+
+}  // namespace
+}  // namespace stile::session

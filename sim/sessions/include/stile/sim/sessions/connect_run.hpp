@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/sim/sessions/scene.hpp>
+#include <stile/sim/sessions/turn_host.hpp>
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stile::sim {
+
+// How a peer hears of the other's candidates.
+enum class Signalling : std::uint8_t {
+    Trickled,  // each as it is found
+    Whole,     // once all are there
+};
+
+// What the topology promises for the scene: by the oracle, or Relayed where the middle is blocked.
+connect::RouteKind expected_kind(const Scene& scene);
+
+// Two connectors in a scene. They are told each other's descriptions after a fixed delay, and share
+// nothing else.
+class ConnectRun {
+public:
+    ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signalling,
+               connect::CandidatePolicy policy = connect::CandidatePolicy::All);
+
+    // Until both have found their final route, or the time is over. Then datagrams go both ways
+    // over it. Empty when everything is as the topology promises, otherwise what is wrong.
+    std::optional<std::string> run();
+
+    struct Side {
+        HostId host;
+        connect::Connector connector;
+        std::vector<connect::Event> events = {};
+        std::size_t sent = 0;
+        std::size_t received = 0;    // datagrams of the other side's application
+        std::size_t by_channel = 0;  // of those sent
+    };
+    Side& side(std::size_t index) { return sides_.at(index); }
+    World& world() { return world_; }
+    TurnHost& server() { return server_; }
+    // Lets time pass with everybody running.
+    void run_until(Instant end);
+    void send_data(std::size_t from);
+    // The description as it is now goes to the other side.
+    void tell_other(std::size_t index);
+    // Both sides, pair by pair.
+    std::string report() const;
+
+private:
+    struct Told {
+        std::size_t side;
+        connect::Description description;
+    };
+
+    connect::ConnectorConfig config_of(const std::vector<IpAddress>& addresses,
+                                       connect::CandidatePolicy policy, ice::Role role) const;
+    void drain_side(std::size_t index);
+    void handle(const Happening& happening);
+    void handle_timeouts();
+    std::optional<Instant> next_timeout() const;
+    bool both_completed() const;
+
+    Scene scene_;
+    World world_;
+    TurnHost server_;
+    Signalling signalling_;
+    Duration signalling_delay_;
+    std::vector<Side> sides_;
+    std::multimap<Instant, Told> telling_;
+    std::string problem_;
+};
+
+}  // namespace stile::sim

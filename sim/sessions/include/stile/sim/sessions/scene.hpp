@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/crypto/random_stream.hpp>
+#include <stile/sim/topology.hpp>
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace stile::sim {
+
+// Whether the two hosts' datagrams pass the internet to each other. The server's do in any case.
+enum class Middle : std::uint8_t { Open, Blocked };
+
+// A server on the internet, two hosts somewhere, and the sockets that they open.
+struct Scene {
+    std::string name;
+    Topology topology;
+    HostId server{};
+    HostId left{};
+    HostId right{};
+    std::vector<SocketAddress> server_sockets;  // STUN and TURN; the first is IPv4
+    std::vector<IpAddress> left_addresses;
+    std::vector<IpAddress> right_addresses;
+    Middle middle = Middle::Open;
+};
+
+enum class Weather : std::uint8_t {
+    Fair,   // nothing is lost
+    Rough,  // loss, reordering and duplicates, drawn by the seed
+};
+
+// The nine products of RFC 4787's mappings and filterings.
+inline constexpr std::array mappings{Mapping::EndpointIndependent, Mapping::AddressDependent,
+                                     Mapping::AddressAndPortDependent};
+inline constexpr std::array filterings{Filtering::EndpointIndependent, Filtering::AddressDependent,
+                                       Filtering::AddressAndPortDependent};
+struct NatKind {
+    Mapping mapping;
+    Filtering filtering;
+};
+std::vector<NatKind> nat_kinds();
+std::string to_string(NatKind kind);
+
+// Two homes, each behind a NAT. The seed draws what else a NAT may do, the links, and whether both
+// homes use the same private addresses.
+Scene two_homes(NatKind left, NatKind right, std::uint64_t seed, Weather weather);
+
+enum class Place : std::uint8_t {
+    BothPublic,
+    OnePublic,
+    SameHome,        // two hosts behind one NAT
+    SameCarrier,     // two homes behind one carrier's NAT, which does not hairpin or does
+    Firewalls,       // public addresses behind stateful firewalls
+    DualStack,       // hard NATs for IPv4, firewalled IPv6 beside them
+    BlockedBetween,  // easy NATs, but nothing passes between the two
+    count,
+};
+std::string_view to_string(Place place);
+Scene make_place(Place place, std::uint64_t seed, Weather weather);
+
+// Blocks all UDP of one host: with UDP alone, nothing can work.
+Scene blocked_home(std::uint64_t seed);
+
+}  // namespace stile::sim

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/session/endpoint.hpp>
+#include <stile/sim/sessions/sip_host.hpp>
+#include <stile/sim/sessions/turn_host.hpp>
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stile::sim {
+
+// A replacement in what one person's stream carries, of equal length: a middle that alters.
+struct Alteration {
+    std::string from;
+    std::string to;
+};
+
+// Alice on the left fetches from Bob on the right, who has registered: both are whole endpoints;
+// between them are a SIP server, a TURN server and whatever NATs the scene has.
+class SessionRun {
+public:
+    enum class Answering : std::uint8_t { Accepts, Rejects, Ignores };
+
+    struct Person {
+        std::string user;
+        HostId host;
+        SocketAddress address;  // its port is that of the signalling
+        session::Endpoint endpoint;
+        std::optional<StreamId> stream = {};
+        std::vector<session::EndpointEvent> events = {};
+        std::map<session::SessionId, std::size_t> received = {};  // application datagrams
+        std::optional<session::SessionId> latest = {};
+        Answering answering = Answering::Accepts;
+        std::optional<Alteration> alteration = {};  // of what it sends
+    };
+
+    SessionRun(const Scene& scene, std::uint64_t seed);
+
+    Person& alice() { return people_[0]; }
+    Person& bob() { return people_[1]; }
+    World& world() { return world_; }
+    SipHost& sip() { return sip_; }
+    TurnHost& turn() { return turn_; }
+
+    // Both connect, and Bob registers. False when that did not work.
+    [[nodiscard]] bool start();
+    // Alice asks for this address.
+    session::SessionId fetch(const std::string& address);
+    void end(Person& person);
+    void send_data(Person& person);
+
+    void run_for(Duration time) { run_until(world_.now() + time); }
+    void run_until(Instant end);
+    // True as soon as it holds; false when the time is over.
+    template <class Condition>
+    bool run_while_not(Duration limit, Condition&& condition) {
+        const Instant end = world_.now() + limit;
+        while (!condition() && world_.now() < end) run_for(std::chrono::milliseconds{50});
+        return condition();
+    }
+
+    // The whole of a session that works, from fetch to BYE; empty when it went as it should.
+    std::optional<std::string> run_whole_session();
+
+    static identity::Fingerprint fingerprint_of(std::string_view user);
+
+private:
+    session::EndpointConfig endpoint_config(const std::string& user, session::Purpose purpose);
+    // New sockets of a session: a port that no other of this person has.
+    connect::ConnectorConfig path_config(const Person& person);
+    void drain_person(Person& person);
+    void handle(Person& person, session::EndpointEvent event);
+    void connect(Person& person);
+    void handle(Happening happening);
+    void handle(Person& person, const StreamOpened& opened);
+    void handle(Person& person, const StreamArrived& arrived);
+    void handle(Person& person, const StreamClosed& closed);
+    void handle(Person& person, const DatagramArrived& arrived);
+    void handle_timeouts();
+    std::optional<Instant> next_timeout() const;
+    Person* person_at(HostId host);
+
+    Scene scene_;
+    World world_;
+    TurnHost turn_;
+    SipHost sip_;
+    std::vector<Person> people_;
+    std::map<StreamId, HostId> openers_;
+    // Sockets are named by their port alone: each has one address of each family.
+    std::map<std::pair<HostId, Port>, std::optional<session::SessionId>> sockets_;
+    std::uint16_t last_port_ = 6000;
+};
+
+// The last event of a kind, and how many there were.
+template <class Event>
+const Event* last(const SessionRun::Person& person) {
+    for (auto event = person.events.rbegin(); event != person.events.rend(); ++event) {
+        if (const auto* const found = std::get_if<Event>(&*event)) return found;
+    }
+    return nullptr;
+}
+
+}  // namespace stile::sim

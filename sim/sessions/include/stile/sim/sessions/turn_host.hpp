@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/connect/connector.hpp>
+#include <stile/sim/sessions/scene.hpp>
+#include <stile/sim/world.hpp>
+#include <stile/turn_server/service.hpp>
+
+#include <map>
+#include <optional>
+
+namespace stile::sim {
+
+// STUN and TURN on the server of a scene. Relays are further ports of the host.
+class TurnHost {
+public:
+    TurnHost(World& world, const Scene& scene, std::uint64_t seed);
+
+    void handle(const DatagramArrived& arrived);
+    void handle_timeout();
+    std::optional<Instant> poll_timeout() const { return service_.poll_timeout(); }
+
+    // What a peer's configuration says of it.
+    connect::ConnectorConfig client_config() const;
+    const turn_server::Service& service() const { return service_; }
+
+private:
+    void flush();
+    void send(const turn::ToPeer& datagram);
+    void send(const turn::ToClient& message);
+
+    World& world_;
+    HostId host_;
+    std::vector<SocketAddress> sockets_;
+    turn_server::Service service_;
+    std::map<turn::RelayId, Port> ports_;
+    std::map<Port, turn::RelayId> relays_;
+    std::uint16_t next_port_ = 49152;
+};
+
+}  // namespace stile::sim

@@ -1,0 +1,246 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/base/drain.hpp>
+#include <stile/sim/oracle.hpp>
+#include <stile/sim/sessions/connect_run.hpp>
+#include <stile/turn/channel_data.hpp>
+
+#include <algorithm>
+
+namespace stile::sim {
+namespace {
+
+using namespace std::chrono_literals;
+using connect::RouteKind;
+
+// Nobody waits longer for a path.
+constexpr Duration patience = 45s;
+// Datagrams of the last phase, and how many of them a line that loses 5 % has to let through on the
+// way from home to home.
+constexpr int last_datagrams = 30;
+constexpr std::size_t least_received = 18;
+
+// More calls than this at one instant: a machine whose poll_timeout never moves on.
+constexpr int most_steps_at_once = 20'000;
+
+std::string name(RouteKind kind) { return kind == RouteKind::Direct ? "direct" : "relayed"; }
+
+bool is_between_peers(const Scene& scene, const DatagramArrived& arrived) {
+    return arrived.host != scene.server &&
+           std::ranges::none_of(scene.server_sockets, [&](const SocketAddress& socket) {
+               return socket.ip == arrived.path.remote.ip;
+           });
+}
+
+}  // namespace
+
+RouteKind expected_kind(const Scene& scene) {
+    const bool is_possible =
+        scene.middle == Middle::Open && direct_udp_path(scene.topology, scene.left, scene.right,
+                                                        scene.server) == DirectPath::Possible;
+    return is_possible ? RouteKind::Direct : RouteKind::Relayed;
+}
+
+ConnectRun::ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signalling,
+                       connect::CandidatePolicy policy)
+    : scene_(scene),
+      world_(scene.topology, seed),
+      server_(world_, scene_, seed),
+      signalling_(signalling),
+      signalling_delay_(10ms + 10ms * (seed % 30)) {
+    crypto::RandomStream random{crypto::seed_from_number(seed)};
+    sides_.push_back({scene.left, connect::Connector{world_.now(),
+                                                     config_of(scene.left_addresses, policy,
+                                                               ice::Role::Controlling),
+                                                     random.fork()}});
+    sides_.push_back({scene.right, connect::Connector{world_.now(),
+                                                      config_of(scene.right_addresses,
+                                                                connect::CandidatePolicy::All,
+                                                                ice::Role::Controlled),
+                                                      random.fork()}});
+    for (std::size_t i = 0; i < sides_.size(); ++i) drain_side(i);
+}
+
+connect::ConnectorConfig ConnectRun::config_of(const std::vector<IpAddress>& addresses,
+                                               connect::CandidatePolicy policy,
+                                               ice::Role role) const {
+    connect::ConnectorConfig config = server_.client_config();
+    for (const IpAddress& address : addresses) config.hosts.push_back({address, Port{5000}});
+    config.policy = policy;
+    config.ice.role = role;
+    return config;
+}
+
+std::optional<std::string> ConnectRun::run() {
+    const Instant end = world_.now() + patience;
+    while (world_.now() < end && !both_completed() && problem_.empty()) {
+        run_until(world_.now() + 100ms);
+        for (std::size_t i = 0; i < sides_.size(); ++i) send_data(i);
+    }
+    if (!problem_.empty()) return problem_;
+    if (!both_completed()) return "no final route in time";
+    const RouteKind expected = expected_kind(scene_);
+    for (std::size_t i = 0; i < sides_.size(); ++i) {
+        if (sides_[1 - i].sent > 10 && sides_[i].received == 0) {
+            return "nothing arrived on the first routes";
+        }
+    }
+    for (const Side& side : sides_) {
+        if (!side.connector.route()) return "completed without a route";
+        if (side.connector.route()->kind != expected) {
+            return "the route is " + name(side.connector.route()->kind) + ", not " + name(expected);
+        }
+    }
+    run_until(world_.now() + 1s);
+    for (Side& side : sides_) side.received = 0;
+    for (int i = 0; i < last_datagrams; ++i) {
+        for (std::size_t from = 0; from < sides_.size(); ++from) send_data(from);
+        run_until(world_.now() + 20ms);
+    }
+    run_until(world_.now() + 1s);
+    for (const Side& side : sides_) {
+        if (side.received < least_received) {
+            return "only " + std::to_string(side.received) + " datagrams passed";
+        }
+    }
+    if (!problem_.empty()) return problem_;
+    return std::nullopt;
+}
+
+bool ConnectRun::both_completed() const {
+    return std::ranges::all_of(
+        sides_, [](const Side& side) { return side.connector.state() == ice::State::Completed; });
+}
+
+// Every second datagram is framed by hand where the route has a channel, as a fast sender does.
+void ConnectRun::send_data(std::size_t from) {
+    Side& side = sides_[from];
+    const auto route = side.connector.route();
+    if (!route) return;
+    const std::string text = from == 0 ? "of the left" : "of the right";
+    if (++side.sent % 2 == 0 && route->wire == route->pair) {
+        world_.send(side.host, route->wire, as_bytes(text));
+    } else if (side.sent % 2 == 0 && route->channel) {
+        const auto header = turn::channel_header(*route->channel, text.size());
+        Bytes framed = to_bytes(BytesView{header});
+        framed.insert(framed.end(), as_bytes(text).begin(), as_bytes(text).end());
+        world_.send(side.host, route->wire, framed);
+        ++side.by_channel;
+    } else {
+        side.connector.send(world_.now(), as_bytes(text));
+        drain_side(from);
+    }
+}
+
+void ConnectRun::drain_side(std::size_t index) {
+    Side& side = sides_[index];
+    drain(
+        side.connector,
+        [&](const Transmit& transmit) {
+            if (world_.send(side.host, transmit.path, transmit.payload) != World::Sent::Yes) {
+                problem_ = "sent from " + transmit.path.local.to_string() + ", which is no socket";
+            }
+        },
+        [&](connect::Event event) {
+            const bool is_candidate = std::holds_alternative<connect::CandidateGathered>(event);
+            const bool is_end = std::holds_alternative<connect::GatheringCompleted>(event);
+            if (is_end || (is_candidate && signalling_ == Signalling::Trickled)) tell_other(index);
+            if (std::holds_alternative<connect::PathFailed>(event)) problem_ = "the path failed";
+            if (std::holds_alternative<connect::RelayFailed>(event)) problem_ = "a relay failed";
+            side.events.push_back(std::move(event));
+        });
+}
+
+void ConnectRun::tell_other(std::size_t index) {
+    telling_.emplace(world_.now() + signalling_delay_,
+                     Told{1 - index, sides_[index].connector.local_description()});
+}
+
+void ConnectRun::run_until(Instant end) {
+    int steps = 0;
+    Instant last = world_.now();
+    for (;;) {
+        const auto next = next_timeout();
+        const Instant wake = std::max(world_.now(), std::min(next.value_or(end), end));
+        if (const auto happening = world_.step(wake)) {
+            handle(*happening);
+        } else if (next && *next <= world_.now()) {
+            handle_timeouts();
+        } else {
+            return;
+        }
+        steps = world_.now() == last ? steps + 1 : 0;
+        last = world_.now();
+        if (steps > most_steps_at_once) {
+            problem_ = "a machine never lets time pass";
+            return;
+        }
+    }
+}
+
+void ConnectRun::handle(const Happening& happening) {
+    const auto* const arrived = std::get_if<DatagramArrived>(&happening);
+    if (arrived == nullptr) return;
+    if (scene_.middle == Middle::Blocked && is_between_peers(scene_, *arrived)) return;
+    if (arrived->host == scene_.server) {
+        server_.handle(*arrived);
+        return;
+    }
+    const std::size_t index = arrived->host == scene_.left ? 0 : 1;
+    Side& side = sides_[index];
+    const auto received =
+        side.connector.handle_datagram(world_.now(), arrived->path, arrived->payload);
+    if (received && as_text(received->payload) == (index == 0 ? "of the right" : "of the left")) {
+        ++side.received;
+    }
+    drain_side(index);
+}
+
+void ConnectRun::handle_timeouts() {
+    const Instant now = world_.now();
+    const auto is_due = [&](const std::optional<Instant>& when) { return when && *when <= now; };
+    while (!telling_.empty() && telling_.begin()->first <= now) {
+        Told told = std::move(telling_.begin()->second);
+        telling_.erase(telling_.begin());
+        if (!sides_[told.side].connector.set_remote_description(now, told.description)) {
+            problem_ = "a description was refused";
+        }
+        drain_side(told.side);
+    }
+    for (std::size_t i = 0; i < sides_.size(); ++i) {
+        if (!is_due(sides_[i].connector.poll_timeout())) continue;
+        sides_[i].connector.handle_timeout(now);
+        drain_side(i);
+    }
+    if (is_due(server_.poll_timeout())) server_.handle_timeout();
+}
+
+std::optional<Instant> ConnectRun::next_timeout() const {
+    std::optional<Instant> next = server_.poll_timeout();
+    if (!telling_.empty()) next = earlier(next, telling_.begin()->first);
+    for (const Side& side : sides_) next = earlier(next, side.connector.poll_timeout());
+    return next;
+}
+
+std::string ConnectRun::report() const {
+    constexpr std::array types{"host", "srflx", "prflx", "relay"};
+    constexpr std::array states{"frozen",    "waiting", "in progress",
+                                "succeeded", "failed",  "removed"};
+    std::string text;
+    for (const Side& side : sides_) {
+        text += &side == &sides_.front() ? "\n  left:" : "\n  right:";
+        for (const ice::PairReport& pair : side.connector.pairs()) {
+            text += "\n    " + pair.path.local.to_string() + " (" +
+                    types.at(static_cast<std::size_t>(pair.local_type)) + ") to " +
+                    pair.path.remote.to_string() + " (" +
+                    types.at(static_cast<std::size_t>(pair.remote_type)) + ") " +
+                    states.at(static_cast<std::size_t>(pair.state));
+            if (pair.valid) text += " valid";
+            if (pair.nominated) text += " nominated";
+            if (pair.selected) text += " selected";
+        }
+    }
+    return text;
+}
+
+}  // namespace stile::sim

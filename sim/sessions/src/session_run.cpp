@@ -1,0 +1,290 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/base/assert.hpp>
+#include <stile/base/drain.hpp>
+#include <stile/crypto/digest.hpp>
+#include <stile/sim/sessions/connect_run.hpp>
+#include <stile/sim/sessions/session_run.hpp>
+
+#include <algorithm>
+
+namespace stile::sim {
+namespace {
+
+using namespace std::chrono_literals;
+using session::EndReason;
+
+constexpr Port signalling_port{5062};
+constexpr std::string_view payload = "of the application";
+
+}  // namespace
+
+SessionRun::SessionRun(const Scene& scene, std::uint64_t seed)
+    : scene_(scene),
+      world_(scene.topology, seed),
+      turn_(world_, scene_, seed),
+      sip_(world_, scene_, seed) {
+    crypto::RandomStream random{crypto::seed_from_number(seed)};
+    const auto add = [&](std::string user, HostId host, IpAddress address,
+                         session::Purpose purpose) {
+        sip_.add_account(user);
+        sip_.set_owner(host, user);
+        session::Endpoint endpoint{world_.now(), endpoint_config(user, purpose), random.fork()};
+        people_.push_back({.user = std::move(user),
+                           .host = host,
+                           .address = {address, signalling_port},
+                           .endpoint = std::move(endpoint)});
+    };
+    add("alice", scene.left, scene.left_addresses.front(), session::Purpose::Ask);
+    add("bob", scene.right, scene.right_addresses.front(), session::Purpose::Serve);
+}
+
+identity::Fingerprint SessionRun::fingerprint_of(std::string_view user) {
+    return {.hash = identity::HashFunction::Sha256,
+            .octets = crypto::digest(crypto::DigestAlgorithm::Sha256, as_bytes(user))};
+}
+
+session::EndpointConfig SessionRun::endpoint_config(const std::string& user,
+                                                    session::Purpose purpose) {
+    return {
+        .address = user + "@example.org",
+        .instance = "urn:uuid:00000000-0000-4000-8000-00000000000" + std::to_string(people_.size()),
+        .software = "sim",
+        .purpose = purpose,
+        .fingerprint = fingerprint_of(user)};
+}
+
+connect::ConnectorConfig SessionRun::path_config(const Person& person) {
+    connect::ConnectorConfig config = turn_.client_config();
+    const Port port{++last_port_};
+    const bool is_left = person.host == scene_.left;
+    for (const IpAddress& address : is_left ? scene_.left_addresses : scene_.right_addresses) {
+        config.hosts.push_back({address, port});
+    }
+    sockets_[{person.host, port}] = {};
+    return config;
+}
+
+// ---- what the test does ------------------------------------------------------------------------
+
+bool SessionRun::start() {
+    for (Person& person : people_) {
+        person.endpoint.start(world_.now());
+        drain_person(person);
+    }
+    return run_while_not(5s, [&] {
+        return last<session::Registered>(bob()) != nullptr && alice().stream.has_value();
+    });
+}
+
+session::SessionId SessionRun::fetch(const std::string& address) {
+    const auto config = path_config(alice());
+    const auto id = alice().endpoint.fetch(world_.now(), address, config);
+    STILE_ASSERT(id);
+    sockets_[{alice().host, config.hosts.front().port}] = *id;
+    alice().latest = *id;
+    drain_person(alice());
+    return *id;
+}
+
+void SessionRun::end(Person& person) {
+    person.endpoint.end(world_.now(), person.latest.value());
+    drain_person(person);
+}
+
+void SessionRun::send_data(Person& person) {
+    if (!person.latest) return;
+    person.endpoint.send(world_.now(), *person.latest, as_bytes(payload));
+    drain_person(person);
+}
+
+std::optional<std::string> SessionRun::run_whole_session() {
+    if (!start()) return "no registration";
+    const session::SessionId id = fetch("bob@example.org");
+    const connect::RouteKind expected = expected_kind(scene_);
+    const auto is_final = [&](const Person& person) {
+        if (!person.latest) return false;
+        const session::HttpSession* const session = person.endpoint.find(*person.latest);
+        return session != nullptr && session->path().state() == ice::State::Completed;
+    };
+    const bool completed = run_while_not(50s, [&] { return is_final(alice()) && is_final(bob()); });
+    for (const Person& person : people_) {
+        if (const auto* const ended = last<session::Ended>(person)) {
+            return person.user + "'s session ended with reason " +
+                   std::to_string(static_cast<int>(ended->reason)) + " " + ended->evidence +
+                   (ended->fault ? std::string{to_string(*ended->fault)} : std::string{});
+        }
+    }
+    if (!completed) return "no final route in time";
+    for (Person& person : people_) {
+        const session::HttpSession& session = *person.endpoint.find(*person.latest);
+        if (last<session::RouteOpened>(person) == nullptr) return "no RouteOpened";
+        if (session.route()->kind != expected) return person.user + " has the wrong kind of route";
+        const std::string_view other = &person == &alice() ? "bob" : "alice";
+        if (session.expected_fingerprints() != std::vector{fingerprint_of(other)}) {
+            return person.user + " expects another fingerprint";
+        }
+    }
+    for (int i = 0; i < 20; ++i) {
+        for (Person& person : people_) send_data(person);
+        run_for(20ms);
+    }
+    run_for(1s);
+    for (const Person& person : people_) {
+        if (person.received.at(*person.latest) < 10) return "too few datagrams passed";
+    }
+    end(alice());
+    if (!run_while_not(5s, [&] { return last<session::Ended>(bob()) != nullptr; })) {
+        return "bob was not told of the end";
+    }
+    if (last<session::Ended>(alice())->reason != EndReason::Local) return "alice ended otherwise";
+    if (last<session::Ended>(alice())->session != id) return "another session ended";
+    if (last<session::Ended>(bob())->reason != EndReason::PeerEnded) return "bob ended otherwise";
+    return std::nullopt;
+}
+
+// ---- a person's machine ------------------------------------------------------------------------
+
+void SessionRun::drain_person(Person& person) {
+    drain(
+        person.endpoint,
+        [&](const session::EndpointTransmit& transmit) {
+            if (const auto* const signalling = std::get_if<sip::Outgoing>(&transmit)) {
+                Bytes octets = signalling->bytes;
+                if (person.alteration) {
+                    std::string text = to_text(octets);
+                    const std::size_t at = text.find(person.alteration->from);
+                    if (at != std::string::npos) {
+                        text.replace(at, person.alteration->from.size(), person.alteration->to);
+                    }
+                    octets = to_bytes(text);
+                }
+                world_.send(stream_of(signalling->flow), StreamEnd::Client, octets);
+            } else {
+                const Transmit& datagram = std::get<session::PathTransmit>(transmit).datagram;
+                const auto sent = world_.send(person.host, datagram.path, datagram.payload);
+                STILE_ASSERT(sent == World::Sent::Yes);
+            }
+        },
+        [&](session::EndpointEvent event) { handle(person, std::move(event)); });
+}
+
+void SessionRun::handle(Person& person, session::EndpointEvent event) {
+    const Instant now = world_.now();
+    if (std::holds_alternative<session::FlowWanted>(event)) {
+        connect(person);
+    } else if (const auto* const unwanted = std::get_if<session::FlowUnwanted>(&event)) {
+        world_.close(stream_of(unwanted->flow), StreamEnd::Client);
+    } else if (const auto* const incoming = std::get_if<session::Incoming>(&event)) {
+        person.latest = incoming->session;
+        if (person.answering == Answering::Accepts) {
+            const auto config = path_config(person);
+            sockets_[{person.host, config.hosts.front().port}] = incoming->session;
+            person.endpoint.accept(now, incoming->session, config);
+        } else if (person.answering == Answering::Rejects) {
+            person.endpoint.reject(now, incoming->session);
+        }
+    }
+    person.events.push_back(std::move(event));
+}
+
+void SessionRun::connect(Person& person) {
+    const StreamId stream = world_.connect(person.host, {person.address, sip_.address()});
+    openers_[stream] = person.host;
+}
+
+void SessionRun::handle(Person& person, const StreamOpened& opened) {
+    person.stream = opened.stream;
+    person.endpoint.handle_flow_opened(
+        world_.now(), {.id = flow_of(opened.stream),
+                       .transport = sip::TransportKind::Tls,
+                       .remote = opened.path.remote,
+                       .sent_by = {.host = sip::Host::parse(person.address.ip.to_string()).value(),
+                                   .port = person.address.port}});
+}
+
+void SessionRun::handle(Person& person, const StreamArrived& arrived) {
+    if (!person.endpoint.handle_signalling(world_.now(), flow_of(arrived.stream), arrived.octets)) {
+        world_.close(arrived.stream, StreamEnd::Client);
+        person.endpoint.handle_flow_closed(world_.now(), flow_of(arrived.stream));
+    }
+}
+
+void SessionRun::handle(Person& person, const StreamClosed& closed) {
+    if (person.stream == closed.stream) {
+        person.stream.reset();
+        person.endpoint.handle_flow_closed(world_.now(), flow_of(closed.stream));
+    } else {
+        person.endpoint.handle_flow_unavailable(world_.now());
+    }
+}
+
+void SessionRun::handle(Person& person, const DatagramArrived& arrived) {
+    const auto socket = sockets_.find({person.host, arrived.path.local.port});
+    if (socket == sockets_.end() || !socket->second) return;
+    const auto received = person.endpoint.handle_datagram(world_.now(), *socket->second,
+                                                          arrived.path, arrived.payload);
+    if (received && as_text(received->payload) == payload) ++person.received[*socket->second];
+}
+
+// ---- the world ---------------------------------------------------------------------------------
+
+void SessionRun::run_until(Instant end) {
+    for (;;) {
+        const auto next = next_timeout();
+        const Instant wake = std::max(world_.now(), std::min(next.value_or(end), end));
+        if (auto happening = world_.step(wake)) {
+            handle(*std::move(happening));
+        } else if (next && *next <= world_.now()) {
+            handle_timeouts();
+        } else {
+            return;
+        }
+    }
+}
+
+SessionRun::Person* SessionRun::person_at(HostId host) {
+    const auto person = std::ranges::find(people_, host, &Person::host);
+    return person == people_.end() ? nullptr : &*person;
+}
+
+void SessionRun::handle(Happening happening) {
+    if (Person* const person = person_at(host_of(happening))) {
+        std::visit(
+            [&](const auto& one) {
+                if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, StreamAccepted>) {
+                    handle(*person, one);
+                }
+            },
+            happening);
+        drain_person(*person);
+    } else if (const auto* const datagram = std::get_if<DatagramArrived>(&happening)) {
+        turn_.handle(*datagram);
+    } else if (const auto* const accepted = std::get_if<StreamAccepted>(&happening)) {
+        sip_.handle(*accepted, openers_.at(accepted->stream));
+    } else if (const auto* const arrived = std::get_if<StreamArrived>(&happening)) {
+        sip_.handle(*arrived);
+    } else if (const auto* const closed = std::get_if<StreamClosed>(&happening)) {
+        sip_.handle(*closed);
+    }
+}
+
+void SessionRun::handle_timeouts() {
+    const Instant now = world_.now();
+    const auto is_due = [&](const std::optional<Instant>& when) { return when && *when <= now; };
+    for (Person& person : people_) {
+        if (!is_due(person.endpoint.poll_timeout())) continue;
+        person.endpoint.handle_timeout(now);
+        drain_person(person);
+    }
+    if (is_due(turn_.poll_timeout())) turn_.handle_timeout();
+    if (is_due(sip_.poll_timeout())) sip_.handle_timeout();
+}
+
+std::optional<Instant> SessionRun::next_timeout() const {
+    std::optional<Instant> next = earlier(turn_.poll_timeout(), sip_.poll_timeout());
+    for (const Person& person : people_) next = earlier(next, person.endpoint.poll_timeout());
+    return next;
+}
+
+}  // namespace stile::sim

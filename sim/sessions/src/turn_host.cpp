@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/base/assert.hpp>
+#include <stile/sim/sessions/turn_host.hpp>
+
+#include <algorithm>
+
+namespace stile::sim {
+namespace {
+
+constexpr const char* username = "peer";
+constexpr const char* password = "sim";
+
+// Public hosts of the world have documentation addresses, which a relay refuses unless told so.
+turn_server::ServiceConfig service_config(const Scene& scene) {
+    turn_server::ServiceConfig config;
+    config.relay.authentication.realm = "example.org";
+    for (const char* const range : {"203.0.113.0/24", "198.51.100.0/24"}) {
+        const bool opened = config.relay.peers.open(IpPrefix::parse(range).value());
+        STILE_ASSERT(opened);
+    }
+    for (const SocketAddress& socket : scene.server_sockets) {
+        config.own_addresses.push_back(socket.ip);
+    }
+    return config;
+}
+
+}  // namespace
+
+TurnHost::TurnHost(World& world, const Scene& scene, std::uint64_t seed)
+    : world_(world),
+      host_(scene.server),
+      sockets_(scene.server_sockets),
+      service_(world.now(), WallTime{std::chrono::seconds{1'800'000'000}}, service_config(scene),
+               crypto::RandomStream{crypto::seed_from_number(seed)}) {
+    const bool set = service_.credentials().set_account(username, password);
+    STILE_ASSERT(set);
+}
+
+connect::ConnectorConfig TurnHost::client_config() const {
+    connect::ConnectorConfig config;
+    config.stun_servers = sockets_;
+    config.turn_servers = {{sockets_.front(), username, password}};
+    return config;
+}
+
+void TurnHost::handle(const DatagramArrived& arrived) {
+    const Instant now = world_.now();
+    const SocketAddress& local = arrived.path.local;
+    if (std::ranges::find(sockets_, local) != sockets_.end()) {
+        const turn::ClientFlow flow{.local = local, .remote = arrived.path.remote};
+        if (const auto relayed = service_.handle_client(now, flow, arrived.payload)) {
+            std::visit([this](const auto& datagram) { send(datagram); }, *relayed);
+        }
+    } else if (const auto relay = relays_.find(local.port); relay != relays_.end()) {
+        if (const auto message =
+                service_.handle_peer(now, relay->second, arrived.path.remote, arrived.payload)) {
+            send(*message);
+        }
+    }
+    flush();
+}
+
+void TurnHost::handle_timeout() {
+    service_.handle_timeout(world_.now());
+    flush();
+}
+
+void TurnHost::flush() {
+    for (;;) {
+        if (const auto answer = service_.poll_transmit()) {
+            world_.send(host_, {answer->flow.local, answer->flow.remote}, answer->message);
+        } else if (const auto event = service_.poll_event()) {
+            if (const auto* const wanted = std::get_if<turn::RelayWanted>(&*event)) {
+                const Port port{next_port_++};
+                ports_[wanted->relay] = port;
+                relays_[port] = wanted->relay;
+                service_.handle_relay_opened(world_.now(), wanted->relay,
+                                             {sockets_.front().ip, port});
+            } else if (const auto* const closed = std::get_if<turn::RelayClosed>(&*event)) {
+                relays_.erase(ports_.at(closed->relay));
+                ports_.erase(closed->relay);
+            }
+        } else {
+            return;
+        }
+    }
+}
+
+void TurnHost::send(const turn::ToPeer& datagram) {
+    const SocketAddress relayed{sockets_.front().ip, ports_.at(datagram.relay)};
+    world_.send(host_, {relayed, datagram.peer}, datagram.payload);
+}
+
+void TurnHost::send(const turn::ToClient& message) {
+    Bytes octets = to_bytes(message.prefix());
+    octets.insert(octets.end(), message.payload.begin(), message.payload.end());
+    octets.resize(octets.size() + message.padding);
+    world_.send(host_, {message.flow.local, message.flow.remote}, octets);
+}
+
+}  // namespace stile::sim
