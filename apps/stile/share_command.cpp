@@ -19,6 +19,20 @@ std::string title_of(const ShareOptions& options) {
     return name.empty() || name == "." ? "Shared folder" : name;
 }
 
+void announce(const ShareOptions& options, const std::string& address) {
+    fmt::print(
+        "Sharing   {}\nAs        {}\nGet it    stile get {}/feed.xml\n"
+        "Ready     {}/\n",
+        options.folder, address, address, address);
+    std::fflush(stdout);
+}
+
+void log_request(const Link& link, const quic::RequestHead& head) {
+    fmt::print("{}  {} {}  {}\n", app::printable(link.peer()), app::printable(head.method),
+               app::printable(head.path), link.route() ? describe(*link.route()) : "");
+    std::fflush(stdout);
+}
+
 }  // namespace
 
 int share(const ShareOptions& options) {
@@ -51,11 +65,7 @@ int share(const ShareOptions& options) {
                         std::fflush(stdout);
                     }
                     if (std::exchange(announced, true)) return;
-                    fmt::print(
-                        "Sharing   {}\nAs        {}\nGet it    stile get {}/feed.xml\n"
-                        "Ready     {}/\n",
-                        options.folder, address, address, address);
-                    std::fflush(stdout);
+                    announce(options, address);
                 },
             .on_trouble =
                 [&](const app::Problem& problem) {
@@ -79,10 +89,7 @@ int share(const ShareOptions& options) {
                 },
             .on_request =
                 [&](Link& link, quic::StreamId stream, const quic::RequestHead& head) {
-                    fmt::print("{}  {} {}  {}\n", app::printable(link.peer()),
-                               app::printable(head.method), app::printable(head.path),
-                               link.route() ? describe(*link.route()) : "");
-                    std::fflush(stdout);
+                    log_request(link, head);
                     files.handle_request(link, stream, head);
                 },
             .on_body_writable = [&](Link& link,
