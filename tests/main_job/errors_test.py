@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import sqlite3
-import ssl
 import threading
 import unittest
 import urllib.error

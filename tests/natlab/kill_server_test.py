@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that dies takes no transfer with it, and when it is back everything finds it again."""
 import os
-import sys
 import unittest
 
 import feed_test
