@@ -4,6 +4,8 @@
 
 #include "home.hpp"
 
+#include <stile/app/json_field.hpp>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -22,16 +24,16 @@ std::optional<Account> from_stored(const drivers::PeerAccount& stored) {
     const json settings = json::parse(stored.settings, nullptr, false);
     if (!settings.is_object()) return std::nullopt;
     const auto port = [&](const char* name) {
-        return Port{settings.value<std::uint16_t>(name, std::uint16_t{0})};
+        return Port{static_cast<std::uint16_t>(app::number_of(settings, name, 65535).value_or(0))};
     };
     const std::size_t at = stored.address.find('@');
     if (at == std::string::npos) return std::nullopt;
     Account account{.address = stored.address,
                     .domain = stored.address.substr(at + 1),
-                    .server_host = settings.value("server", ""),
+                    .server_host = app::text_of(settings, "server"),
                     .sips_port = port("sips_port"),
                     .https_port = port("https_port"),
-                    .ca_pem = settings.value("ca", ""),
+                    .ca_pem = app::text_of(settings, "ca"),
                     .key_pem = stored.key_pem,
                     .certificate_pem = stored.certificate_pem};
     if (account.server_host.empty() || account.sips_port.value == 0 ||

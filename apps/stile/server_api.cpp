@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server_api.hpp"
 
+#include <stile/app/json_field.hpp>
 #include <stile/crypto/csr.hpp>
 #include <stile/drivers/tcp.hpp>
 #include <stile/drivers/tls.hpp>
@@ -13,6 +14,9 @@ namespace stile::peer {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::uint64_t default_ttl_seconds = 600;
+constexpr std::uint64_t most_ttl_seconds = 86'400;
 
 app::Problem unreachable(const std::string& server, const drivers::HttpClientError& error) {
     using drivers::CloseReason;
@@ -62,16 +66,18 @@ app::Problem refused(const drivers::HttpAnswer& answer) {
                          "The server refuses", "", fmt::format("HTTP status {}", answer.status),
                          ""};
     if (body.is_object()) {
-        problem.cause = body.value("error", "");
-        problem.fix = body.value("fix", "");
+        problem.cause = app::text_of(body, "error");
+        problem.fix = app::text_of(body, "fix");
     }
     return problem;
 }
 
-std::vector<SocketAddress> addresses_of(const json& list) {
+std::vector<SocketAddress> addresses_of(const json& reply, const char* field) {
     std::vector<SocketAddress> addresses;
-    for (const json& text : list) {
-        if (!text.is_string()) continue;
+    const auto list = reply.find(field);
+    if (list == reply.end() || !list->is_array()) return addresses;
+    for (const json& text : *list) {
+        if (!text.is_string() || addresses.size() == connect::limits::most_servers) continue;
         if (const auto address = SocketAddress::parse(text.get<std::string>())) {
             addresses.push_back(*address);
         }
@@ -100,16 +106,16 @@ void ServerApi::login(const LoginLink& link, const crypto::PrivateKey& key, OnAc
              const json reply = json::parse(as_text(answer->body), nullptr, false);
              if (!reply.is_object())
                  return done(std::unexpected(unusable_answer("it is no JSON object")));
-             const std::string address = reply.value("address", "");
-             Account account{
-                 .address = address,
-                 .domain = address.substr(address.find('@') + 1),
-                 .server_host = link.host,
-                 .sips_port = Port{reply.value<std::uint16_t>("sips_port", std::uint16_t{0})},
-                 .https_port = link.port,
-                 .ca_pem = reply.value("ca", ""),
-                 .key_pem = key_pem,
-                 .certificate_pem = reply.value("certificate", "")};
+             const std::string address = app::text_of(reply, "address");
+             Account account{.address = address,
+                             .domain = address.substr(address.find('@') + 1),
+                             .server_host = link.host,
+                             .sips_port = Port{static_cast<std::uint16_t>(
+                                 app::number_of(reply, "sips_port", 65535).value_or(0))},
+                             .https_port = link.port,
+                             .ca_pem = app::text_of(reply, "ca"),
+                             .key_pem = key_pem,
+                             .certificate_pem = app::text_of(reply, "certificate")};
              const auto ca = crypto::Certificate::from_pem(account.ca_pem);
              const auto own = crypto::Certificate::from_pem(account.certificate_pem);
              if (!ca || !own || account.sips_port.value == 0 || !address.contains('@')) {
@@ -138,13 +144,14 @@ void ServerApi::relay_access(const Account& account, OnRelayAccess done) {
              if (!reply.is_object())
                  return done(std::unexpected(unusable_answer("it is no JSON object")));
              RelayAccess access;
-             access.stun_servers = addresses_of(reply.value("stun", json::array()));
-             const std::string username = reply.value("username", "");
-             const std::string password = reply.value("password", "");
-             for (const SocketAddress& server : addresses_of(reply.value("turn", json::array()))) {
+             access.stun_servers = addresses_of(reply, "stun");
+             const std::string username = app::text_of(reply, "username");
+             const std::string password = app::text_of(reply, "password");
+             for (const SocketAddress& server : addresses_of(reply, "turn")) {
                  access.turn_servers.push_back({server, username, password});
              }
-             access.valid = std::chrono::seconds{reply.value<std::uint32_t>("ttl", 600U)};
+             access.valid = std::chrono::seconds{
+                 app::number_of(reply, "ttl", most_ttl_seconds).value_or(default_ttl_seconds)};
              done(std::move(access));
          });
 }

@@ -9,9 +9,10 @@ namespace {
 
 using std::chrono::days;
 
-// An authority that outlives the machine; leaves that are renewed at each start or login.
+// An authority that outlives the machine. The server's certificate is made anew at each start, and
+// a server may run for years.
 constexpr days authority_validity{3650};
-constexpr days server_validity{90};
+constexpr days server_validity{3650};
 constexpr days user_validity{365};
 // Clocks of clients are behind or ahead.
 constexpr days clock_leeway{1};
@@ -94,6 +95,11 @@ crypto::Certificate Authority::certify(const crypto::PublicKey& key, const std::
     return crypto::issue(key_, certificate_, key,
                          content({.common_name = address, .uris = {"sip:" + address}},
                                  user_validity, crypto::CertificateUse::Peer, now));
+}
+
+bool Authority::is_of_account(const crypto::Certificate& certificate,
+                              const drivers::Account& account) {
+    return certificate.validity().not_before + clock_leeway >= account.created;
 }
 
 std::optional<std::string> Authority::address_of(const crypto::Certificate& certificate) {

@@ -37,6 +37,10 @@ public:
     crypto::Certificate certify(const crypto::PublicKey& key, const std::string& address,
                                 WallTime now) const;
 
+    // Whether it was issued after the account was made: a name may be given to somebody else.
+    static bool is_of_account(const crypto::Certificate& certificate,
+                              const drivers::Account& account);
+
     // The address that a client certificate of this authority is for.
     static std::optional<std::string> address_of(const crypto::Certificate& certificate);
 

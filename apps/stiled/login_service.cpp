@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "login_service.hpp"
 
+#include <stile/app/json_field.hpp>
 #include <stile/base/encoding.hpp>
 #include <stile/drivers/random.hpp>
 #include <stile/turn/time_limited.hpp>
@@ -84,9 +85,8 @@ void LoginService::handle(const Exchange& exchange) {
 
 void LoginService::login(const Exchange& exchange, BytesView body) {
     const json request = json::parse(as_text(body), nullptr, false);
-    const std::string token = request.is_object() ? request.value("token", "") : "";
-    const auto asked = crypto::CertificateRequest::from_pem(
-        request.is_object() ? request.value("request", "") : "");
+    const std::string token = app::text_of(request, "token");
+    const auto asked = crypto::CertificateRequest::from_pem(app::text_of(request, "request"));
     if (!asked) {
         return refuse(exchange, 400, "the certificate request cannot be used",
                       "check that both sides run current releases");
@@ -98,6 +98,11 @@ void LoginService::login(const Exchange& exchange, BytesView body) {
     if (!*owner) {
         return refuse(exchange, 403, "this link was used already, has expired, or never was",
                       "ask the server's operator for a new one: stiled user link NAME");
+    }
+    const auto account = store_.find_account((*owner)->user, (*owner)->domain);
+    if (!account || !*account || (*account)->state != drivers::AccountState::Enabled) {
+        return refuse(exchange, 403, "this account is not there any more",
+                      "ask the server's operator for a new one");
     }
     const std::string address = (*owner)->user + '@' + (*owner)->domain;
     const crypto::Certificate issued = authority_.certify(asked->public_key(), address, now);
@@ -125,7 +130,8 @@ void LoginService::relay(const Exchange& exchange) {
     const auto account = store_.find_account(user, facts_.domain);
     if (!account)
         return refuse(exchange, 500, "the server's store cannot be used", "try again later");
-    if (!*account || (*account)->state != drivers::AccountState::Enabled) {
+    if (!*account || (*account)->state != drivers::AccountState::Enabled ||
+        !Authority::is_of_account(*certificate, **account)) {
         return refuse(exchange, 403, "this account is not there any more",
                       "ask the server's operator for a new login link");
     }

@@ -11,6 +11,7 @@
 #include <stile/base/try.hpp>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <algorithm>
 #include <csignal>
 
@@ -215,9 +216,18 @@ private:
     std::vector<SocketAddress> https_;
 };
 
+// Each client costs a descriptor: the default of many systems, 1024, is soon used up.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // what was granted before is what there is
+}
+
 }  // namespace
 
 int run(const Config& config) {
+    raise_descriptor_limit();
     auto store = open_store(config);
     if (!store) return app::fail(store.error());
     drivers::Loop loop;

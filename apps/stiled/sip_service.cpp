@@ -14,6 +14,8 @@ namespace {
 // Section 4.4.2.
 constexpr Duration udp_flow_lifetime = std::chrono::minutes{10};
 constexpr Duration sweep_interval = std::chrono::minutes{1};
+constexpr Duration first_message_patience = std::chrono::seconds{30};
+constexpr Duration stream_silence = std::chrono::minutes{10};
 // Flows that UDP senders can make up; a flood costs the oldest ones.
 constexpr std::size_t most_udp_flows = 16'384;
 constexpr std::size_t most_connections = 16'384;
@@ -152,6 +154,7 @@ void SipService::accept(std::unique_ptr<drivers::TcpStream> stream, sip::Transpo
     if (connections_.size() >= most_connections) return;  // the stream's end closes it
     const sip::FlowId id{++last_flow_};
     Connection& connection = connections_[id];
+    connection.last_heard = loop_.now();
     if (transport == sip::TransportKind::Tls) {
         auto tls = std::make_unique<drivers::TlsStream>(loop_, std::move(stream), tls_);
         connection.tls = tls.get();
@@ -175,38 +178,50 @@ void SipService::handle_open(sip::FlowId id, sip::TransportKind transport) {
     if (found == connections_.end() || found->second.open) return;
     Connection& connection = found->second;
     connection.open = true;
-    if (connection.tls != nullptr) connection.user = certified_user(*connection.tls);
+    if (connection.tls != nullptr) connection.certified = certified_by(*connection.tls);
     // A certificate outlives the account that it was made for.
-    if (connection.user && !is_enabled(*connection.user)) connection.user.reset();
+    if (connection.certified && !is_enabled(*connection.certified)) connection.certified.reset();
+    std::optional<std::string> user;
+    if (connection.certified) user = connection.certified->user;
     server_.handle_flow_opened(loop_.now(),
                                {.id = id,
                                 .transport = transport,
                                 .remote = connection.stream->peer_address(),
                                 .sent_by = sent_by(connection.stream->local_address())},
-                               connection.user);
+                               user);
     pump();
 }
 
-std::optional<std::string> SipService::certified_user(const drivers::TlsStream& stream) const {
+std::optional<SipService::Certified> SipService::certified_by(
+    const drivers::TlsStream& stream) const {
     const auto shown = stream.peer_certificate();
     if (!shown) return std::nullopt;
-    const auto certificate = crypto::Certificate::from_der(shown->der);
+    auto certificate = crypto::Certificate::from_der(shown->der);
     const auto address = certificate ? Authority::address_of(*certificate) : std::nullopt;
     const std::string suffix = '@' + facts_.domain;
     if (!address || !address->ends_with(suffix)) return std::nullopt;
-    return address->substr(0, address->size() - suffix.size());
+    return Certified{address->substr(0, address->size() - suffix.size()), *std::move(certificate)};
 }
 
-bool SipService::is_enabled(const std::string& user) {
-    const auto account = store_.find_account(user, facts_.domain);
-    return account && *account && (*account)->state == drivers::AccountState::Enabled;
+bool SipService::is_enabled(const Certified& certified) {
+    const auto account = store_.find_account(certified.user, facts_.domain);
+    return account && *account && (*account)->state == drivers::AccountState::Enabled &&
+           Authority::is_of_account(certified.certificate, **account);
 }
 
-// Accounts are removed by another process: it is noticed at the next sweep.
-void SipService::close_disabled() {
+// Accounts are removed by another process: it is noticed at the next sweep. A client that wants to
+// be reached pings at least every two minutes (RFC 5626 Section 4.4.1).
+bool SipService::may_stay(const Connection& connection) {
+    if (connection.certified && !is_enabled(*connection.certified)) return false;
+    const Duration silence =
+        connection.heard == Connection::Heard::Nothing ? first_message_patience : stream_silence;
+    return loop_.now() < connection.last_heard + silence;
+}
+
+void SipService::close_unwanted() {
     std::vector<sip::FlowId> closing;
     for (const auto& [id, connection] : connections_) {
-        if (connection.user && !is_enabled(*connection.user)) closing.push_back(id);
+        if (!may_stay(connection)) closing.push_back(id);
     }
     for (const sip::FlowId id : closing) {
         const auto found = connections_.find(id);
@@ -215,6 +230,10 @@ void SipService::close_disabled() {
 }
 
 void SipService::handle_bytes(sip::FlowId id, BytesView bytes) {
+    if (const auto heard = connections_.find(id); heard != connections_.end()) {
+        heard->second.last_heard = loop_.now();
+        heard->second.heard = Connection::Heard::Something;
+    }
     for (;;) {
         const auto found = connections_.find(id);
         if (found == connections_.end()) return;
@@ -296,7 +315,8 @@ void SipService::forget_silent_flows() {
         udp_flow_ids_.erase(flow->second.path);
         flow = udp_flows_.erase(flow);
     }
-    close_disabled();
+    close_unwanted();
+    (void)store_.remove_expired(loop_.wall_now());  // tokens and bindings; tried again in a minute
     server_.set_wall_time(loop_.now(), loop_.wall_now());
     sweep_.arm_after(sweep_interval);
     pump();

@@ -45,12 +45,20 @@ public:
     const sip_server::Server& server() const { return server_; }
 
 private:
+    // A user who has shown the certificate of a login.
+    struct Certified {
+        std::string user;
+        crypto::Certificate certificate;
+    };
     // A connection of a client.
     struct Connection {
         std::unique_ptr<drivers::Stream> stream;
         drivers::TlsStream* tls = nullptr;  // the same stream, where it is TLS
         sip::StreamFramer framer{sip::FlowSide::Accepted};
-        std::optional<std::string> user;  // whose certificate was shown
+        std::optional<Certified> certified;
+        Instant last_heard;
+        enum class Heard : std::uint8_t { Nothing, Something };
+        Heard heard = Heard::Nothing;
         bool open = false;
     };
     // A UDP client: nothing tells when it is gone, so silence does.
@@ -67,9 +75,10 @@ private:
     void handle_datagrams(drivers::UdpSocket& socket, std::span<const drivers::Datagram> batch);
     sip::FlowId udp_flow(drivers::UdpSocket& socket, const Path& path);
     void forget_silent_flows();
-    std::optional<std::string> certified_user(const drivers::TlsStream& stream) const;
-    bool is_enabled(const std::string& user);
-    void close_disabled();
+    std::optional<Certified> certified_by(const drivers::TlsStream& stream) const;
+    bool is_enabled(const Certified& certified);
+    bool may_stay(const Connection& connection);
+    void close_unwanted();
     sip::SentBy sent_by(const SocketAddress& local) const;
 
     void pump();

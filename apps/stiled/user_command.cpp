@@ -30,10 +30,11 @@ app::Problem store_problem(const drivers::StoreError& error) {
     return {app::ExitCode::Local, "The server's store cannot be used", error.text, "", ""};
 }
 
+// Without dots: a user is one label of a gateway's host names.
 bool is_user_name(std::string_view user) {
     return !user.empty() && user.size() <= most_user_octets &&
            std::ranges::all_of(user, [](char c) {
-               return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '_' || c == '.';
+               return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
            });
 }
 
@@ -94,11 +95,12 @@ std::expected<drivers::ServerStore, app::Problem> open_store(const Config& confi
 int add_user(const Config& config, const AccountOptions& options) {
     if (!is_user_name(options.user)) {
         return app::fail({app::ExitCode::Usage, fmt::format("'{}' is no user name", options.user),
-                          "", "", "small letters, digits, '-', '_' and '.', at most 64"});
+                          "", "", "small letters, digits, '-' and '_', at most 64"});
     }
     auto store = open_store(config);
     if (!store) return app::fail(store.error());
     drivers::Account account{.user = options.user, .domain = config.domain};
+    account.created = wall_now();
     account.account_class = options.kind == AccountOptions::Kind::Compatible
                                 ? drivers::AccountClass::Compatible
                                 : drivers::AccountClass::Modern;

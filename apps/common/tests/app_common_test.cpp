@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <stile/app/json_field.hpp>
 #include <stile/app/problem.hpp>
 #include <stile/app/suggestion.hpp>
 
@@ -18,6 +19,29 @@ TEST_CASE("problem: one labelled line an answer, empty ones left out") {
 
 TEST_CASE("problem: a peer's text cannot drive the terminal") {
     CHECK(printable("a\x1b[2Jb\n\x7f é") == "a\\x1b[2Jb\\x0a\\x7f é");
+}
+
+TEST_CASE("problem: C1 controls, turned text and broken UTF-8 are escaped, letters are not") {
+    CHECK(printable("\xc2\x9b"
+                    "2J") ==
+          "\\xc2\\x9b"
+          "2J");
+    CHECK(printable("\xe2\x80\xae"
+                    "txt") == "\\xe2\\x80\\xaetxt");
+    CHECK(printable("\xff\xc3") == "\\xff\\xc3");
+    CHECK(printable("žluťoučký 日本 ⇄") == "žluťoučký 日本 ⇄");
+}
+
+TEST_CASE("json field: another kind of value counts as absent") {
+    const auto object =
+        nlohmann::json::parse(R"({"a": 1, "b": "x", "c": null, "d": -1, "e": [1]})");
+    CHECK(text_of(object, "b") == "x");
+    for (const char* field : {"a", "c", "e", "none"}) CHECK(text_of(object, field).empty());
+    CHECK(number_of(object, "a", 1) == 1);
+    CHECK_FALSE(number_of(object, "a", 0));
+    for (const char* field : {"b", "c", "d", "e", "none"}) CHECK_FALSE(number_of(object, field, 9));
+    CHECK(text_of(nlohmann::json::parse("[]"), "b").empty());
+    CHECK_FALSE(number_of(nlohmann::json::parse("3"), "b", 9));
 }
 
 TEST_CASE("suggestion: slips are forgiven, other words are not guessed at") {

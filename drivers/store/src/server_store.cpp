@@ -19,7 +19,7 @@ constexpr std::string_view schema =
     "CREATE TABLE IF NOT EXISTS account("
     "user TEXT NOT NULL, domain TEXT NOT NULL, class INTEGER NOT NULL, state INTEGER NOT NULL, "
     "ha1_md5 TEXT NOT NULL, ha1_sha256 TEXT NOT NULL, ha1_sha512_256 TEXT NOT NULL, "
-    "PRIMARY KEY(domain, user)) STRICT, WITHOUT ROWID;"
+    "created INTEGER NOT NULL, PRIMARY KEY(domain, user)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS login_token("
     "hash BLOB PRIMARY KEY, user TEXT NOT NULL, domain TEXT NOT NULL, expires INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"
@@ -71,11 +71,12 @@ void bind(Statement& statement, const Account& account) {
         .bind(3, std::int64_t{std::to_underlying(account.state)})
         .bind(4, account.ha1_md5)
         .bind(5, account.ha1_sha256)
-        .bind(6, account.ha1_sha512_256);
+        .bind(6, account.ha1_sha512_256)
+        .bind(7, to_column(account.created));
 }
 
 constexpr std::string_view account_columns =
-    "SELECT user, domain, class, state, ha1_md5, ha1_sha256, ha1_sha512_256 FROM account ";
+    "SELECT user, domain, class, state, ha1_md5, ha1_sha256, ha1_sha512_256, created FROM account ";
 
 Account read_account(const Statement& row) {
     return {.user = row.text(0),
@@ -88,7 +89,8 @@ Account read_account(const Statement& row) {
                          : AccountState::Disabled,
             .ha1_md5 = row.text(4),
             .ha1_sha256 = row.text(5),
-            .ha1_sha512_256 = row.text(6)};
+            .ha1_sha512_256 = row.text(6),
+            .created = to_time(row.integer(7))};
 }
 
 crypto::Digest token_hash(BytesView token) {
@@ -107,7 +109,7 @@ StoreResult<ServerStore> ServerStore::open(const std::string& path) {
 
 StoreResult<void> ServerStore::add_account(const Account& account) {
     Statement statement =
-        STILE_TRY(database_->prepare("INSERT INTO account VALUES(?, ?, ?, ?, ?, ?, ?)"));
+        STILE_TRY(database_->prepare("INSERT INTO account VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
     bind(statement, account);
     auto added = statement.run();
     if (!added && added.error().failure == StoreFailure::Conflict) {
@@ -118,17 +120,28 @@ StoreResult<void> ServerStore::add_account(const Account& account) {
 }
 
 StoreResult<void> ServerStore::update_account(const Account& account) {
-    Statement statement =
-        STILE_TRY(database_->prepare("INSERT OR REPLACE INTO account VALUES(?, ?, ?, ?, ?, ?, ?)"));
+    Statement statement = STILE_TRY(
+        database_->prepare("INSERT OR REPLACE INTO account VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
     bind(statement, account);
     return statement.run();
 }
 
 StoreResult<bool> ServerStore::remove_account(std::string_view user, std::string_view domain) {
+    Transaction transaction = STILE_TRY(Transaction::begin(*database_));
+    // Whoever gets the name next is somebody else.
+    for (const std::string_view table : {"login_token", "certificate"}) {
+        Statement statement = STILE_TRY(
+            database_->prepare("DELETE FROM " + std::string{table} + " WHERE user=? AND domain=?"));
+        STILE_TRY(statement.bind(0, user).bind(1, to_lower(domain)).run());
+    }
+    Statement bindings = STILE_TRY(database_->prepare("DELETE FROM binding WHERE user=?"));
+    STILE_TRY(bindings.bind(0, user).run());
     Statement statement =
         STILE_TRY(database_->prepare("DELETE FROM account WHERE user=? AND domain=?"));
     STILE_TRY(statement.bind(0, user).bind(1, to_lower(domain)).run());
-    return database_->changes() > 0;
+    const bool removed = database_->changes() > 0;
+    STILE_TRY(transaction.commit());
+    return removed;
 }
 
 StoreResult<std::optional<Account>> ServerStore::find_account(std::string_view user,

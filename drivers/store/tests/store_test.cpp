@@ -119,6 +119,19 @@ TEST_CASE("server store: accounts are added once, changed, listed and removed") 
     CHECK_FALSE(store.remove_account("alice", "example.org").value());
 }
 
+TEST_CASE("server store: with an account goes everything that its name could still open") {
+    ServerStore store = open<ServerStore>(":memory:");
+    REQUIRE(store.add_account({.user = "alice", .domain = "example.org"}).has_value());
+    REQUIRE(
+        store.add_login_token(as_bytes("secret"), "alice", "example.org", now + 1h).has_value());
+    REQUIRE(store.put_certificate("alice", "example.org", "PEM", now + 1h).has_value());
+    REQUIRE(store.put_binding(binding("sip:alice@192.0.2.1")).has_value());
+    REQUIRE(store.remove_account("alice", "example.org").value());
+    CHECK_FALSE(store.take_login_token(as_bytes("secret"), now).value());
+    CHECK_FALSE(store.find_certificate("alice", "example.org").value());
+    CHECK(store.bindings("alice", now).value().empty());
+}
+
 TEST_CASE("server store: a login token is good once and until it expires, and is not kept itself") {
     const Folder folder;
     const std::string path = folder.file("server.db");

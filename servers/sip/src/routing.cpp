@@ -34,7 +34,9 @@ Port usual_port(const Uri& uri) {
 
 bool OwnNames::is_own_domain(const Uri& uri) const {
     if (!uri.is_sip_or_sips()) return false;
-    const std::string host = to_lower(uri.host.text());
+    std::string host = to_lower(uri.host.text());
+    // "example.org." is the same domain, written to the root: it must not pass for a foreign one.
+    if (host.ends_with('.')) host.pop_back();
     return std::ranges::find(domains, host) != domains.end();
 }
 

@@ -31,6 +31,7 @@ TEST_CASE("sip own names: an absent port is the usual one of the scheme and tran
              Row{"sip:203.0.113.10:15060", false, false, true},
              Row{"sip:203.0.113.11", false, false, false},
              Row{"sip:example.org:9999", true, false, false},
+             Row{"sip:Example.Org.", true, false, false},
              Row{"tel:5060", false, false, false},
          }) {
         CAPTURE(row.uri);

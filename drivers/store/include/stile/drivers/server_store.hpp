@@ -26,6 +26,8 @@ struct Account {
     std::string ha1_md5;
     std::string ha1_sha256;
     std::string ha1_sha512_256;
+    // Certificates from before it are of somebody who had the name earlier.
+    WallTime created{};
     friend bool operator==(const Account&, const Account&) = default;
 };
 
@@ -50,6 +52,7 @@ public:
     // Accounts. Names compare without regard to case in the domain, exactly in the user.
     [[nodiscard]] StoreResult<void> add_account(const Account& account);  // Conflict if it exists
     [[nodiscard]] StoreResult<void> update_account(const Account& account);
+    // With its login tokens, certificate and bindings.
     [[nodiscard]] StoreResult<bool> remove_account(std::string_view user, std::string_view domain);
     [[nodiscard]] StoreResult<std::optional<Account>> find_account(std::string_view user,
                                                                    std::string_view domain);
