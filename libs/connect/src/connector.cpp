@@ -19,8 +19,9 @@ RouteKind kind_of(ice::CandidateType local, ice::CandidateType remote) {
                : RouteKind::Direct;
 }
 
-turn::ClientConfig relay_config(const TurnServer& server) {
+turn::ClientConfig relay_config(const TurnServer& server, stun::RetransmitSchedule schedule) {
     turn::ClientConfig config;
+    config.retransmit = schedule;
     config.username = server.username;
     config.password = server.password;
     return config;
@@ -181,8 +182,10 @@ void Connector::ask_sources(Instant now) {
         }
     }
     next_source_ = now;
-    gathering_deadline_ = now + limits::source_deadline +
-                          config_.ice.ta * static_cast<Duration::rep>(waiting_.size());
+    const Duration round = config_.ice.ta * static_cast<Duration::rep>(waiting_.size());
+    gathering_deadline_ = now + limits::source_deadline + round;
+    // RFC 8445 Section 14.3: every source is asked once before any is asked again.
+    schedule_.rto = std::max(stun::RetransmitSchedule{}.rto, round);
     start_due_source(now);
 }
 
@@ -192,7 +195,7 @@ void Connector::start_due_source(Instant now) {
     waiting_.pop_front();
     next_source_ = now + config_.ice.ta;
     if (const auto* const path = std::get_if<Path>(&source)) {
-        probes_.push_back({ReflexiveProbe{now, *path, random_}});
+        probes_.push_back({ReflexiveProbe{now, *path, schedule_, random_}});
     } else {
         start_relay(now, std::get<TurnServer>(source));
     }
@@ -207,7 +210,7 @@ void Connector::start_relay(Instant now, const TurnServer& server) {
     if (host == config_.hosts.end()) return;
     relays_.push_back({
         .wire = {*host, server.address},
-        .client = turn::Client{now, relay_config(server), random_.fork()},
+        .client = turn::Client{now, relay_config(server, schedule_), random_.fork()},
         .relayed = {},
         .state = SourceState::Pending,
         .held = {},

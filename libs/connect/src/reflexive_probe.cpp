@@ -27,8 +27,9 @@ std::optional<SocketAddress> mapped_address(const stun::MessageView& response) {
 
 }  // namespace
 
-ReflexiveProbe::ReflexiveProbe(Instant now, Path path, crypto::RandomStream& random)
-    : path_(path), transaction_(now, binding_request(random)) {}
+ReflexiveProbe::ReflexiveProbe(Instant now, Path path, stun::RetransmitSchedule schedule,
+                               crypto::RandomStream& random)
+    : path_(path), transaction_(now, binding_request(random), schedule) {}
 
 bool ReflexiveProbe::handle_message(Instant now, const Path& path,
                                     const stun::MessageView& message) {

@@ -173,6 +173,10 @@ TEST_CASE("connector: as many sockets as the limit gather") {
     const auto repeated = std::ranges::unique(paths);
     paths.erase(repeated.begin(), repeated.end());
     CHECK(paths.size() == limits::most_hosts * limits::most_servers);
+    // RFC 8445 Section 14.3: each is asked once before any is asked again.
+    REQUIRE(driven.sent.size() > paths.size());
+    CHECK(driven.sent[paths.size()].path == driven.sent[0].path);
+    CHECK(driven.sent[paths.size()].when == Instant{} + 64 * 50ms);
 }
 
 TEST_CASE("connector: events that nobody fetches stay within the limit") {

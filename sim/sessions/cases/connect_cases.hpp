@@ -10,7 +10,7 @@ namespace stile::sim::test {
 
 using namespace std::chrono_literals;
 
-inline constexpr std::uint64_t seeds_a_pair = 100;
+inline constexpr std::uint64_t seeds_a_pair = 50;
 inline constexpr std::uint64_t seeds_a_place = 100;
 
 inline void connect_one(const Scene& scene, std::uint64_t seed) {

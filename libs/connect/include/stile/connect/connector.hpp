@@ -189,6 +189,7 @@ private:
     ice::Agent agent_;
     std::deque<Source> waiting_;
     Instant next_source_;  // meaningful while some wait
+    stun::RetransmitSchedule schedule_;
     std::vector<Probe> probes_;
     std::vector<Relay> relays_;
     std::vector<ice::GatheredCandidate> gathered_;

@@ -22,7 +22,8 @@ public:
     using Event = std::variant<Found, NothingFound>;
 
     // `path` is the socket and the server.
-    ReflexiveProbe(Instant now, Path path, crypto::RandomStream& random);
+    ReflexiveProbe(Instant now, Path path, stun::RetransmitSchedule schedule,
+                   crypto::RandomStream& random);
 
     // True when the message answers this probe.
     bool handle_message(Instant now, const Path& path, const stun::MessageView& message);
