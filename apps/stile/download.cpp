@@ -45,8 +45,9 @@ bool write_all(int descriptor, BytesView bytes) {
 
 }  // namespace
 
-std::expected<Download, app::Problem> Download::open(const std::string& output) {
+std::expected<Download, app::Problem> Download::open(const std::string& output, Existing existing) {
     Download download;
+    download.existing_ = existing;
     download.output_ = output;
     if (output == "-") {
         download.sink_ = Sink::Output;
@@ -102,6 +103,21 @@ std::expected<void, app::Problem> Download::handle_head(const quic::ResponseHead
     const auto field = [&](std::string_view name) {
         return std::string{quic::find_field(head.fields, name).value_or("")};
     };
+    if (head.status == 416) {
+        const auto range = http::ContentRange::parse(field("content-range"));
+        ignores_body_ = true;
+        if (range && range->complete == resumed_) {
+            total_ = resumed_;
+            read_digest(head.fields);
+            return {};
+        }
+        // What is here is longer than the object: it is of another time.
+        ::unlink(tag_file().c_str());
+        return std::unexpected(app::Problem{app::ExitCode::Damaged,
+                                            "The object has changed since it was begun",
+                                            "it is shorter than what is here already",
+                                            field("content-range"), "try again: it starts anew"});
+    }
     if (head.status == 206) {
         const auto range = http::ContentRange::parse(field("content-range"));
         if (!range || !range->range || range->range->first != resumed_) {
@@ -133,6 +149,7 @@ std::expected<void, app::Problem> Download::handle_head(const quic::ResponseHead
 }
 
 std::expected<void, app::Problem> Download::handle_body(BytesView bytes) {
+    if (ignores_body_) return {};
     if (!write_all(file_.get(), bytes)) {
         return std::unexpected(local_problem("The file cannot be written", part()));
     }
@@ -166,7 +183,9 @@ std::expected<Download::Verified, app::Problem> Download::finish() {
                                             digest_.to_hex(), "try again: it starts anew"});
     }
     if (sink_ == Sink::File) {
-        if (::rename(part().c_str(), output_.c_str()) != 0) {
+        // What has appeared meanwhile is not ours to replace.
+        const unsigned flags = existing_ == Existing::Refuse ? RENAME_NOREPLACE : 0U;
+        if (::renameat2(AT_FDCWD, part().c_str(), AT_FDCWD, output_.c_str(), flags) != 0) {
             return std::unexpected(local_problem("The file cannot be given its name", output_));
         }
         ::unlink(tag_file().c_str());

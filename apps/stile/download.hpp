@@ -22,7 +22,8 @@ namespace stile::peer {
 class Download {
 public:
     // "-" writes to standard output: no part, no resuming.
-    static std::expected<Download, app::Problem> open(const std::string& output);
+    enum class Existing : std::uint8_t { Refuse, Replace };
+    static std::expected<Download, app::Problem> open(const std::string& output, Existing existing);
 
     // Range and If-Range where an earlier try left something.
     std::vector<quic::Field> request_fields() const;
@@ -48,6 +49,8 @@ private:
     std::string output_;
     enum class Sink : std::uint8_t { File, Output };
     Sink sink_ = Sink::File;
+    Existing existing_ = Existing::Refuse;
+    bool ignores_body_ = false;  // of an answer that says that nothing is missing
     drivers::FileDescriptor file_;
     std::string tag_;
     std::uint64_t resumed_ = 0;

@@ -28,17 +28,42 @@ constexpr std::array<std::string_view, 10> passed_request_fields{"accept",
 
 // Connection fields are each hop's own (RFC 9110 Section 7.6.1), and a peer may set no cookies and
 // no policies for the gateway's other origins.
-constexpr std::array<std::string_view, 11> dropped_response_fields{
-    "connection",     "keep-alive",     "proxy-connection", "transfer-encoding",         "upgrade",
-    "trailer",        "content-length", "set-cookie",       "strict-transport-security", "alt-svc",
-    "clear-site-data"};
+constexpr std::array<std::string_view, 17> dropped_response_fields{
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+    "trailer",
+    "content-length",
+    "set-cookie",
+    "strict-transport-security",
+    "alt-svc",
+    "clear-site-data",
+    "www-authenticate",
+    "proxy-authenticate",
+    "report-to",
+    "nel",
+    "refresh",
+    "content-security-policy-report-only"};
 
 // A peer that lives acknowledges a request at once; a silent path is replaced after this.
 constexpr Duration silence_patience = std::chrono::seconds{3};
 
-std::string_view without_port(std::string_view host) {
-    if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
-    return host.substr(0, host.find(':'));
+// The name of a Host field, without its port; empty where it is none. RFC 3986 Section 3.2.
+std::string_view name_of(std::string_view host) {
+    std::size_t end = host.find(':');
+    if (host.starts_with('[')) {
+        end = host.find(']');
+        if (end == std::string_view::npos) return {};
+        ++end;
+    }
+    const std::string_view name = host.substr(0, end);
+    const std::string_view rest = end < host.size() ? host.substr(end) : std::string_view{};
+    if (!rest.empty() && (rest.front() != ':' || !parse_unsigned(rest.substr(1), 65535))) return {};
+    const bool sound = std::ranges::all_of(
+        name, [](char c) { return is_alnum(c) || std::string_view{"-._[]:"}.contains(c); });
+    return sound ? name : std::string_view{};
 }
 
 bool is_shared_host(std::string_view name) {
@@ -75,10 +100,12 @@ std::optional<GatewayRefusal> judge_origin(const drivers::HttpRequest& request,
     }
     const auto site = request.fields.find("sec-fetch-site");
     if (!site || *site == "none" || *site == "same-origin") return std::nullopt;
-    // Following a link to a peer's page is a person's doing; loading parts of it is a page's.
+    // Following a link to a peer's page is a person's doing; loading parts of it, or going there
+    // unasked, is a page's, and would show the peer who this is.
     const auto mode = request.fields.find("sec-fetch-mode");
     const auto destination = request.fields.find("sec-fetch-dest");
-    if (mode == "navigate" && destination == "document") return std::nullopt;
+    const auto user = request.fields.find("sec-fetch-user");
+    if (mode == "navigate" && destination == "document" && user == "?1") return std::nullopt;
     return foreign;
 }
 
@@ -111,7 +138,10 @@ std::expected<GatewayTarget, GatewayRefusal> judge_request(const drivers::HttpRe
     }
     const auto asked = asked_for(request);
     if (!asked) return std::unexpected(GatewayRefusal{400, "The request names no host.", ""});
-    const std::string_view name = without_port(asked->host);
+    const std::string_view name = name_of(asked->host);
+    if (name.empty()) {
+        return std::unexpected(GatewayRefusal{400, "The request's host is no name.", ""});
+    }
     if (const auto refusal = judge_origin(request, asked->host)) return std::unexpected(*refusal);
 
     GatewayTarget target{.path = asked->path, .host = asked->host};
@@ -203,8 +233,11 @@ void Gateway::forward(const std::shared_ptr<Passage>& passage, Link& link) {
                .patience = silence_patience});
     if (!stream) {
         if (stream.error() == quic::RequestError::NotReady) return;
-        return refuse(exchange,
-                      GatewayRefusal{503, "Too many requests to this peer at once.", "Try again."});
+        return refuse(
+            exchange,
+            stream.error() == quic::RequestError::Invalid
+                ? GatewayRefusal{400, "The path cannot be asked for.", "Check its spelling."}
+                : GatewayRefusal{503, "Too many requests to this peer at once.", "Try again."});
     }
     passage->session = link.session();
     passage->stream = *stream;

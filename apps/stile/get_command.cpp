@@ -72,6 +72,7 @@ private:
     void request(Link& link) {
         const Meeting* const meeting = node_.meeting(link);
         say(fmt::format("Peer      {}, {}", target_.address, describe(meeting->standing)));
+        standing_ = meeting->standing;
         show_path(link);
         quic::RequestHead head{.method = "GET",
                                .scheme = "https",
@@ -101,6 +102,11 @@ private:
     }
 
     void handle_head(const quic::ResponseHead& head) {
+        // All had come before: there is nothing after it, and finish() compares length and digest.
+        if (head.status == 416 && download_.resumed_octets() > 0) {
+            if (const auto taken = download_.handle_head(head); !taken) fail(taken.error());
+            return;
+        }
         if (head.status != 200 && head.status != 206) {
             return fail(problem_of_status(head.status, options_));
         }
@@ -132,9 +138,10 @@ private:
                 ? fmt::format("Checked   SHA-256 {}, as the peer states it",
                               download_.sha256().to_hex())
                 : "Checked   its length; the peer states no digest");
-        say("Proven    nobody between could read or change it: QUIC with both certificates, each "
-            "as "
-            "the session said");
+        // At a first meeting the server could have named another key: that is not proven.
+        say(standing_ == identity::Standing::NotVerified
+                ? "Proven    encrypted end to end; whose key it is, no earlier meeting shows"
+                : "Proven    nobody between could read or change it: the key is the one known");
         end(0);
     }
 
@@ -191,6 +198,7 @@ private:
     drivers::Timer progress_;
     Node node_;
     drivers::Signals signals_;
+    identity::Standing standing_ = identity::Standing::NotVerified;
     std::optional<connect::Route> shown_route_;
     std::optional<app::Problem> trouble_;
     bool progress_shown_ = false;
@@ -218,7 +226,9 @@ int get(const GetOptions& given) {
     if (!store) return app::fail(store.error());
     auto account = load_account(*store, options.common.account);
     if (!account) return app::fail(account.error());
-    auto download = Download::open(options.output);
+    auto download = Download::open(options.output, options.existing == GetOptions::Existing::Replace
+                                                       ? Download::Existing::Replace
+                                                       : Download::Existing::Refuse);
     if (!download) return app::fail(download.error());
     Get get{options, *std::move(target), *std::move(download), *store, *std::move(account)};
     return get.run();

@@ -120,6 +120,8 @@ std::expected<quic::StreamId, quic::RequestError> Link::request(const quic::Requ
     } else if (stream.error() == quic::RequestError::NotReady) {
         unsent_.push_back(std::move(handlers));
         silence_timer_.arm_after(closing_patience);
+    } else {
+        note_idle();
     }
     pump();
     return stream;

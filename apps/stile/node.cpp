@@ -32,6 +32,14 @@ app::Problem problem_of(const session::Ended& ended, const std::string& peer,
 
 // How long a stopping node waits for its server to take the registration back.
 constexpr Duration stop_patience = std::chrono::seconds{1};
+// A server that does not say where its relays are costs a session no more than this; what it says
+// later is for the next one.
+constexpr Duration access_patience = std::chrono::seconds{2};
+constexpr Duration access_retry = std::chrono::minutes{1};
+// From an answered session's route to the end of its handshake.
+constexpr Duration meeting_patience = std::chrono::seconds{15};
+// Sessions that one caller may have with us: a browser, a feed reader and a download at once.
+constexpr std::ptrdiff_t most_sessions_a_caller = 8;
 
 // The instance of RFC 5626 Section 4.1: one a device and address, the same at every start. Made
 // from the key, so that there is nothing more to keep; a version 8 UUID (RFC 9562 Section 5.8).
@@ -115,6 +123,8 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
                  endpoint_.handle_timeout(loop_.now());
                  pump();
              }),
+      access_timer_(loop, [this] { go_on(); }),
+      meeting_timer_(loop, [this] { end_unmet(); }),
       stop_timer_(loop, [this] {
           if (auto done = std::exchange(on_stopped_, {})) done();
       }) {}
@@ -137,12 +147,19 @@ void Node::stop(std::move_only_function<void()> done) {
 
 // ---- opening links -----------------------------------------------------------------------------
 
-void Node::open(const std::string& address, OnLink done) {
+Node::Entry* Node::find_usable(const std::string& address) {
     for (auto& [id, entry] : entries_) {
         const Link& link = *entry.link;
         if (link.peer() != address || link.closed() || link.doubtful() || entry.problem) continue;
-        if (entry.meeting) return done(entry.link.get());
-        return entry.waiting.push_back(std::move(done));
+        return &entry;
+    }
+    return nullptr;
+}
+
+void Node::open(const std::string& address, OnLink done) {
+    if (Entry* const entry = find_usable(address)) {
+        if (entry->meeting) return done(entry->link.get());
+        return entry->waiting.push_back(std::move(done));
     }
     waiting_.push_back({address, std::move(done)});
     if (flow_open_) {
@@ -162,6 +179,11 @@ void Node::try_waiting() {
 }
 
 void Node::fetch(const std::string& address, OnLink done) {
+    // Several may have waited for the same peer: one session serves them all.
+    if (Entry* const entry = find_usable(address)) {
+        if (entry->meeting) return done(entry->link.get());
+        return entry->waiting.push_back(std::move(done));
+    }
     auto link = make_link(address);
     const auto hosts = link->open_sockets(candidate_addresses());
     const auto session = endpoint_.fetch(loop_.now(), address, path_config(hosts));
@@ -177,7 +199,9 @@ void Node::fetch(const std::string& address, OnLink done) {
 // does not hand them out costs the relay, not the session.
 void Node::with_access(std::move_only_function<void()> then) {
     if (access_state_ == AccessState::Known && loop_.now() < access_until_) return then();
+    if (access_state_ == AccessState::Failed && loop_.now() < access_until_) return then();
     waiting_for_access_.push_back(std::move(then));
+    if (access_timer_.deadline() == std::nullopt) access_timer_.arm_after(access_patience);
     if (access_state_ == AccessState::Asked) return;
     access_state_ = AccessState::Asked;
     api_.relay_access(account_, [this](auto access) {
@@ -187,12 +211,18 @@ void Node::with_access(std::move_only_function<void()> then) {
             access_state_ = AccessState::Known;
         } else {
             access_ = {};
-            access_state_ = AccessState::None;
+            access_until_ = loop_.now() + access_retry;
+            access_state_ = AccessState::Failed;
             if (handlers_.on_trouble) handlers_.on_trouble(access.error());
         }
-        for (auto& waiting : std::exchange(waiting_for_access_, {})) waiting();
-        pump();
+        go_on();
     });
+}
+
+void Node::go_on() {
+    access_timer_.disarm();
+    for (auto& waiting : std::exchange(waiting_for_access_, {})) waiting();
+    pump();
 }
 
 std::unique_ptr<Link> Node::make_link(const std::string& peer) {
@@ -201,6 +231,8 @@ std::unique_ptr<Link> Node::make_link(const std::string& peer) {
         LinkHandlers{.on_ready = [this](Link& link) { judge(link); },
                      .on_request =
                          [this](Link& link, quic::StreamId stream, const quic::RequestHead& head) {
+                             // Nothing for who was refused, or not judged yet.
+                             if (meeting(link) == nullptr) return;
                              if (handlers_.on_request) handlers_.on_request(link, stream, head);
                          },
                      .on_body_writable =
@@ -322,6 +354,10 @@ void Node::handle(session::EndpointEvent event) {
                 credentials(*session));
         }
         entry->second.link->set_route(opened->route);
+        if (!entry->second.meeting && !entry->second.meeting_deadline) {
+            entry->second.meeting_deadline = loop_.now() + meeting_patience;
+            meeting_timer_.arm_after(meeting_patience);
+        }
     } else if (const auto* const lost = std::get_if<session::RouteClosed>(&event)) {
         const auto entry = entries_.find(lost->session);
         if (entry != entries_.end()) entry->second.link->clear_route();
@@ -332,6 +368,9 @@ void Node::handle(session::EndpointEvent event) {
 
 void Node::handle_incoming(const session::Incoming& incoming) {
     const session::SessionId session = incoming.session;
+    const auto with_caller = std::ranges::count_if(
+        entries_, [&](const auto& entry) { return entry.second.link->peer() == incoming.from; });
+    if (with_caller >= most_sessions_a_caller) return endpoint_.reject(loop_.now(), session);
     entries_[session].link = make_link(incoming.from);
     entries_[session].link->bind(session);
     with_access([this, session] {
@@ -362,6 +401,23 @@ void Node::handle_ended(const session::Ended& ended) {
     loop_.post([this] { ended_.clear(); });
 }
 
+// Who answers our checks but never shows who it is would keep its place for ever.
+void Node::end_unmet() {
+    std::vector<session::SessionId> ending;
+    std::optional<Instant> next;
+    for (const auto& [id, entry] : entries_) {
+        if (entry.meeting || !entry.meeting_deadline) continue;
+        if (*entry.meeting_deadline <= loop_.now()) {
+            ending.push_back(id);
+        } else {
+            next = earlier(next, entry.meeting_deadline);
+        }
+    }
+    for (const session::SessionId session : ending) endpoint_.end(loop_.now(), session);
+    meeting_timer_.arm(next);
+    pump();
+}
+
 void Node::handle_signalling_lost(const app::Problem& problem) {
     endpoint_.handle_flow_unavailable(loop_.now());
     for (Waiting& waiting : std::exchange(waiting_, {})) waiting.done(std::unexpected(problem));
@@ -388,9 +444,15 @@ void Node::judge(Link& link) {
     if (standing == identity::Standing::Refused) {
         return fail(*entry, refused_identity(decision, link.peer(), pin, *met));
     }
-    const auto kept = store_.put_pin(to_stored(identity::remember(
-        pin, decision, *address, *met, identity::Proof::NotVerified, loop_.wall_now())));
-    if (!kept) return fail(*entry, unreadable_pins(kept.error()));
+    // A caller of another domain is whoever it says: only our own server vouches for its users.
+    // What it claims is compared with a pin, and makes none.
+    const bool vouched = session->part() == session::Part::Offerer ||
+                         address->text().ends_with('@' + account_.domain);
+    if (pin || vouched) {
+        const auto kept = store_.put_pin(to_stored(identity::remember(
+            pin, decision, *address, *met, identity::Proof::NotVerified, loop_.wall_now())));
+        if (!kept) return fail(*entry, unreadable_pins(kept.error()));
+    }
     entry->meeting = Meeting{standing, met->address_key.thumbprint().to_hex()};
     if (session->part() == session::Part::Answerer) {
         if (handlers_.on_peer) handlers_.on_peer(link, *entry->meeting);

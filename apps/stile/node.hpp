@@ -71,9 +71,10 @@ private:
         std::unique_ptr<Link> link;
         std::vector<OnLink> waiting;
         std::optional<Meeting> meeting;
+        std::optional<Instant> meeting_deadline;  // from the first route on
         std::optional<app::Problem> problem;  // why it ends, where that is better known than by SIP
     };
-    enum class AccessState : std::uint8_t { None, Asked, Known };
+    enum class AccessState : std::uint8_t { None, Asked, Known, Failed };
 
     void pump();
     void send(const session::EndpointTransmit& transmit);
@@ -84,6 +85,9 @@ private:
 
     void with_access(std::move_only_function<void()> then);
     void fetch(const std::string& address, OnLink done);
+    Entry* find_usable(const std::string& address);
+    void go_on();
+    void end_unmet();
     void try_waiting();
     std::unique_ptr<Link> make_link(const std::string& peer);
     connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts) const;
@@ -102,6 +106,8 @@ private:
     Signalling signalling_;
     session::Endpoint endpoint_;
     drivers::Timer timer_;
+    drivers::Timer access_timer_;
+    drivers::Timer meeting_timer_;
     drivers::Timer stop_timer_;
     std::map<session::SessionId, Entry> entries_;
     std::vector<std::unique_ptr<Link>> ended_;  // until nothing on the stack uses them

@@ -5,6 +5,8 @@
 #include "home.hpp"
 #include "server_api.hpp"
 
+#include <stile/identity/address.hpp>
+
 #include <fmt/format.h>
 
 namespace stile::peer {
@@ -70,7 +72,8 @@ int contacts_list() {
 int contacts_remove(const std::string& address) {
     auto store = open_store();
     if (!store) return app::fail(store.error());
-    const auto removed = store->remove_pin(address);
+    const auto parsed = identity::Address::parse(address);
+    const auto removed = store->remove_pin(parsed ? parsed->text() : address);
     if (!removed) {
         return app::fail(
             {app::ExitCode::Local, "The pin cannot be removed", removed.error().text, "", ""});

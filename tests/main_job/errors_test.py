@@ -408,7 +408,10 @@ class GatewayErrors(Errors):
             ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}, 403),
             ({"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"}, 403),
             ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}, 403),
-            ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}, 200),
+            # A page that goes there unasked, and a person who follows its link.
+            ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}, 403),
+            ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document",
+              "Sec_Fetch_User": "?1"}, 200),
             ({"Sec_Fetch_Site": "none", "Sec_Fetch_Mode": "navigate"}, 200),
             ({"Sec_Fetch_Site": "same-origin"}, 200),
         ):
