@@ -138,10 +138,12 @@ private:
                 ? fmt::format("Checked   SHA-256 {}, as the peer states it",
                               download_.sha256().to_hex())
                 : "Checked   its length; the peer states no digest");
-        // At a first meeting the server could have named another key: that is not proven.
+        say("Proven    encrypted end to end, each certificate the one that the session named");
+        // At a first meeting the server could have named another key.
         say(standing_ == identity::Standing::NotVerified
-                ? "Proven    encrypted end to end; whose key it is, no earlier meeting shows"
-                : "Proven    nobody between could read or change it: the key is the one known");
+                ? fmt::format("Unproven  that the key is {}'s: it was never met before",
+                              target_.address)
+                : "Proven    the key is the one known: nobody between could read or change it");
         end(0);
     }
 
