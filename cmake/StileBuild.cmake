@@ -75,6 +75,16 @@ function(stile_test name)
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
+# stile_python_test(LABEL NAME): NAME_test.py of this folder against the built programs. Status 77 is
+# "this machine cannot, and the output says why".
+function(stile_python_test label name)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  add_test(NAME ${label}_${name}
+    COMMAND Python3::Interpreter -B "${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.py")
+  set_tests_properties(${label}_${name} PROPERTIES LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT 600
+    ENVIRONMENT "STILE_BIN=${STILE_RUNTIME_DIR};STILE_SOURCE=${PROJECT_SOURCE_DIR};PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/natlab")
+endfunction()
+
 # fuzz/NAME.cpp defines LLVMFuzzerTestOneInput; fuzz/corpus/NAME/ is replayed as an ordinary test.
 function(stile_fuzz_target library source)
   get_filename_component(target "${source}" NAME_WE)
