@@ -41,13 +41,15 @@ std::optional<LoginLink> LoginLink::parse(std::string_view text) {
     if (!place.ends_with(path)) return std::nullopt;
     place.remove_suffix(path.size());
     const auto authority = parse_authority(place);
+    const std::string_view user = take_until(secret, '.');
     const std::string_view token = take_until(secret, '.');
     const auto fingerprint = from_base64url(secret);
-    if (!authority || token.empty() || token.size() > most_token_characters || !fingerprint ||
+    if (!authority || user.empty() || user.size() > most_token_characters || token.empty() ||
+        token.size() > most_token_characters || !fingerprint ||
         fingerprint->size() != crypto::digest_size(crypto::DigestAlgorithm::Sha256)) {
         return std::nullopt;
     }
-    return LoginLink{authority->host, authority->port, std::string{token},
+    return LoginLink{authority->host, authority->port, std::string{user}, std::string{token},
                      crypto::Digest{BytesView{*fingerprint}}};
 }
 

@@ -11,12 +11,13 @@
 
 namespace stile::peer {
 
-// https://HOST:PORT/login#TOKEN.FINGERPRINT: where to log in, the secret that works once, and the
-// SHA-256 of the certificate of the authority that the server must be certified by, in base 64 url.
-// The part after # never travels in a request line.
+// https://HOST:PORT/login#USER.TOKEN.FINGERPRINT: where to log in, as whom, the secret that works
+// once, and the SHA-256 of the certificate of the authority that the server must be certified by,
+// in base 64 url. The part after # never travels in a request line.
 struct LoginLink {
     std::string host;  // without brackets
     Port port;
+    std::string user;
     std::string token;
     crypto::Digest ca_fingerprint;
 

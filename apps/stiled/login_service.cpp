@@ -172,7 +172,7 @@ std::expected<LoginLinkMade, drivers::StoreError> make_login_link(
     const auto added = store.add_login_token(as_bytes(token), user, domain, now + link_lifetime);
     if (!added) return std::unexpected(added.error());
     const crypto::Digest fingerprint = authority.certificate().fingerprint();
-    return LoginLinkMade{fmt::format("https://{}/login#{}.{}", https.to_string(), token,
+    return LoginLinkMade{fmt::format("https://{}/login#{}.{}.{}", https.to_string(), user, token,
                                      to_base64url(fingerprint.bytes()))};
 }
 

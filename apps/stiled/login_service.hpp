@@ -56,8 +56,8 @@ private:
     std::vector<std::unique_ptr<drivers::TcpListener>> listeners_;
 };
 
-// https://HOST:PORT/login#TOKEN.FINGERPRINT, good once and for a day. The token's hash goes into
-// the store.
+// https://HOST:PORT/login#USER.TOKEN.FINGERPRINT, good once and for a day. The token's hash goes
+// into the store.
 struct LoginLinkMade {
     std::string link;
 };

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The Stile authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever may reach the login port without an account can neither end the server nor become somebody."""
+"""A login keeps what contacts have pinned; who has none can neither end the server nor become somebody."""
 import json
 import ssl
 import time
@@ -20,6 +20,26 @@ def post(link, body):
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def key_of(person):
+    return next(line for line in person.run("status", "--offline").out.splitlines() if line.startswith("Key"))
+
+
+class Login(unittest.TestCase):
+    def test_a_later_login_of_the_same_user_keeps_the_key_and_another_users_has_its_own(self):
+        with programs.Scene() as scene:
+            scene.write_config(programs.free_ports(["sip", "sips", "turn", "https"]))
+            scene.start_server()
+            alice = scene.login("alice")
+            key = key_of(alice)
+            link = scene.stiled("user", "link", "alice", "--link-only").out.strip()
+            self.assertEqual(alice.run("login", link).code, 0)
+            self.assertEqual(key_of(alice), key)
+            self.assertEqual(alice.run("login", scene.login_link("bob")).code, 0)
+            bob = alice.run("status", "--offline", "--account", f"bob@{programs.DOMAIN}").out
+            self.assertIn(f"bob@{programs.DOMAIN}", bob)
+            self.assertNotIn(key, bob)
 
 
 class HostileLogin(unittest.TestCase):
