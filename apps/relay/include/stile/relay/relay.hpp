@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/drivers/loop.hpp>
+#include <stile/drivers/stream.hpp>
+#include <stile/relay/settings.hpp>
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stile::turn {
+struct Session;
+struct Usage;
+}  // namespace stile::turn
+
+namespace stile::relay {
+
+struct Handover;
+
+struct StartError {
+    std::string what;   // "cannot listen on 192.0.2.1:3478 (UDP)"
+    std::string cause;  // "address already in use"
+};
+
+// Sums over all shards, for metrics.
+struct Statistics {
+    turn::ServerCounters relay;
+    std::uint64_t binding_answers = 0;
+    std::uint64_t strangers_answered = 0;
+    std::uint64_t strangers_silenced = 0;
+    std::uint64_t kernel_packets = 0;  // of relay.packets_*: those the kernel path forwarded
+    std::size_t allocations = 0;
+    std::size_t relays = 0;
+    std::size_t stream_clients = 0;
+    std::size_t dtls_clients = 0;
+    std::uint64_t receive_queue_drops = 0;
+    std::uint64_t send_errors = 0;
+    std::string kernel_path;  // "xdp native on eth0", "user space"
+};
+
+// The relay of one machine: a thread a shard, each with its loop, its sockets and its cores.
+// Used from one thread; answers that need the shards wait for them (at most a wake-up).
+class Relay {
+public:
+    // A TLS connection that is not TURN: HTTPS on the same port. Called on the threads of the
+    // shards, several at once, with the handshake done; `first` is what was decrypted already, and
+    // the stream lives on `loop`. Absent: it is closed.
+    using OnHttps = std::function<void(drivers::Loop& loop, std::unique_ptr<drivers::Stream> stream,
+                                       Bytes first)>;
+
+    static std::expected<std::unique_ptr<Relay>, StartError> start(Settings settings,
+                                                                   OnHttps on_https = {});
+    // Continues what another process hands over; its sockets replace those that `settings` names
+    // by the same addresses.
+    static std::expected<std::unique_ptr<Relay>, StartError> resume(Settings settings,
+                                                                    Handover handover,
+                                                                    OnHttps on_https = {});
+    Relay(const Relay&) = delete;
+    Relay& operator=(const Relay&) = delete;
+    ~Relay();
+
+    // Takes over what differs without dropping an allocation; nothing changes where it fails.
+    std::expected<void, StartError> reload(Settings settings);
+    // No new allocations: 300 with Settings::redirect where there is one, else 508.
+    void drain();
+
+    Statistics statistics();
+    std::vector<turn::Session> sessions();
+    // Usage records of sessions that ended since the last call; bounded, the oldest are lost.
+    std::vector<turn::Usage> take_usage();
+    // Gives up all UDP and plain TCP clients with their allocations, and the listeners, which from
+    // here on are the successor's. TLS and DTLS clients stay, drained as by drain().
+    Handover hand_over();
+    // The addresses that listeners got, in the order of Settings::listeners.
+    std::vector<SocketAddress> listening() const;
+
+private:
+    struct Impl;
+    explicit Relay(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stile::relay
