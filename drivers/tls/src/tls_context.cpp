@@ -15,6 +15,19 @@ std::unexpected<TlsError> failed(std::string what) {
     return std::unexpected(TlsError{std::move(what) + ": " + openssl::last_error()});
 }
 
+CloseReason reason_of_verification(long result) {
+    switch (result) {
+        case X509_V_ERR_HOSTNAME_MISMATCH:
+        case X509_V_ERR_IP_ADDRESS_MISMATCH:
+            return CloseReason::WrongName;
+        case X509_V_ERR_CERT_HAS_EXPIRED:
+        case X509_V_ERR_CERT_NOT_YET_VALID:
+            return CloseReason::Expired;
+        default:
+            return CloseReason::Untrusted;
+    }
+}
+
 std::expected<std::string, TlsError> alpn_wire(const std::vector<std::string>& names) {
     std::string wire;
     for (const std::string& name : names) {
@@ -107,10 +120,34 @@ int verify_server(X509_STORE_CTX* chain, void* argument) {
     return 0;
 }
 
-std::expected<openssl::Context, TlsError> make_context(const SSL_METHOD* method) {
+// RFC 8489 Section 6.2.3 and RFC 9325 Section 4.2: forward secrecy and authenticated encryption.
+constexpr const char* dtls_ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM";
+
+std::expected<openssl::Context, TlsError> make_context(State::Role role, TlsCarrier carrier) {
+    const bool server = role == State::Role::Server;
+    const SSL_METHOD* method = nullptr;
+    switch (carrier) {
+        case TlsCarrier::Stream:
+            method = server ? TLS_server_method() : TLS_client_method();
+            break;
+        case TlsCarrier::Datagrams:
+            method = server ? DTLS_server_method() : DTLS_client_method();
+            break;
+    }
     openssl::Context context{SSL_CTX_new(method)};
     if (!context) return failed("TLS cannot be started");
-    SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+    if (carrier == TlsCarrier::Stream) {
+        SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+    } else {
+        SSL_CTX_set_min_proto_version(context.get(), DTLS1_2_VERSION);
+        if (SSL_CTX_set_cipher_list(context.get(), dtls_ciphers) != 1) {
+            return failed("the cipher suites of DTLS are not available");
+        }
+        // Resumption is by tickets, which take no memory here.
+        SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+    }
+    // For those who have nothing better: RFC 8489 Section 6.2.3 wants TLS_DHE_RSA too.
+    SSL_CTX_set_dh_auto(context.get(), 1);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                            SSL_OP_CIPHER_SERVER_PREFERENCE);
     // Buffers only while there is something in them: 15 kB an idle connection instead of 50.
@@ -135,14 +172,67 @@ crypto::Digest fingerprint(X509* certificate) {
     return crypto::digest(crypto::DigestAlgorithm::Sha256, to_der(certificate));
 }
 
+void send_server_name(SSL* session, const State& state) {
+    if (IpAddress::parse(state.host)) return;
+    // The macro SSL_set_tlsext_host_name holds an old-style cast; the name is copied.
+    std::string name = state.host;
+    SSL_ctrl(session, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
+}
+
+Closed describe_failure(const SSL* session, const State& state, const std::string& peer) {
+    const std::string_view protocol = state.carrier == TlsCarrier::Stream ? "TLS" : "DTLS";
+    const unsigned long code = ERR_peek_last_error();
+    const int reason = ERR_GET_REASON(code);
+    const char* known = ERR_reason_error_string(code);
+    const std::string cause = known != nullptr ? known : "no cause given";
+    const long verification = SSL_get_verify_result(session);
+    if (verification != X509_V_OK && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        const CloseReason why = reason_of_verification(verification);
+        return {why,
+                "the certificate of " + peer + " is not accepted: " +
+                    (why == CloseReason::WrongName ? "it is not for \"" + state.host + "\""
+                                                   : X509_verify_cert_error_string(verification))};
+    }
+    if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        return {CloseReason::Untrusted, peer + " presented no certificate"};
+    }
+    // OpenSSL numbers the peer's alerts from here on.
+    if (reason >= SSL_AD_REASON_OFFSET) {
+        return {CloseReason::RejectedByPeer,
+                peer + " rejected the " + std::string(protocol) + " connection: " + cause};
+    }
+    return {CloseReason::Protocol, std::string(protocol) + " with " + peer + " failed: " + cause};
+}
+
+std::optional<PeerCertificate> verified_certificate(const SSL* session) {
+    X509* certificate = SSL_get0_peer_certificate(session);
+    if (certificate == nullptr || SSL_get_verify_result(session) != X509_V_OK) return std::nullopt;
+    const openssl::Bio bio{BIO_new(BIO_s_mem())};
+    PEM_write_bio_X509(bio.get(), certificate);
+    char* start = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &start);
+    return PeerCertificate{.der = to_der(certificate),
+                           .pem = std::string(start, static_cast<std::size_t>(size)),
+                           .sha256 = fingerprint(certificate)};
+}
+
+std::string chosen_alpn(const SSL* session) {
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(session, &name, &size);
+    return {reinterpret_cast<const char*>(name), size};
+}
+
 TlsContext::TlsContext(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-std::expected<TlsContext, TlsError> TlsContext::server(const TlsServerConfig& config) {
+std::expected<TlsContext, TlsError> TlsContext::server(const TlsServerConfig& config,
+                                                       TlsCarrier carrier) {
     using enum TlsServerConfig::ClientCertificate;
     auto state = std::make_shared<State>();
     state->role = State::Role::Server;
+    state->carrier = carrier;
     state->handshake_timeout = config.handshake_timeout;
-    auto context = make_context(TLS_server_method());
+    auto context = make_context(state->role, carrier);
     if (!context) return std::unexpected(context.error());
     state->context = *std::move(context);
     SSL_CTX* raw = state->context.get();
@@ -170,15 +260,17 @@ std::expected<TlsContext, TlsError> TlsContext::server(const TlsServerConfig& co
     return TlsContext{std::move(state)};
 }
 
-std::expected<TlsContext, TlsError> TlsContext::client(const TlsClientConfig& config) {
+std::expected<TlsContext, TlsError> TlsContext::client(const TlsClientConfig& config,
+                                                       TlsCarrier carrier) {
     auto state = std::make_shared<State>();
     state->role = State::Role::Client;
+    state->carrier = carrier;
     state->handshake_timeout = config.handshake_timeout;
     state->host = config.host;
     state->names = config.names;
     state->ca_fingerprints = config.ca_fingerprints;
     if (config.host.empty()) return std::unexpected(TlsError{"the server's name is missing"});
-    auto context = make_context(TLS_client_method());
+    auto context = make_context(state->role, carrier);
     if (!context) return std::unexpected(context.error());
     state->context = *std::move(context);
     SSL_CTX* raw = state->context.get();

@@ -19,19 +19,6 @@ constexpr std::size_t most_early_octets = 1'048'576;
 // Ciphertext that waits for room in the transport: what was encrypted cannot be taken back.
 constexpr std::size_t most_unsent_octets = 1'048'576;
 
-CloseReason reason_of_verification(long result) {
-    switch (result) {
-        case X509_V_ERR_HOSTNAME_MISMATCH:
-        case X509_V_ERR_IP_ADDRESS_MISMATCH:
-            return CloseReason::WrongName;
-        case X509_V_ERR_CERT_HAS_EXPIRED:
-        case X509_V_ERR_CERT_NOT_YET_VALID:
-            return CloseReason::Expired;
-        default:
-            return CloseReason::Untrusted;
-    }
-}
-
 }  // namespace
 
 struct TlsStream::Impl : std::enable_shared_from_this<TlsStream::Impl> {
@@ -56,7 +43,6 @@ struct TlsStream::Impl : std::enable_shared_from_this<TlsStream::Impl> {
     void start_closing(CloseReason reason);
     void fail();
     void end(CloseReason reason, std::string text);
-    Closed describe_failure() const;
     std::string peer_name() const { return transport->peer_address().to_string(); }
     std::size_t unsent() const { return BIO_ctrl_pending(outgoing) - sent_of_outgoing; }
     bool delivering() const { return !dead && state == State::Open && reading == Reading::Flowing; }
@@ -93,6 +79,7 @@ TlsStream::Impl::Impl(Loop& owner, std::unique_ptr<Stream> stream, const TlsCont
           end(CloseReason::TimedOut, "TLS handshake with " + peer_name() + ": not done in time");
       }) {
     STILE_ASSERT(session != nullptr);
+    STILE_ASSERT(context->carrier == TlsCarrier::Stream);
     incoming = BIO_new(BIO_s_mem());
     outgoing = BIO_new(BIO_s_mem());
     BIO_set_mem_eof_return(incoming, -1);
@@ -102,12 +89,7 @@ TlsStream::Impl::Impl(Loop& owner, std::unique_ptr<Stream> stream, const TlsCont
         return;
     }
     SSL_set_connect_state(session.get());
-    // RFC 6066 Section 3: a name, never an address.
-    if (!IpAddress::parse(context->host)) {
-        // The macro SSL_set_tlsext_host_name holds an old-style cast; the name is copied.
-        SSL_ctrl(session.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                 context->host.data());
-    }
+    send_server_name(session.get(), *context);
 }
 
 void TlsStream::Impl::begin() {
@@ -275,32 +257,8 @@ void TlsStream::Impl::start_closing(CloseReason reason) {
     }
 }
 
-Closed TlsStream::Impl::describe_failure() const {
-    const unsigned long code = ERR_peek_last_error();
-    const int reason = ERR_GET_REASON(code);
-    const char* known = ERR_reason_error_string(code);
-    const std::string cause = known != nullptr ? known : "no cause given";
-    const long verification = SSL_get_verify_result(session.get());
-    if (verification != X509_V_OK && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        const CloseReason why = reason_of_verification(verification);
-        return {why,
-                "the certificate of " + peer_name() + " is not accepted: " +
-                    (why == CloseReason::WrongName ? "it is not for \"" + context->host + "\""
-                                                   : X509_verify_cert_error_string(verification))};
-    }
-    if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
-        return {CloseReason::Untrusted, peer_name() + " presented no certificate"};
-    }
-    // OpenSSL numbers the peer's alerts from here on.
-    if (reason >= SSL_AD_REASON_OFFSET) {
-        return {CloseReason::RejectedByPeer,
-                peer_name() + " rejected the TLS connection: " + cause};
-    }
-    return {CloseReason::Protocol, "TLS with " + peer_name() + " failed: " + cause};
-}
-
 void TlsStream::Impl::fail() {
-    Closed closed = describe_failure();
+    Closed closed = describe_failure(session.get(), *context, peer_name());
     ERR_clear_error();
     send();  // the alert
     end(closed.reason, std::move(closed.text));
@@ -394,25 +352,10 @@ SocketAddress TlsStream::local_address() const { return impl_->transport->local_
 SocketAddress TlsStream::peer_address() const { return impl_->transport->peer_address(); }
 
 std::optional<PeerCertificate> TlsStream::peer_certificate() const {
-    SSL* session = impl_->session.get();
-    X509* certificate = SSL_get0_peer_certificate(session);
-    if (certificate == nullptr || SSL_get_verify_result(session) != X509_V_OK) return std::nullopt;
-    const openssl::Bio bio{BIO_new(BIO_s_mem())};
-    PEM_write_bio_X509(bio.get(), certificate);
-    char* start = nullptr;
-    const long size = BIO_get_mem_data(bio.get(), &start);
-    return PeerCertificate{.der = to_der(certificate),
-                           .pem = std::string(start, static_cast<std::size_t>(size)),
-                           .sha256 = fingerprint(certificate)};
+    return verified_certificate(impl_->session.get());
 }
 
-std::string TlsStream::alpn() const {
-    const unsigned char* name = nullptr;
-    unsigned size = 0;
-    SSL_get0_alpn_selected(impl_->session.get(), &name, &size);
-    return {reinterpret_cast<const char*>(name), size};
-}
-
+std::string TlsStream::alpn() const { return chosen_alpn(impl_->session.get()); }
 std::string TlsStream::version() const { return SSL_get_version(impl_->session.get()); }
 std::string TlsStream::cipher() const { return SSL_get_cipher_name(impl_->session.get()); }
 

@@ -48,16 +48,24 @@ struct TlsError {
     std::string text;  // what in the configuration is wrong, with the cause
 };
 
-// Prepared once, shared by any number of streams of any thread. TLS 1.2 and 1.3 only.
+// What carries the records: a stream (TLS 1.2 and 1.3), or datagrams (DTLS 1.2, the dtls driver).
+enum class TlsCarrier : std::uint8_t { Stream, Datagrams };
+
+// Prepared once, shared by any number of connections of any thread, each of the carrier that it was
+// made for.
 class TlsContext {
 public:
-    static std::expected<TlsContext, TlsError> server(const TlsServerConfig& config);
-    static std::expected<TlsContext, TlsError> client(const TlsClientConfig& config);
+    static std::expected<TlsContext, TlsError> server(const TlsServerConfig& config,
+                                                      TlsCarrier carrier = TlsCarrier::Stream);
+    static std::expected<TlsContext, TlsError> client(const TlsClientConfig& config,
+                                                      TlsCarrier carrier = TlsCarrier::Stream);
 
     struct State;
 
 private:
     friend class TlsStream;
+    friend class DtlsClient;
+    friend class DtlsServer;
     explicit TlsContext(std::shared_ptr<State> state);
     std::shared_ptr<State> state_;
 };
