@@ -318,6 +318,9 @@ WallTime Server::wall_at(Instant now) const {
     return clock_wall_ + std::chrono::duration_cast<std::chrono::seconds>(now - clock_instant_);
 }
 
-void Server::drain() { phase_ = Phase::Draining; }
+void Server::drain(std::optional<Redirect> redirect) {
+    phase_ = Phase::Draining;
+    redirect_ = std::move(redirect);
+}
 
 }  // namespace stile::turn

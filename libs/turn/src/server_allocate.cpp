@@ -262,8 +262,8 @@ void Server::close_relay(Relay& relay) {
 
 void Server::end_allocation(Allocation& allocation) {
     if (!allocation.pending) {
-        events_.push_back(
-            AllocationClosed{.flow = allocation.flow, .username = std::move(allocation.username)});
+        events_.push_back(AllocationClosed{
+            {.session = {.flow = allocation.flow, .username = std::move(allocation.username)}}});
     }
     table_.remove(allocation);
 }

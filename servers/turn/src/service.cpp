@@ -103,6 +103,29 @@ void Service::handle_client_gone(Instant now, const turn::ClientFlow& flow) {
     collect(now, Charged::NotYet);
 }
 
+void Service::handle_connection_opened(Instant now, turn::ConnectionId connection) {
+    core_.handle_connection_opened(now, connection);
+    collect(now, Charged::NotYet);
+}
+
+void Service::handle_connection_failed(Instant now, turn::ConnectionId connection,
+                                       turn::ConnectionFailure why) {
+    core_.handle_connection_failed(now, connection, why);
+    collect(now, Charged::NotYet);
+}
+
+std::optional<turn::ConnectionId> Service::handle_peer_accepted(Instant now, turn::RelayId relay,
+                                                                const SocketAddress& peer) {
+    const auto connection = core_.handle_peer_accepted(now, relay, peer);
+    collect(now, Charged::NotYet);
+    return connection;
+}
+
+void Service::handle_connection_gone(Instant now, turn::ConnectionId connection) {
+    core_.handle_connection_gone(now, connection);
+    collect(now, Charged::NotYet);
+}
+
 void Service::handle_timeout(Instant now) {
     core_.handle_timeout(now);
     collect(now, Charged::NotYet);

@@ -28,6 +28,16 @@ inline constexpr std::size_t most_allocations = 1'000'000;
 inline constexpr std::size_t most_channels = 4096;
 // As many permissions as channels, so that every channel can have a peer of its own.
 inline constexpr std::size_t most_permissions = most_channels;
+// TCP connections of one allocation. Each costs two sockets.
+inline constexpr std::size_t most_connections = 1024;
+// RFC 6062 Sections 5.2 and 5.3: how long a peer may take to answer a connection, at least, and how
+// long one waits for its ConnectionBind, exactly.
+inline constexpr std::chrono::seconds connect_time{30};
+inline constexpr std::chrono::seconds connection_bind_time{30};
+// RFC 8016 Section 3.2.2: how long at least a retransmission with the old ticket is recognised.
+inline constexpr std::chrono::seconds old_ticket_time{60};
+// Addresses of one host that relays are opened at; looked through for each unknown peer.
+inline constexpr std::size_t most_relay_addresses = 64;
 // Peers that one CreatePermission names: ICE agents have at most 100 pairs (RFC 8445
 // Section 6.1.2.5), and stun::most_attributes ends it at about that anyway.
 inline constexpr std::size_t most_peers_in_request = 100;

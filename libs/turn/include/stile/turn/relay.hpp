@@ -3,6 +3,8 @@
 #pragma once
 
 #include <stile/base/socket_address.hpp>
+#include <stile/base/time.hpp>
+#include <stile/turn/channel_data.hpp>
 #include <stile/turn/client_flow.hpp>
 
 #include <array>
@@ -25,11 +27,17 @@ enum class PortRule : std::uint8_t {
     EvenAndNext,  // an even port N, and N + 1 on the same address for RelayWanted::next
 };
 
-// The driver opens a UDP socket on a random free port, 49152 to 65535 where the host is shared
-// (RFC 8656 Section 7.2, RFC 6056), and answers with handle_relay_opened or handle_relay_failed.
+// What a relay speaks with peers. RFC 8656, and RFC 6062.
+enum class RelayProtocol : std::uint8_t { Udp, Tcp };
+
+// The driver opens a UDP socket, or a listening TCP socket whose address outgoing connections can
+// share (SO_REUSEADDR and SO_REUSEPORT), on a random free port, 49152 to 65535 where the host is
+// shared (RFC 8656 Section 7.2, RFC 6056), and answers with handle_relay_opened or
+// handle_relay_failed.
 struct RelayWanted {
     RelayId relay;
     AddressFamily family = AddressFamily::V4;
+    RelayProtocol protocol = RelayProtocol::Udp;
     PortRule rule = PortRule::Any;
     // Present exactly with EvenAndNext. Both open or neither; one answer, for `relay`, says both.
     std::optional<RelayId> next;

@@ -5,47 +5,16 @@
 #include <stile/crypto/random_stream.hpp>
 #include <stile/stun/long_term_server.hpp>
 #include <stile/turn/allocation_table.hpp>
+#include <stile/turn/channel_offload.hpp>
+#include <stile/turn/connection.hpp>
 #include <stile/turn/credential_table.hpp>
-#include <stile/turn/limits.hpp>
-#include <stile/turn/peer_policy.hpp>
-#include <stile/turn/relay.hpp>
+#include <stile/turn/server_config.hpp>
+#include <stile/turn/session.hpp>
+#include <stile/turn/snapshot.hpp>
 
 #include <deque>
 
 namespace stile::turn {
-
-enum class Offer : std::uint8_t { Offered, NotOffered };
-
-// What an expired time-limited credential still allows.
-enum class ExpiredCredential : std::uint8_t {
-    // Refreshing and using what was allocated with it in time, as most servers do it.
-    KeepsAllocations,
-    // Nothing: the allocation ends with its present lifetime.
-    EndsAllocations,
-};
-
-struct ServerConfig {
-    // Realm, nonce key and lifetime, algorithms, SOFTWARE.
-    stun::LongTermServer::Config authentication;
-    PeerPolicy peers;
-    Offer ipv4 = Offer::Offered;
-    Offer ipv6 = Offer::NotOffered;
-    // Without it EVEN-PORT and RESERVATION-TOKEN are answered with 508.
-    Offer even_ports = Offer::Offered;
-    // Whether the driver honours Fragmentation::Forbidden; without it DONT-FRAGMENT gives 420.
-    Offer dont_fragment = Offer::NotOffered;
-    ExpiredCredential expired_credential = ExpiredCredential::KeepsAllocations;
-    Duration longest_lifetime = most_lifetime;  // between default_lifetime and most_lifetime
-    std::size_t allocations = 16'000;           // at most most_allocations
-    std::size_t relays_per_user = 10;           // a dual allocation has two, a reservation one
-    std::size_t permissions = 128;              // an allocation; at most most_permissions
-    std::size_t channels = 128;                 // an allocation; at most most_channels
-    ChannelRange channel_range = ChannelRange::Rfc8656;
-    // Payload octets of all relays of a user, both directions together; the excess is dropped.
-    std::optional<TokenRate> user_bandwidth;
-    // First octet of reservation tokens, so that several cores can share the work.
-    std::uint8_t shard = 0;
-};
 
 enum class DropReason : std::uint8_t {
     Malformed,     // neither STUN nor ChannelData that parses, or a Send without its attributes
@@ -85,10 +54,16 @@ public:
         std::vector<SocketAddress> relayed;
     };
     struct AllocationClosed {
-        ClientFlow flow;
-        std::string username;
+        Usage usage;
     };
-    using Event = std::variant<RelayWanted, RelayClosed, AllocationOpened, AllocationClosed>;
+    // The client goes on at another 5-tuple; what was the old one is nobody's. RFC 8016.
+    struct AllocationMoved {
+        ClientFlow from;
+        ClientFlow to;
+    };
+    using Event = std::variant<RelayWanted, RelayClosed, AllocationOpened, AllocationClosed,
+                               AllocationMoved, ConnectionWanted, ConnectionJoined,
+                               ConnectionClosed, ChannelOpened, ChannelClosed>;
 
     // Whether who caused the answer has shown a valid credential (and thereby that it receives at
     // its address). Answers to others are what reflection attacks ask for: limit their rate.
@@ -116,14 +91,37 @@ public:
     // one-to-one NAT is not the socket's.
     void handle_relay_opened(Instant now, RelayId relay, const SocketAddress& relayed);
     void handle_relay_failed(Instant now, RelayId relay);
-    // A connection is closed: its allocation ends. RFC 8656 Section 3.1.
+    // A client's connection is closed: its allocation ends. RFC 8656 Section 3.1. For a joined data
+    // flow it is handle_connection_gone.
     void handle_client_gone(Instant now, const ClientFlow& flow);
+
+    // The answers to ConnectionWanted. RFC 6062 Section 5.2.
+    void handle_connection_opened(Instant now, ConnectionId connection);
+    void handle_connection_failed(Instant now, ConnectionId connection, ConnectionFailure why);
+    // A peer connected to a TCP relay. Absent: the driver closes it at once, for want of a
+    // permission or of room. RFC 6062 Section 5.3.
+    [[nodiscard]] std::optional<ConnectionId> handle_peer_accepted(Instant now, RelayId relay,
+                                                                   const SocketAddress& peer);
+    // Either side of it was closed; the driver closes the other.
+    void handle_connection_gone(Instant now, ConnectionId connection);
+
+    // Traffic that did not pass through here, since the last call about it: for the counters and
+    // against the user's rates. Spent: pause the connection, and ask again with no traffic later.
+    enum class Budget : std::uint8_t { Within, Spent };
+    Budget handle_spliced(Instant now, ConnectionId connection, const Traffic& carried);
+    // Of all channels of the relay. Over a rate they are taken back with ChannelClosed until they
+    // are refreshed.
+    void handle_offloaded(Instant now, RelayId relay, const Traffic& carried);
     void handle_timeout(Instant now);
     // The wall clock was read again, or stepped.
     void set_wall_time(Instant now, WallTime wall);
 
-    // No new allocation from now on (508); what exists lives on. For a planned stop.
-    void drain();
+    // No new allocation from now on: 300 with the redirection where its family is the client's,
+    // else 508. What exists lives on. For a planned stop.
+    void drain(std::optional<Redirect> redirect = std::nullopt);
+    // Replaces all but the shard, for what is asked from now on. With another realm the credentials
+    // are gone, and are to be filled in again. Requires: as the constructor.
+    void reconfigure(ServerConfig config);
     // Replaces the policy for permissions and bindings from now on.
     void set_peer_policy(PeerPolicy policy) { config_.peers = std::move(policy); }
     CredentialTable& credentials() { return credentials_; }
@@ -131,6 +129,18 @@ public:
     std::optional<Transmit> poll_transmit();
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const { return table_.next_deadline(); }
+
+    // Which shard knows what the message refers to: one with a RESERVATION-TOKEN, MOBILITY-TICKET
+    // or CONNECTION-ID. A driver hands such a message, or its connection, to that shard's server.
+    static std::optional<std::uint8_t> shard_of_request(BytesView message);
+
+    std::vector<Session> sessions(Instant now) const;
+    Snapshot snapshot(Instant now) const;
+    // Continues what another server had, without an event but ChannelOpened. How many allocations
+    // found their place. Requires: nothing was allocated here yet.
+    std::size_t restore(Instant now, const Snapshot& snapshot);
+    // Another process has it: forgotten without an event, its sockets stay open for the other.
+    void forget(const ClientFlow& flow);
 
     const ServerCounters& counters() const { return counters_; }
     std::size_t allocations() const { return table_.allocations(); }
@@ -218,6 +228,7 @@ private:
     WallTime clock_wall_;
     enum class Phase : std::uint8_t { Serving, Draining };
     Phase phase_ = Phase::Serving;
+    std::optional<Redirect> redirect_;  // meaningful while draining
     std::deque<Answer> answers_;
     Bytes polled_;  // the message that the last poll_transmit views
     std::deque<Event> events_;

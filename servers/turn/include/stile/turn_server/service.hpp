@@ -54,9 +54,31 @@ public:
     void handle_relay_opened(Instant now, turn::RelayId relay, const SocketAddress& relayed);
     void handle_relay_failed(Instant now, turn::RelayId relay);
     void handle_client_gone(Instant now, const turn::ClientFlow& flow);
+    void handle_connection_opened(Instant now, turn::ConnectionId connection);
+    void handle_connection_failed(Instant now, turn::ConnectionId connection,
+                                  turn::ConnectionFailure why);
+    [[nodiscard]] std::optional<turn::ConnectionId> handle_peer_accepted(Instant now,
+                                                                         turn::RelayId relay,
+                                                                         const SocketAddress& peer);
+    void handle_connection_gone(Instant now, turn::ConnectionId connection);
+    turn::Server::Budget handle_spliced(Instant now, turn::ConnectionId connection,
+                                        const turn::Traffic& carried) {
+        return core_.handle_spliced(now, connection, carried);
+    }
+    void handle_offloaded(Instant now, turn::RelayId relay, const turn::Traffic& carried) {
+        core_.handle_offloaded(now, relay, carried);
+    }
     void handle_timeout(Instant now);
     void set_wall_time(Instant now, WallTime wall) { core_.set_wall_time(now, wall); }
-    void drain() { core_.drain(); }
+    void drain(std::optional<turn::Redirect> redirect = std::nullopt) {
+        core_.drain(std::move(redirect));
+    }
+    std::vector<turn::Session> sessions(Instant now) const { return core_.sessions(now); }
+    turn::Snapshot snapshot(Instant now) const { return core_.snapshot(now); }
+    std::size_t restore(Instant now, const turn::Snapshot& snapshot) {
+        return core_.restore(now, snapshot);
+    }
+    void forget(const turn::ClientFlow& flow) { core_.forget(flow); }
 
     // May be changed at any time.
     turn::CredentialTable& credentials() { return core_.credentials(); }
