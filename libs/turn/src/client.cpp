@@ -78,7 +78,7 @@ std::optional<Client::PeerData> Client::handle_data(Instant now,
 
 void Client::handle_timeout(Instant now) {
     if (expires_ && now >= *expires_) {
-        end(Expired{});
+        end(Expired{last_refresh_failure_});
         return;
     }
     for (Transaction& transaction : transactions_) transaction.machine.handle_timeout(now);
@@ -88,7 +88,9 @@ void Client::handle_timeout(Instant now) {
 void Client::handle_unreachable(Instant now) {
     for (Transaction& transaction : transactions_) transaction.machine.handle_unreachable(now);
     // A stream does not come back, and the server ends what was allocated through it.
-    if (is_stream(config_.transport) && state_ != State::Allocating) return end(Expired{});
+    if (is_stream(config_.transport) && state_ != State::Allocating) {
+        return end(Expired{{.kind = FailureKind::Unreachable}});
+    }
     pump(now);
 }
 

@@ -22,51 +22,6 @@ constexpr Duration refresh_retry = std::chrono::seconds{10};
 // A server that says less than this is not asked more often.
 constexpr Duration least_lifetime = std::chrono::seconds{10};
 
-FailureKind kind_of(std::uint16_t code) {
-    switch (code) {
-        case 300:
-            return FailureKind::TryAlternate;
-        case 400:
-            return FailureKind::BadRequest;
-        case 401:
-        case 438:
-            return FailureKind::Unauthenticated;
-        case 403:
-            return FailureKind::Forbidden;
-        case 420:
-            return FailureKind::UnknownAttribute;
-        case 437:
-            return FailureKind::AllocationMismatch;
-        case 440:
-            return FailureKind::AddressFamilyNotSupported;
-        case 441:
-            return FailureKind::WrongCredentials;
-        case 442:
-            return FailureKind::UnsupportedTransportProtocol;
-        case 443:
-            return FailureKind::PeerFamilyMismatch;
-        case 486:
-            return FailureKind::QuotaReached;
-        case 508:
-            return FailureKind::InsufficientCapacity;
-        default:  // a code that is not known
-            return FailureKind::ServerError;
-    }
-}
-
-Failure failure_of(const stun::MessageView& response) {
-    Failure failure;
-    if (const auto error = response.get<stun::ErrorCode>()) {
-        failure.kind = kind_of(error->code);
-        failure.code = error->code;
-        failure.reason = std::string{error->reason};
-    }
-    if (const auto alternate = response.get<stun::AlternateServer>()) {
-        failure.alternate = alternate->address;
-    }
-    return failure;
-}
-
 bool refuses_dont_fragment(const stun::MessageView& response) {
     const auto unknown = response.get<stun::UnknownAttributes>();
     return unknown && std::ranges::count(unknown->types(), stun::AttributeType::DontFragment) != 0;
@@ -302,7 +257,7 @@ void Client::on_allocated(Instant now, const stun::MessageView& response) {
     allocated.lifetime = lifetime->value;
     if (const auto token = response.get<stun::ReservationToken>()) allocated.reservation = *token;
     if (const auto missing = response.get<stun::AddressErrorCode>()) {
-        allocated.missing_family = kind_of(missing->code);
+        allocated.missing_family = failure_kind_of(missing->code);
     }
     relayed_ = allocated.relayed;
     state_ = State::Allocated;
@@ -313,6 +268,7 @@ void Client::on_allocated(Instant now, const stun::MessageView& response) {
 void Client::set_lifetime(Instant now, Duration lifetime) {
     const Duration sane = std::max(lifetime, least_lifetime);
     expires_ = now + sane;
+    last_refresh_failure_ = {.kind = FailureKind::TimedOut};
     refresh_due_ = now + refresh_after(sane);
 }
 
@@ -348,14 +304,15 @@ void Client::fail(Instant now, const Transaction& transaction, Failure failure) 
         case Operation::Release:
             return end(Released{});
         case Operation::Refresh:
-            if (lost) return end(Expired{});
+            if (lost) return end(Expired{std::move(failure)});
             refresh_due_ = now + refresh_retry;
+            last_refresh_failure_ = failure;
             return notify(RefreshFailed{std::move(failure)});
         case Operation::Permit:
-            if (lost) return end(Expired{});
+            if (lost) return end(Expired{std::move(failure)});
             return fail_permission(now, transaction.peer.ip, std::move(failure));
         case Operation::Bind:
-            if (lost) return end(Expired{});
+            if (lost) return end(Expired{std::move(failure)});
             return fail_channel(now, transaction.peer, std::move(failure));
     }
 }

@@ -1,60 +1,13 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
 // The client against a server that misbehaves, or is not there.
-#include "world.hpp"
+#include "alone.hpp"
 
 namespace stile::turn::test {
 namespace {
 
 using stun::Class;
 using stun::Method;
-
-// A client alone; the test plays the server.
-struct Alone {
-    Instant now = start;
-    Client client;
-
-    explicit Alone(ClientConfig config = client_config())
-        : client{start, std::move(config), crypto::RandomStream{crypto::seed_from_number(5)}} {}
-
-    std::optional<stun::MessageView> sent() {
-        const auto message = client.poll_transmit();
-        if (!message) return std::nullopt;
-        last = to_bytes(*message);
-        return stun::MessageView::parse(last).value();
-    }
-    template <class Fill>
-    void answer(const stun::MessageView& request, Class message_class, Fill&& fill) {
-        auto builder = stun::MessageBuilder::reply(request, message_class);
-        fill(builder);
-        const Bytes message = builder.finish();
-        CHECK_FALSE(client.handle_message(now, message));
-    }
-    void refuse(const stun::ErrorCode& error) {
-        const auto request = sent();
-        REQUIRE(request);
-        answer(*request, Class::ErrorResponse, [&](auto& builder) { builder.add(error); });
-    }
-    void allocate(Duration lifetime = 600s) {
-        const auto request = sent();
-        REQUIRE(request);
-        answer(*request, Class::SuccessResponse, [&](auto& builder) {
-            builder.add(stun::XorRelayedAddress{relay_v4});
-            builder.add(stun::XorMappedAddress{peer_address});
-            builder.add(stun::Lifetime{std::chrono::duration_cast<std::chrono::seconds>(lifetime)});
-        });
-        REQUIRE(event<Client::Allocated>());
-    }
-    template <class Kind>
-    std::optional<Kind> event() {
-        while (auto each = client.poll_event()) {
-            if (auto* found = std::get_if<Kind>(&*each)) return *found;
-        }
-        return std::nullopt;
-    }
-
-    Bytes last;
-};
 
 TEST_CASE("turn client: the first request carries no credentials, and what was wished for") {
     auto config = client_config();
@@ -74,50 +27,6 @@ TEST_CASE("turn client: the first request carries no credentials, and what was w
     CHECK_FALSE(request->has(stun::AttributeType::Username));
     CHECK_FALSE(request->has_integrity(stun::IntegrityKind::Sha1));
     CHECK_FALSE(alone.sent());
-}
-
-TEST_CASE("turn client: each error of Allocate is its own failure, and the end") {
-    struct Case {
-        stun::ErrorCode error;
-        FailureKind kind;
-    };
-    namespace error = stun::error;
-    for (const Case& each :
-         {Case{error::bad_request, FailureKind::BadRequest},
-          Case{error::forbidden, FailureKind::Forbidden},
-          Case{error::unknown_attribute, FailureKind::UnknownAttribute},
-          Case{error::allocation_mismatch, FailureKind::AllocationMismatch},
-          Case{error::address_family_not_supported, FailureKind::AddressFamilyNotSupported},
-          Case{error::wrong_credentials, FailureKind::WrongCredentials},
-          Case{error::unsupported_transport, FailureKind::UnsupportedTransportProtocol},
-          Case{error::allocation_quota_reached, FailureKind::QuotaReached},
-          Case{error::insufficient_capacity, FailureKind::InsufficientCapacity},
-          Case{error::server_error, FailureKind::ServerError},
-          Case{{599, "Odd"}, FailureKind::ServerError}}) {
-        CAPTURE(each.error.code);
-        Alone alone;
-        alone.refuse(each.error);
-        const auto failed = alone.event<Client::Failed>();
-        REQUIRE(failed);
-        CHECK(failed->failure.kind == each.kind);
-        CHECK(failed->failure.code == each.error.code);
-        CHECK(failed->failure.reason == each.error.reason);
-        CHECK_FALSE(alone.client.poll_timeout());
-        CHECK_FALSE(alone.client.poll_transmit());
-    }
-}
-
-TEST_CASE("turn client: 300 names the server to try") {
-    Alone alone;
-    const auto request = alone.sent();
-    REQUIRE(request);
-    alone.answer(*request, Class::ErrorResponse, [](auto& builder) {
-        builder.add(stun::error::try_alternate).add(stun::AlternateServer{other_peer});
-    });
-    const auto failed = alone.event<Client::Failed>();
-    REQUIRE(failed);
-    CHECK(failed->failure.kind == FailureKind::TryAlternate);
-    CHECK(failed->failure.alternate == other_peer);
 }
 
 TEST_CASE("turn client: a server that is not there is given up after 39.5 s") {
@@ -147,7 +56,9 @@ TEST_CASE("turn client: over a stream one request is sent, and a lost connection
     alone.client.handle_timeout(alone.now + 5s);
     CHECK_FALSE(alone.sent());
     alone.client.handle_unreachable(alone.now + 6s);
-    CHECK(alone.event<Client::Expired>());
+    const auto expired = alone.event<Client::Expired>();
+    REQUIRE(expired);
+    CHECK(expired->failure.kind == FailureKind::Unreachable);
     CHECK_FALSE(alone.client.poll_timeout());
 }
 

@@ -10,6 +10,7 @@
 #include <stile/stun/long_term_client.hpp>
 #include <stile/turn/channel_data.hpp>
 #include <stile/turn/client_flow.hpp>
+#include <stile/turn/failure.hpp>
 #include <stile/turn/limits.hpp>
 
 #include <deque>
@@ -42,35 +43,6 @@ struct ClientConfig {
     DontFragment dont_fragment = DontFragment::NotNeeded;
     std::string software;                 // absent if empty
     stun::RetransmitSchedule retransmit;  // over UDP and DTLS
-};
-
-// Why something was refused. Each code of RFC 8656 Sections 7.4 and 19 has its own value, because
-// each asks for something else of the application.
-enum class FailureKind : std::uint8_t {
-    TryAlternate,                  // 300: the same with Failure::alternate
-    BadRequest,                    // 400
-    Unauthenticated,               // 401 despite credentials: wrong or expired
-    Forbidden,                     // 403: the peer, or the whole allocation, by policy
-    UnknownAttribute,              // 420
-    AllocationMismatch,            // 437 to Allocate: use another local port
-    AddressFamilyNotSupported,     // 440: never ask this server for the family again
-    WrongCredentials,              // 441
-    UnsupportedTransportProtocol,  // 442
-    PeerFamilyMismatch,            // 443: no relayed address of the peer's family
-    QuotaReached,                  // 486: wait a minute or more
-    InsufficientCapacity,          // 508: wait a minute, or ask without special wishes
-    ServerError,                   // 500 and what is not known
-    TimedOut,                      // no answer
-    Unreachable,                   // the network or the connection says so
-    IntegrityViolated,             // answers came, none authentic
-    ProtocolViolated,              // an authentic answer lacks what it must have
-};
-
-struct Failure {
-    FailureKind kind = FailureKind::ServerError;
-    std::uint16_t code = 0;  // of the server, 0 where none
-    std::string reason;      // the server's words
-    std::optional<SocketAddress> alternate;
 };
 
 // One allocation on one server: makes it, keeps it alive, and holds the permissions and channels
@@ -109,8 +81,12 @@ public:
     struct RefreshFailed {
         Failure failure;
     };
-    // The allocation was there, and is no more, with its permissions and channels.
-    struct Expired {};
+    // The allocation was there, and is no more, with its permissions and channels. Why: the
+    // server does not know it (AllocationMismatch), the connection is gone (Unreachable), or no
+    // refresh came through in time (the failure of the last one).
+    struct Expired {
+        Failure failure;
+    };
     struct Released {};
     // A router reported about a datagram to the peer; port 0 where it is not known.
     // RFC 8656 Section 11.6.
@@ -228,6 +204,7 @@ private:
     std::vector<SocketAddress> relayed_;
     std::optional<Instant> expires_;
     std::optional<Instant> refresh_due_;
+    Failure last_refresh_failure_{.kind = FailureKind::TimedOut};
     std::vector<Permission> permissions_;
     std::vector<Channel> channels_;
     std::list<Transaction> transactions_;
