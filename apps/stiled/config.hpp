@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/app/toml_reader.hpp>
 #include <stile/base/socket_address.hpp>
 
 #include <cstdint>
@@ -47,15 +48,7 @@ struct Config {
 
 Config default_config();
 
-// A place in the file and what is wrong there, ready to print:
-//   stiled.toml:14:1: unknown key 'relay_port' in [listen]
-//      14 | relay_port = "49152-50175"
-//         | ^ did you mean 'relay_ports'?
-struct ConfigError {
-    std::string text;
-};
-
 // `name` is how messages call the text.
-std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view name);
+std::expected<Config, app::ConfigError> parse_config(std::string_view text, std::string_view name);
 
 }  // namespace stile::stiled
