@@ -10,7 +10,7 @@
 namespace stile::drivers {
 namespace {
 
-Instant read_clock() {
+Instant read_system_clock() {
     // libstdc++'s steady_clock is CLOCK_MONOTONIC, and so is Asio's timer.
     return Instant{std::chrono::steady_clock::now().time_since_epoch()};
 }
@@ -21,9 +21,9 @@ std::chrono::steady_clock::time_point to_system(Instant instant) {
 
 }  // namespace
 
-Loop::Impl::Impl() : now(read_clock()) {}
+Loop::Impl::Impl() : now(read_system_clock()) {}
 
-void Loop::Impl::wake() { now = read_clock(); }
+void Loop::Impl::wake() { now = read_system_clock(); }
 
 void Loop::Impl::enqueue(const std::shared_ptr<Timer::State>& timer, Instant when) {
     timer->queued = when;
@@ -84,9 +84,9 @@ void Loop::run() {
 Loop::Outcome Loop::run_until(std::move_only_function<bool()> done, Duration at_most) {
     impl_->context.restart();
     impl_->wake();
-    const Instant deadline = read_clock() + at_most;
+    const Instant deadline = read_system_clock() + at_most;
     while (!done()) {
-        if (read_clock() >= deadline) return Outcome::DeadlinePassed;
+        if (read_system_clock() >= deadline) return Outcome::DeadlinePassed;
         impl_->context.run_one_until(to_system(deadline));
         if (impl_->context.stopped()) return done() ? Outcome::Done : Outcome::Stopped;
     }
@@ -103,6 +103,8 @@ void Loop::post(Task task) {
 }
 
 Instant Loop::now() const { return impl_->now; }
+
+void Loop::read_clock() { impl_->wake(); }
 
 WallTime Loop::wall_now() const {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

@@ -4,11 +4,11 @@
 
 #include "receive_batch.hpp"
 #include "send_batch.hpp"
+#include "socket_options.hpp"
 
 #include <stile/drivers/file_descriptor.hpp>
 #include <stile/drivers/native_address.hpp>
 
-#include <linux/errqueue.h>
 #include <netinet/udp.h>
 #include <algorithm>
 #include <cstring>
@@ -21,10 +21,6 @@ using Segmentation = UdpSocket::Segmentation;
 
 // A segment that fits every path: if the kernel refuses to segment even this, it never will.
 constexpr std::size_t always_fitting_segment = 1200;
-
-bool set_option(int fd, int level, int name, int value) {
-    return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
 
 // What is waiting for the kernel's buffer: one or, with a segment size, several datagrams.
 struct Queued {
@@ -87,37 +83,11 @@ void UdpSocket::Impl::receive() {
 }
 
 void UdpSocket::Impl::read_errors() {
+    IcmpError error;
     for (std::size_t i = 0; i < most_messages_a_call && !dead; ++i) {
-        NativeAddress destination;
-        alignas(cmsghdr) std::array<std::byte, 512> control;
-        std::byte payload[1];
-        iovec vector{payload, sizeof payload};
-        msghdr message{};
-        message.msg_name = &destination.storage;
-        message.msg_namelen = destination.size;
-        message.msg_iov = &vector;
-        message.msg_iovlen = 1;
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        if (::recvmsg(fd.get(), &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
-        for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-             header = CMSG_NXTHDR(&message, header)) {
-            const bool v4 = header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_RECVERR;
-            const bool v6 = header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_RECVERR;
-            if (!v4 && !v6) continue;
-            sock_extended_err error;
-            std::memcpy(&error, CMSG_DATA(header), sizeof error);
-            if (error.ee_origin != SO_EE_ORIGIN_ICMP && error.ee_origin != SO_EE_ORIGIN_ICMP6) {
-                continue;
-            }
-            if (on_icmp_error) {
-                on_icmp_error({.destination = from_native(destination.storage),
-                               .type = error.ee_type,
-                               .code = error.ee_code,
-                               .data = error.ee_info});
-            }
-            break;
-        }
+        const ErrorRead read = read_error_queue(fd.get(), error);
+        if (read == ErrorRead::None) return;
+        if (read == ErrorRead::Icmp && on_icmp_error) on_icmp_error(error);
     }
 }
 
@@ -259,24 +229,15 @@ UdpSocket::~UdpSocket() {
 
 std::expected<std::unique_ptr<UdpSocket>, OsError> UdpSocket::open(Loop& loop, SocketAddress local,
                                                                    const UdpOptions& options) {
-    const bool v4 = local.ip.is_v4();
     const std::string name = "UDP socket on " + local.to_string();
     auto impl = std::make_shared<Impl>();
-    impl->fd.reset(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    auto made = make_udp_socket(local, options.reuse_port);
+    if (!made) return std::unexpected(made.error());
+    impl->fd = *std::move(made);
     const int fd = impl->fd.get();
-    if (fd < 0) return std::unexpected(os_error(name));
-    if (!v4 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) {
-        return std::unexpected(os_error(name + ", IPV6_V6ONLY"));
-    }
-    if (options.reuse_port == UdpOptions::ReusePort::Yes &&
-        !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
-        return std::unexpected(os_error(name + ", SO_REUSEPORT"));
-    }
     impl->rules.choose_source = local.ip.is_unspecified();
-    if (impl->rules.choose_source) {
-        const bool granted = v4 ? set_option(fd, IPPROTO_IP, IP_PKTINFO, 1)
-                                : set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-        if (!granted) return std::unexpected(os_error(name + ", IP_PKTINFO"));
+    if (impl->rules.choose_source && !report_destination(fd, local.ip.family())) {
+        return std::unexpected(os_error(name + ", IP_PKTINFO"));
     }
     if (options.offload == UdpOptions::Offload::Automatic) {
         set_option(fd, SOL_UDP, UDP_GRO, 1);  // a kernel without it merges nothing
@@ -284,17 +245,9 @@ std::expected<std::unique_ptr<UdpSocket>, OsError> UdpSocket::open(Loop& loop, S
         impl->rules.segmentation = Segmentation::Refused;
     }
     if (options.icmp_errors == UdpOptions::IcmpErrors::Reported) {
-        impl->report_icmp = v4 ? set_option(fd, IPPROTO_IP, IP_RECVERR, 1)
-                               : set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+        impl->report_icmp = report_icmp_errors(fd, local.ip.family());
     }
-    // Above the system's limit only with CAP_NET_ADMIN; otherwise as much as the limit grants.
-    const auto buffer = [fd](int forced, int plain, std::size_t size) {
-        if (!set_option(fd, SOL_SOCKET, forced, static_cast<int>(size))) {
-            set_option(fd, SOL_SOCKET, plain, static_cast<int>(size));
-        }
-    };
-    buffer(SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer);
-    buffer(SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer);
+    set_buffers(fd, options.receive_buffer, options.send_buffer);
     int granted = 0;
     socklen_t granted_size = sizeof granted;
     ::getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &granted_size);

@@ -36,6 +36,8 @@ public:
 
     // CLOCK_MONOTONIC as it was when the loop last woke: the same for all that one wake-up does.
     Instant now() const;
+    // Lets now() be this moment, for who handles batch after batch in one wake-up.
+    void read_clock();
     // The system's clock, read at each call.
     WallTime wall_now() const;
 
