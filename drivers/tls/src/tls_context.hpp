@@ -7,6 +7,8 @@
 #include <stile/drivers/stream.hpp>
 #include <stile/drivers/tls.hpp>
 
+#include <mutex>
+
 namespace stile::drivers {
 
 struct TlsContext::State {
@@ -16,7 +18,8 @@ struct TlsContext::State {
     TlsCarrier carrier = TlsCarrier::Stream;
     openssl::Context context;
     Duration handshake_timeout{};
-    std::string alpn_wire;  // length-prefixed names, as the extension has them
+    std::string alpn_wire;            // length-prefixed names, as the extension has them
+    std::once_flag cookies_prepared;  // DTLS servers: OpenSSL knows how to ask for cookies
     // Client
     std::string host;
     NameRules names = NameRules::Web;
