@@ -38,10 +38,27 @@ std::uint16_t error_code_of(const MessageView& response) {
 LongTermClient::LongTermClient(Credentials credentials) : credentials_(std::move(credentials)) {
     STILE_ASSERT(credentials_.username.size() <= most_sent_text_octets);
     STILE_ASSERT(credentials_.password.size() <= most_sent_text_octets);
+    if (credentials_.grant) set_grant(*std::move(credentials_.grant));
+}
+
+void LongTermClient::set_grant(Grant grant) {
+    STILE_ASSERT(grant.key_id.size() <= most_sent_text_octets);
+    STILE_ASSERT(grant.token.size() <= most_access_token_octets);
+    credentials_.grant = std::move(grant);
+    if (challenge_) prepare_key(*challenge_);
 }
 
 void LongTermClient::authenticate(MessageBuilder& builder) const {
     if (!challenge_) return;
+    // RFC 7635 Section 5: MESSAGE-INTEGRITY, whatever else is offered.
+    if (challenge_->proof == Challenge::Proof::Grant) {
+        builder.add(Username{credentials_.grant->key_id});
+        if (!challenge_->realm.empty()) builder.add(Realm{challenge_->realm});
+        builder.add(Nonce{challenge_->nonce});
+        builder.add(AccessToken{credentials_.grant->token});
+        builder.add_integrity(challenge_->key, IntegrityKind::Sha1);
+        return;
+    }
     if (challenge_->anonymous) {
         builder.add(UserHash::of(credentials_.username, challenge_->realm));
     } else {
@@ -67,12 +84,25 @@ LongTermClient::Outcome LongTermClient::handle_response(const MessageView& reque
     return outcome;
 }
 
+// What was tried before a grant came, or with an older one.
+bool LongTermClient::is_outdated(const MessageView& request, const Challenge& offered) const {
+    if (offered.proof != Challenge::Proof::Grant) return false;
+    const auto tried = request.find(AttributeType::AccessToken);
+    return !tried || !std::ranges::equal(*tried, credentials_.grant->token);
+}
+
 // RFC 8489 Section 9.2.5.
 LongTermClient::Outcome LongTermClient::handle_challenge(std::uint16_t code,
                                                          const MessageView& request,
                                                          const MessageView& response) {
     std::optional<Challenge> offered = read_challenge(response);
     if (!offered) return Outcome::Refused;
+    // Only a grant will do, and there is none.
+    if (offered->proof == Challenge::Proof::Password && offered->realm.empty() &&
+        !response.has(AttributeType::Realm)) {
+        challenge_ = std::move(offered);
+        return Outcome::Refused;
+    }
     if (!strongest_integrity(request)) {
         // The first request, as it should be, or one that was under way when the first challenge
         // came.
@@ -81,8 +111,15 @@ LongTermClient::Outcome LongTermClient::handle_challenge(std::uint16_t code,
     }
     const auto tried_realm = request.get<Realm>();
     const auto tried_nonce = request.get<Nonce>();
-    const bool same_realm = tried_realm && tried_realm->text == offered->realm;
+    const bool same_realm =
+        tried_realm ? tried_realm->text == offered->realm : request.has(AttributeType::AccessToken);
     const bool same_nonce = tried_nonce && tried_nonce->text == offered->nonce;
+    // A newer token, or the first for what was tried with a password.
+    if (code == unauthenticated && is_outdated(request, *offered)) {
+        if (++challenges_in_a_row_ > most_challenges_in_a_row) return Outcome::Refused;
+        challenge_ = std::move(offered);
+        return Outcome::Retry;
+    }
     // The same name and password once more would be no different.
     if (code == unauthenticated && same_realm) return Outcome::Refused;
     if (code == stale_nonce && same_nonce) return Outcome::Refused;
@@ -112,9 +149,22 @@ std::optional<LongTermClient::Challenge> LongTermClient::read_challenge(
     const auto realm = response.get<Realm>();
     const auto nonce = response.get<Nonce>();
     if (!nonce || nonce->text.empty() || is_bid_down(response)) return std::nullopt;
-    // A 438 without REALM is a mistake that leaves no doubt about what is meant.
-    if (!realm && !challenge_) return std::nullopt;
-    std::string realm_text = realm ? std::string{realm->text} : challenge_->realm;
+    const auto named = response.get<ThirdPartyAuthorization>();
+    std::optional<std::string> third_party;
+    if (named) {
+        third_party = std::string{named->text};
+    } else if (challenge_ && error_code_of(response) == stale_nonce) {
+        third_party = challenge_->third_party;
+    }
+    // A 438 without REALM is a mistake that leaves no doubt about what is meant. RFC 7635 Section 4
+    // asks for none.
+    if (!realm && !challenge_ && !third_party) return std::nullopt;
+    std::string realm_text;
+    if (realm) {
+        realm_text = std::string{realm->text};
+    } else if (challenge_) {
+        realm_text = challenge_->realm;
+    }
 
     std::optional<Bytes> echo;
     PasswordAlgorithm algorithm = PasswordAlgorithm::Md5;
@@ -127,16 +177,30 @@ std::optional<LongTermClient::Challenge> LongTermClient::read_challenge(
         echo = to_bytes(*offered);
     }
     const auto features = parse_nonce_cookie(nonce->text);
-    IntegrityKey key = IntegrityKey::long_term(credentials_.username, realm_text,
-                                               credentials_.password, algorithm);
-    return Challenge{
+    Challenge challenge{
         .realm = std::move(realm_text),
         .nonce = std::string{nonce->text},
+        .third_party = std::move(third_party),
         .algorithms = std::move(echo),
         .algorithm = algorithm,
         .anonymous = features && features->has(SecurityFeatures::username_anonymity),
-        .key = std::move(key),
+        .proof = Challenge::Proof::Password,
+        .key = IntegrityKey::from_octets({}),
     };
+    prepare_key(challenge);
+    return challenge;
+}
+
+// RFC 7635 Section 6.1: third-party authorization before a password.
+void LongTermClient::prepare_key(Challenge& challenge) const {
+    if (challenge.third_party && credentials_.grant) {
+        challenge.proof = Challenge::Proof::Grant;
+        challenge.key = IntegrityKey::from_octets(credentials_.grant->mac_key);
+        return;
+    }
+    challenge.proof = Challenge::Proof::Password;
+    challenge.key = IntegrityKey::long_term(credentials_.username, challenge.realm,
+                                            credentials_.password, challenge.algorithm);
 }
 
 }  // namespace stile::stun

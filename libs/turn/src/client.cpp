@@ -24,11 +24,17 @@ bool is_before(Instant now, const std::optional<Instant>& until) { return until 
 
 Client::Client(Instant now, ClientConfig config, crypto::RandomStream random)
     : config_(std::move(config)),
-      authentication_({.username = config_.username, .password = config_.password}),
+      authentication_({.username = config_.username,
+                       .password = config_.password,
+                       .grant = std::move(config_.grant)}),
       random_(std::move(random)) {
     STILE_ASSERT(!config_.reservation ||
                  (!config_.even_port && config_.family == FamilyWish::ServerDefault));
-    start(now, Operation::Allocate);
+    STILE_ASSERT(config_.protocol == RelayProtocol::Udp ||
+                 (is_stream(config_.transport) && !config_.even_port && !config_.reservation &&
+                  config_.dont_fragment == DontFragment::NotNeeded &&
+                  config_.mobility == ClientConfig::Mobility::NotWanted));
+    start(now, {Operation::Allocate, {}});
     pump(now);
 }
 
@@ -39,6 +45,11 @@ std::optional<Client::PeerData> Client::handle_message(Instant now, BytesView me
     if (parsed->message_class() == stun::Class::Indication &&
         parsed->method() == stun::Method::Data) {
         return handle_data(now, *parsed);
+    }
+    if (parsed->message_class() == stun::Class::Indication &&
+        parsed->method() == stun::Method::ConnectionAttempt) {
+        handle_attempt(now, *parsed);
+        return std::nullopt;
     }
     if (stun::is_response(parsed->message_class())) {
         handle_response(now, *parsed);
@@ -82,10 +93,15 @@ void Client::handle_timeout(Instant now) {
         return;
     }
     for (Transaction& transaction : transactions_) transaction.machine.handle_timeout(now);
+    if (move_) move_->machine.handle_timeout(now);
     pump(now);
 }
 
 void Client::handle_unreachable(Instant now) {
+    if (move_ && is_stream(config_.transport)) {
+        move_->old_path = Move::OldPath::Gone;
+        return;
+    }
     for (Transaction& transaction : transactions_) transaction.machine.handle_unreachable(now);
     // A stream does not come back, and the server ends what was allocated through it.
     if (is_stream(config_.transport) && state_ != State::Allocating) {
@@ -183,12 +199,16 @@ void Client::release(Instant now) {
         case State::Allocating:
             // The server may have made it already: what it says is waited for, then released.
             state_ = State::Releasing;
+            // Nobody will authorize what is not wanted any more.
+            if (transactions_.empty()) end(Released{});
             return;
         case State::Allocated:
             state_ = State::Releasing;
             transactions_.clear();
+            waiting_for_grant_.clear();
+            move_.reset();
             refresh_due_.reset();
-            start(now, Operation::Release);
+            start(now, {Operation::Release, {}});
             return pump(now);
         case State::Releasing:
         case State::Ended:
@@ -214,6 +234,7 @@ std::optional<Instant> Client::poll_timeout() const {
     if (state_ == State::Ended) return std::nullopt;
     std::optional<Instant> next = expires_;
     for (const Transaction& each : transactions_) next = earlier(next, each.machine.poll_timeout());
+    if (move_) next = earlier(next, move_->machine.poll_timeout());
     // What is due waits for a transaction to end when all are taken.
     if (state_ != State::Allocated || transactions_.size() >= most_client_transactions) return next;
     next = earlier(next, refresh_due_);
@@ -222,6 +243,11 @@ std::optional<Instant> Client::poll_timeout() const {
     }
     for (const Channel& each : channels_) {
         if (each.flight == Flight::Idle) next = earlier(next, each.due);
+    }
+    for (const Connect& each : connects_) {
+        if (each.flight == Flight::Idle && each.wanted == Connect::Wanted::Yes) {
+            next = earlier(next, each.not_before);
+        }
     }
     return next;
 }
@@ -261,8 +287,12 @@ bool Client::is_permitted(Instant now, const IpAddress& peer) const {
 void Client::end(Event event) {
     state_ = State::Ended;
     transactions_.clear();
+    waiting_for_grant_.clear();
+    move_.reset();
+    ticket_.reset();
     permissions_.clear();
     channels_.clear();
+    connects_.clear();
     relayed_.clear();
     expires_.reset();
     refresh_due_.reset();

@@ -22,6 +22,26 @@ constexpr Duration refresh_retry = std::chrono::seconds{10};
 // A server that says less than this is not asked more often.
 constexpr Duration least_lifetime = std::chrono::seconds{10};
 
+Failure failure_without_answer(const stun::ClientTransaction::Event& event) {
+    if (std::holds_alternative<stun::ClientTransaction::TimedOut>(event)) {
+        return {.kind = FailureKind::TimedOut};
+    }
+    if (std::holds_alternative<stun::ClientTransaction::Unreachable>(event)) {
+        return {.kind = FailureKind::Unreachable};
+    }
+    return {.kind = FailureKind::IntegrityViolated};
+}
+
+// A required attribute that is not understood fails the transaction. RFC 8489 Sections 6.3.3
+// and 6.3.4.
+bool is_understood(const stun::MessageView& response) {
+    return response
+        .unknown_required({stun::AttributeType::XorRelayedAddress, stun::AttributeType::Lifetime,
+                           stun::AttributeType::ReservationToken,
+                           stun::AttributeType::ConnectionId})
+        .empty();
+}
+
 bool refuses_dont_fragment(const stun::MessageView& response) {
     const auto unknown = response.get<stun::UnknownAttributes>();
     return unknown && std::ranges::count(unknown->types(), stun::AttributeType::DontFragment) != 0;
@@ -39,22 +59,26 @@ stun::Method method_of(Operation operation) {
             return stun::Method::CreatePermission;
         case Operation::Bind:
             return stun::Method::ChannelBind;
+        case Operation::Connect:
+            return stun::Method::Connect;
     }
     return stun::Method::Allocate;
 }
 
 }  // namespace
 
-void Client::start(Instant now, Operation operation, const SocketAddress& peer) {
-    const auto schedule =
-        is_stream(config_.transport) ? stun::RetransmitSchedule::reliable() : config_.retransmit;
-    transactions_.push_back(
-        {.operation = operation,
-         .peer = peer,
-         .machine = stun::ClientTransaction{now, build(operation, peer), schedule}});
+stun::RetransmitSchedule Client::schedule_for(ClientTransport transport) const {
+    return is_stream(transport) ? stun::RetransmitSchedule::reliable() : config_.retransmit;
 }
 
-Bytes Client::build(Operation operation, const SocketAddress& peer) {
+void Client::start(Instant now, const Task& task) {
+    transactions_.push_back(
+        {.task = task,
+         .machine = stun::ClientTransaction{now, build(task), schedule_for(config_.transport)}});
+}
+
+Bytes Client::build(const Task& task) {
+    const auto& [operation, peer] = task;
     stun::MessageBuilder builder{stun::Class::Request, method_of(operation),
                                  stun::TransactionId::random(random_)};
     switch (operation) {
@@ -68,6 +92,7 @@ Bytes Client::build(Operation operation, const SocketAddress& peer) {
             builder.add(stun::Lifetime{std::chrono::seconds{0}});
             break;
         case Operation::Permit:
+        case Operation::Connect:
             builder.add(stun::XorPeerAddress{peer});
             break;
         case Operation::Bind:
@@ -84,7 +109,9 @@ Bytes Client::build(Operation operation, const SocketAddress& peer) {
 }
 
 void Client::add_allocate_attributes(stun::MessageBuilder& builder) const {
-    builder.add(stun::RequestedTransport{});
+    const bool tcp = config_.protocol == RelayProtocol::Tcp;
+    builder.add(stun::RequestedTransport{tcp ? stun::RequestedTransport::tcp
+                                             : stun::RequestedTransport::udp});
     if (config_.lifetime) builder.add(stun::Lifetime{*config_.lifetime});
     switch (config_.family) {
         case FamilyWish::ServerDefault:
@@ -102,6 +129,8 @@ void Client::add_allocate_attributes(stun::MessageBuilder& builder) const {
     if (config_.even_port) builder.add(*config_.even_port);
     if (config_.reservation) builder.add(*config_.reservation);
     if (config_.dont_fragment == DontFragment::Wanted) builder.add(stun::DontFragment{});
+    // RFC 8016 Section 3.1.1: of zero length.
+    if (config_.mobility == ClientConfig::Mobility::Wanted) builder.add(stun::MobilityTicket{});
 }
 
 void Client::pump(Instant now) {
@@ -119,7 +148,7 @@ void Client::start_due(Instant now) {
     };
     if (refresh_due_ && *refresh_due_ <= now) {
         refresh_due_.reset();
-        start(now, Operation::Refresh);
+        start(now, {Operation::Refresh, {}});
     }
     for (Channel& channel : channels_) {
         if (transactions_.size() >= most_client_transactions) return;
@@ -130,17 +159,25 @@ void Client::start_due(Instant now) {
         if (permission != nullptr && permission->due && permission->installed_until) {
             permission->due = std::max(*permission->due, now + permission_refresh);
         }
-        start(now, Operation::Bind, channel.peer);
+        start(now, {Operation::Bind, channel.peer});
     }
     for (Permission& permission : permissions_) {
         if (transactions_.size() >= most_client_transactions) return;
         if (!is_due(permission)) continue;
         permission.flight = Flight::UnderWay;
-        start(now, Operation::Permit, {.ip = permission.peer, .port = {}});
+        start(now, {Operation::Permit, {.ip = permission.peer, .port = {}}});
+    }
+    for (Connect& connect : connects_) {
+        if (transactions_.size() >= most_client_transactions) return;
+        if (connect.flight == Flight::UnderWay || connect.wanted == Connect::Wanted::No) continue;
+        if (now < connect.not_before) continue;
+        connect.flight = Flight::UnderWay;
+        start(now, {Operation::Connect, connect.peer});
     }
 }
 
 void Client::collect(Instant now) {
+    collect_move(now);
     for (auto each = transactions_.begin(); each != transactions_.end();) {
         while (const auto request = each->machine.poll_transmit()) transmit(to_bytes(*request));
         auto event = each->machine.poll_event();
@@ -149,7 +186,7 @@ void Client::collect(Instant now) {
             continue;
         }
         // Out of the list first: what follows may clear it.
-        const Transaction done = std::move(*each);
+        const Task done = each->task;
         transactions_.erase(each);
         if (const auto* answered = std::get_if<stun::ClientTransaction::Answered>(&*event)) {
             if (const auto response = stun::MessageView::parse(answered->response)) {
@@ -159,64 +196,71 @@ void Client::collect(Instant now) {
                     fail(now, done, failure_of(*response));
                 }
             }
-        } else if (std::holds_alternative<stun::ClientTransaction::TimedOut>(*event)) {
-            fail(now, done, {.kind = FailureKind::TimedOut});
-        } else if (std::holds_alternative<stun::ClientTransaction::Unreachable>(*event)) {
-            fail(now, done, {.kind = FailureKind::Unreachable});
         } else {
-            fail(now, done, {.kind = FailureKind::IntegrityViolated});
+            fail(now, done, failure_without_answer(*event));
         }
         each = transactions_.begin();
     }
 }
 
 void Client::handle_response(Instant now, const stun::MessageView& response) {
+    if (move_ && move_->machine.id() == response.id()) return handle_move_response(now, response);
     const auto found = std::ranges::find_if(
         transactions_, [&](const Transaction& each) { return each.machine.id() == response.id(); });
-    if (found == transactions_.end() || response.method() != method_of(found->operation)) return;
+    if (found == transactions_.end()) return;
+    const Task task = found->task;
+    if (response.method() != method_of(task.operation)) return;
     const auto request = stun::MessageView::parse(found->machine.request());
     if (!request) return;
     using Outcome = stun::LongTermClient::Outcome;
     switch (authentication_.handle_response(*request, response)) {
-        case Outcome::Accepted: {
-            if (found->operation == Operation::Allocate &&
-                config_.dont_fragment == DontFragment::Wanted && refuses_dont_fragment(response)) {
-                config_.dont_fragment = DontFragment::NotNeeded;
+        case Outcome::Accepted:
+            if (ask_for_less(now, task, response) == Detour::Taken) {
                 transactions_.erase(found);
-                return start(now, Operation::Allocate);
+                return;
             }
-            // A required attribute that is not understood fails the transaction.
-            // RFC 8489 Sections 6.3.3 and 6.3.4.
-            const auto unknown = response.unknown_required({stun::AttributeType::XorRelayedAddress,
-                                                            stun::AttributeType::Lifetime,
-                                                            stun::AttributeType::ReservationToken});
-            if (!unknown.empty()) {
-                const Transaction done = std::move(*found);
+            if (!is_understood(response)) {
                 transactions_.erase(found);
-                return fail(now, done, {.kind = FailureKind::ProtocolViolated});
+                return fail(now, task, {.kind = FailureKind::ProtocolViolated});
             }
             found->machine.handle_message(now, response, stun::Integrity::Passed);
             return;
-        }
         case Outcome::Discarded:
             found->machine.handle_message(now, response, stun::Integrity::Failed);
             return;
-        case Outcome::Retry: {
-            const Transaction again = std::move(*found);
+        case Outcome::Retry:
             transactions_.erase(found);
-            return start(now, again.operation, again.peer);
-        }
-        case Outcome::Refused: {
-            const Transaction done = std::move(*found);
+            if (!authentication_.credentials().grant && await_grant(task) == Detour::Taken) return;
+            return start(now, task);
+        case Outcome::Refused:
             transactions_.erase(found);
-            return fail(now, done, failure_of(response));
-        }
+            if (await_grant(task) == Detour::Taken) return;
+            return fail(now, task, failure_of(response));
     }
 }
 
-void Client::succeed(Instant now, const Transaction& transaction,
-                     const stun::MessageView& response) {
-    switch (transaction.operation) {
+// What was a wish is left out, and the request made again.
+Client::Detour Client::ask_for_less(Instant now, const Task& task,
+                                    const stun::MessageView& response) {
+    if (task.operation != Operation::Allocate ||
+        response.message_class() != stun::Class::ErrorResponse) {
+        return Detour::None;
+    }
+    using Mobility = ClientConfig::Mobility;
+    if (config_.dont_fragment == DontFragment::Wanted && refuses_dont_fragment(response)) {
+        config_.dont_fragment = DontFragment::NotNeeded;
+    } else if (config_.mobility == Mobility::Wanted &&
+               failure_of(response).kind == FailureKind::MobilityForbidden) {
+        config_.mobility = Mobility::NotWanted;
+    } else {
+        return Detour::None;
+    }
+    start(now, task);
+    return Detour::Taken;
+}
+
+void Client::succeed(Instant now, const Task& task, const stun::MessageView& response) {
+    switch (task.operation) {
         case Operation::Allocate:
             return on_allocated(now, response);
         case Operation::Refresh: {
@@ -226,9 +270,11 @@ void Client::succeed(Instant now, const Transaction& transaction,
         case Operation::Release:
             return end(Released{});
         case Operation::Permit:
-            return on_permitted(now, transaction.peer.ip);
+            return on_permitted(now, task.peer.ip);
         case Operation::Bind:
-            return on_bound(now, transaction.peer);
+            return on_bound(now, task.peer);
+        case Operation::Connect:
+            return on_connected(now, task.peer, response);
     }
 }
 
@@ -249,15 +295,19 @@ void Client::on_allocated(Instant now, const stun::MessageView& response) {
         });
     if (allocated.relayed.empty() || !mapped || !lifetime || !as_wished) {
         // What cannot be used is deleted, RFC 8656 Section 7.3; once, whether it arrives or not.
-        transmit(build(Operation::Release, {}));
+        transmit(build({Operation::Release, {}}));
         return end(Failed{{.kind = FailureKind::ProtocolViolated}});
     }
-    if (state_ == State::Releasing) return start(now, Operation::Release);
+    if (state_ == State::Releasing) return start(now, {Operation::Release, {}});
     allocated.mapped = mapped->address;
     allocated.lifetime = lifetime->value;
     if (const auto token = response.get<stun::ReservationToken>()) allocated.reservation = *token;
     if (const auto missing = response.get<stun::AddressErrorCode>()) {
         allocated.missing_family = failure_kind_of(missing->code);
+    }
+    if (const auto ticket = response.get<stun::MobilityTicket>();
+        ticket && config_.mobility == ClientConfig::Mobility::Wanted && !ticket->octets.empty()) {
+        ticket_ = to_bytes(ticket->octets);
     }
     relayed_ = allocated.relayed;
     state_ = State::Allocated;
@@ -295,9 +345,9 @@ void Client::on_bound(Instant now, const SocketAddress& peer) {
     if (first) notify(ChannelBound{.peer = peer, .channel = number_of(*channel)});
 }
 
-void Client::fail(Instant now, const Transaction& transaction, Failure failure) {
+void Client::fail(Instant now, const Task& task, Failure failure) {
     const bool lost = failure.kind == FailureKind::AllocationMismatch;
-    switch (transaction.operation) {
+    switch (task.operation) {
         case Operation::Allocate:
             return end(Failed{std::move(failure)});
         // It is gone, or will be soon: nobody refreshes it any more. RFC 8656 Section 8.3.
@@ -310,10 +360,13 @@ void Client::fail(Instant now, const Transaction& transaction, Failure failure) 
             return notify(RefreshFailed{std::move(failure)});
         case Operation::Permit:
             if (lost) return end(Expired{std::move(failure)});
-            return fail_permission(now, transaction.peer.ip, std::move(failure));
+            return fail_permission(now, task.peer.ip, std::move(failure));
         case Operation::Bind:
             if (lost) return end(Expired{std::move(failure)});
-            return fail_channel(now, transaction.peer, std::move(failure));
+            return fail_channel(now, task.peer, std::move(failure));
+        case Operation::Connect:
+            if (lost) return end(Expired{std::move(failure)});
+            return fail_connect(now, task.peer, std::move(failure));
     }
 }
 

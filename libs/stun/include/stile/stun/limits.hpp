@@ -34,6 +34,10 @@ inline constexpr std::size_t least_sha256_tag_octets = 16;
 inline constexpr std::size_t full_sha256_tag_octets = 32;
 inline constexpr std::size_t sha1_tag_octets = 20;
 
+// An ACCESS-TOKEN that a client sends: self-contained ones have about 100 octets, signed ones of
+// other kinds a few thousand. RFC 7635 Section 6.2 sets no limit but the message's.
+inline constexpr std::size_t most_access_token_octets = 4096;
+
 // Challenges (438, or 401 with another realm) that a client follows without a success between: one
 // is usual, more come only from a server that does not know its own nonces.
 inline constexpr unsigned most_challenges_in_a_row = 3;

@@ -19,9 +19,18 @@ namespace stile::stun {
 // it.
 class LongTermClient {
 public:
+    // What an authorization server gave out for one STUN server. RFC 7635 Section 5.
+    struct Grant {
+        std::string key_id;  // kid, in USERNAME
+        Bytes token;         // the octets of ACCESS-TOKEN, opaque
+        Bytes mac_key;
+    };
     struct Credentials {
         std::string username;
         std::string password;
+        // Takes precedence where the server offers third-party authorization, and is unused where
+        // it does not. RFC 7635 Section 6.1.
+        std::optional<Grant> grant = std::nullopt;
     };
     // What a response means, and what to do with it.
     enum class Outcome : std::uint8_t {
@@ -37,8 +46,8 @@ public:
         Refused,
     };
 
-    // Requires: username and password are at most most_sent_text_octets and have been through
-    // OpaqueString.
+    // Requires: username, password and key id are at most most_sent_text_octets and have been
+    // through OpaqueString; the token is at most most_access_token_octets.
     explicit LongTermClient(Credentials credentials);
 
     // Adds USERNAME or USERHASH, REALM, NONCE, the password algorithms and the integrity; nothing
@@ -48,6 +57,14 @@ public:
     // Requires: response answers request (same transaction id), which was built by authenticate().
     [[nodiscard]] Outcome handle_response(const MessageView& request, const MessageView& response);
 
+    // From the next request on. Requires: as the constructor.
+    void set_grant(Grant grant);
+
+    // The name to ask an authorization server for, where the last challenge offered third-party
+    // authorization. RFC 7635 Section 6.1.
+    const std::string* third_party() const {
+        return challenge_ && challenge_->third_party ? &*challenge_->third_party : nullptr;
+    }
     // Absent before the first challenge.
     const std::string* realm() const { return challenge_ ? &challenge_->realm : nullptr; }
     // The key that requests are signed with now; absent before the first challenge.
@@ -56,18 +73,23 @@ public:
 
 private:
     struct Challenge {
-        std::string realm;
+        std::string realm;  // empty where only third-party authorization is offered
         std::string nonce;
+        std::optional<std::string> third_party;
         std::optional<Bytes> algorithms;  // the value of PASSWORD-ALGORITHMS, to be echoed
         PasswordAlgorithm algorithm;      // meaningful with algorithms
         bool anonymous;                   // USERHASH instead of USERNAME
+        enum class Proof : std::uint8_t { Password, Grant };
+        Proof proof;
         IntegrityKey key;
     };
 
     Outcome handle_challenge(std::uint16_t code, const MessageView& request,
                              const MessageView& response);
+    bool is_outdated(const MessageView& request, const Challenge& offered) const;
     Outcome judge_integrity(const MessageView& request, const MessageView& response) const;
     std::optional<Challenge> read_challenge(const MessageView& response) const;
+    void prepare_key(Challenge& challenge) const;
 
     Credentials credentials_;
     std::optional<Challenge> challenge_;

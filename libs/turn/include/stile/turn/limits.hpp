@@ -24,18 +24,30 @@ inline constexpr std::chrono::seconds relay_opening_time{10};
 // Server: what a configuration may ask for at most. One relay is a few hundred octets here, but a
 // socket in the system; a shard beyond this is better split.
 inline constexpr std::size_t most_allocations = 1'000'000;
+// A dual allocation has two, and a reservation may wait besides.
+inline constexpr std::size_t most_relays = 3 * most_allocations;
 // All the channel numbers there are. RFC 8656 Section 12.
 inline constexpr std::size_t most_channels = 4096;
 // As many permissions as channels, so that every channel can have a peer of its own.
 inline constexpr std::size_t most_permissions = most_channels;
 // TCP connections of one allocation. Each costs two sockets.
 inline constexpr std::size_t most_connections = 1024;
+// And of all allocations together: more than the sockets that one process usually may have.
+inline constexpr std::size_t most_connections_in_all = 500'000;
 // RFC 6062 Sections 5.2 and 5.3: how long a peer may take to answer a connection, at least, and how
 // long one waits for its ConnectionBind, exactly.
 inline constexpr std::chrono::seconds connect_time{30};
 inline constexpr std::chrono::seconds connection_bind_time{30};
 // RFC 8016 Section 3.2.2: how long at least a retransmission with the old ticket is recognised.
 inline constexpr std::chrono::seconds old_ticket_time{60};
+// A mobile client whose connection is closed may come back from elsewhere this long.
+inline constexpr std::chrono::seconds mobile_grace{60};
+// RFC 7635 knows keys of 20 and 32 octets; the rest is room for longer digests.
+inline constexpr std::size_t most_mac_key_octets = 64;
+// What of a token's digest tells its users apart.
+inline constexpr std::size_t token_owner_octets = 16;
+// Authorization servers, each with an old key and a new one.
+inline constexpr std::size_t most_token_keys = 64;
 // Addresses of one host that relays are opened at; looked through for each unknown peer.
 inline constexpr std::size_t most_relay_addresses = 64;
 // Peers that one CreatePermission names: ICE agents have at most 100 pairs (RFC 8445
@@ -62,6 +74,8 @@ inline constexpr std::size_t most_client_transactions = 16;
 // Peers that one client remembers.
 inline constexpr std::size_t most_client_permissions = 1024;
 inline constexpr std::size_t most_client_channels = most_channels;
+// Peers of a TCP allocation that are being connected to, or rest after a failure.
+inline constexpr std::size_t most_client_connects = 256;
 // Datagrams that wait for the driver. Like a socket buffer: the newest is refused.
 inline constexpr std::size_t most_client_queue = 256;
 inline constexpr std::size_t most_client_events = 4096;
