@@ -10,7 +10,7 @@ namespace stile::drivers {
 namespace {
 
 std::size_t size_of(const SendRun::Departure& departure) {
-    return departure.prefix.size() + departure.payload.size();
+    return departure.prefix.size() + departure.payload.size() + departure.padding;
 }
 
 BytesView as_bytes(const iovec& vector) {
@@ -26,6 +26,7 @@ void SendRun::begin(const Departure& departure, bool choose_source) {
     choose_source_ = choose_source && !departure.path.local.ip.is_unspecified() &&
                      departure.path.local.ip.family() == departure.path.remote.ip.family();
     closed_ = false;
+    padded_ = false;
     segment_size_ = size_of(departure);
     octets_ = 0;
     vectors_used_ = 0;
@@ -57,6 +58,12 @@ void SendRun::add(const Departure& departure) {
     // The kernel only reads it; iovec has no const form.
     vectors_[vectors_used_++] = {const_cast<std::byte*>(departure.payload.data()),
                                  departure.payload.size()};
+    if (departure.padding != 0) {
+        static std::array<std::byte, UdpSocketSet::most_padding> zeros{};
+        STILE_ASSERT(departure.padding <= zeros.size());
+        vectors_[vectors_used_++] = {zeros.data(), departure.padding};
+        padded_ = true;
+    }
     octets_ += size_of(departure);
     first_vector_[++count_] = vectors_used_;
 }

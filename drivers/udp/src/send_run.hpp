@@ -30,10 +30,10 @@ public:
     bool extend(const Departure& departure);
     void clear() { count_ = 0; }
 
-    // The one datagram as a single piece: without prefix, or with one that may be written in front
-    // of the payload. Requires: count() == 1.
+    // One datagram, which a plain sendto can send if it is in one piece.
+    bool is_plain() const { return count_ == 1 && !choose_source_ && !padded_; }
+    // Requires: is_plain().
     bool has_prefix() const { return vectors_used_ == 2; }
-    bool chooses_source() const { return choose_source_; }
     BytesView prefix() const;
     BytesView payload() const;
     const NativeEndpoint& destination() const { return destination_; }
@@ -58,13 +58,14 @@ private:
     UdpSocketSet::Fragmentation fragmentation_ = UdpSocketSet::Fragmentation::Allowed;
     bool choose_source_ = false;
     bool closed_ = false;  // a shorter one was taken
+    bool padded_ = false;
     std::size_t count_ = 0;
     std::size_t segment_size_ = 0;
     std::size_t octets_ = 0;
     NativeEndpoint destination_{};
     socklen_t destination_size_ = 0;
     std::size_t vectors_used_ = 0;
-    std::array<iovec, 2 * most_segments_a_send> vectors_{};
+    std::array<iovec, 3 * most_segments_a_send> vectors_{};
     std::array<std::size_t, most_segments_a_send + 1> first_vector_{};
     std::array<std::array<std::byte, UdpSocketSet::most_prefix>, most_segments_a_send> prefixes_;
     msghdr message_{};

@@ -220,7 +220,7 @@ void UdpSocketSet::Impl::flush() {
 }
 
 ssize_t UdpSocketSet::Impl::transmit(const Slot& slot) {
-    if (run.count() == 1 && !run.chooses_source()) {
+    if (run.is_plain()) {
         BytesView datagram = run.payload();
         bool in_one_piece = true;
         if (run.has_prefix()) {

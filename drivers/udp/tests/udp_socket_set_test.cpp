@@ -111,6 +111,21 @@ TEST_CASE("udp socket set: a header goes in front of what arrived, in place or n
     CHECK(all.heard[2].text == "part ayload");
 }
 
+TEST_CASE("udp socket set: padding is zero octets after the payload") {
+    Loop loop;
+    Listening all{loop};
+    const auto from = *all.set.open(at("127.0.0.1:0"), {.tag = 1});
+    const auto to = *all.set.open(at("127.0.0.1:0"), {.tag = 2});
+    all.set.send({.from = from,
+                  .path = {{}, all.set.local_address(to)},
+                  .prefix = as_bytes("a"),
+                  .payload = as_bytes("b"),
+                  .padding = 3});
+    all.set.flush();
+    REQUIRE(run(loop, [&] { return all.heard.size() == 1; }));
+    CHECK(all.heard[0].text == std::string("ab\0\0\0", 5));
+}
+
 TEST_CASE("udp socket set: neighbours of one destination and size leave together") {
     Loop loop;
     Listening all{loop};

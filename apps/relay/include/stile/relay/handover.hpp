@@ -5,6 +5,7 @@
 #include <stile/base/bytes.hpp>
 #include <stile/drivers/file_descriptor.hpp>
 #include <stile/relay/settings.hpp>
+#include <stile/turn/snapshot.hpp>
 
 #include <cstddef>
 #include <vector>

@@ -12,11 +12,6 @@
 #include <string>
 #include <vector>
 
-namespace stile::turn {
-struct Session;
-struct Usage;
-}  // namespace stile::turn
-
 namespace stile::relay {
 
 struct Handover;

@@ -75,16 +75,18 @@ public:
         Allowed,    // IPv4: the DF bit is clear
         Forbidden,  // DF set; what is larger than the link allows is lost and counted
     };
-    // One datagram in two parts. path.local chooses the source where the socket is bound to a
-    // wildcard; path.remote is the destination. Both parts stay valid until flush().
+    // One datagram in its parts. path.local chooses the source where the socket is bound to a
+    // wildcard; path.remote is the destination. The payload stays valid until flush().
     struct Departure {
         Id from;
         Path path;
         BytesView prefix;  // at most most_prefix octets; copied
         BytesView payload;
         Fragmentation fragmentation = Fragmentation::Allowed;
+        std::size_t padding = 0;  // zero octets after the payload, at most most_padding
     };
     static constexpr std::size_t most_prefix = 48;
+    static constexpr std::size_t most_padding = 3;
 
     struct Handlers {
         // All of one socket. What send() was given has left when the set goes on to the next.

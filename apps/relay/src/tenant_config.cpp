@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "tenant_config.hpp"
+
+#include <algorithm>
+
+namespace stile::relay {
+
+turn_server::ServiceConfig service_config(const Settings& settings, const Tenant& tenant,
+                                          std::uint8_t shard, turn::RelayDirectory& directory) {
+    turn_server::ServiceConfig config;
+    config.relay = tenant.limits;
+    config.relay.authentication.realm = tenant.realm;
+    config.relay.authentication.nonce_key = settings.nonce_key;
+    const auto offers = [&](AddressFamily family) {
+        return std::ranges::any_of(
+                   settings.relay_addresses,
+                   [&](const RelayAddress& address) { return address.local.family() == family; })
+                   ? turn::Offer::Offered
+                   : turn::Offer::NotOffered;
+    };
+    config.relay.ipv4 = offers(AddressFamily::V4);
+    config.relay.ipv6 = offers(AddressFamily::V6);
+    config.relay.dont_fragment = turn::Offer::Offered;
+    config.relay.shard = shard;
+    config.relay.directory = &directory;
+    config.own_addresses = settings.own_addresses;
+    return config;
+}
+
+bool fill_credentials(turn::CredentialTable& table, const Tenant& tenant) {
+    if (!table.set_shared_secrets(tenant.secrets)) return false;
+    return std::ranges::all_of(tenant.accounts, [&](const Account& account) {
+        return table.set_account(account.username, account.keys);
+    });
+}
+
+}  // namespace stile::relay

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/relay/settings.hpp>
+#include <stile/turn/relay_directory.hpp>
+#include <stile/turn_server/service.hpp>
+
+namespace stile::relay {
+
+// What one shard's core of one tenant is configured with.
+turn_server::ServiceConfig service_config(const Settings& settings, const Tenant& tenant,
+                                          std::uint8_t shard, turn::RelayDirectory& directory);
+
+// Fills in the tenant's accounts and secrets. False where a limit of the table is passed.
+[[nodiscard]] bool fill_credentials(turn::CredentialTable& table, const Tenant& tenant);
+
+}  // namespace stile::relay

@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "tenant_front.hpp"
+
+#include "limits.hpp"
+
+#include <algorithm>
+
+namespace stile::relay {
+
+namespace {
+
+using Set = drivers::UdpSocketSet;
+
+// Calls `take` for each datagram of what the kernel may have merged.
+template <class Take>
+void for_each_datagram(const Set::Arrival& arrival, Take take) {
+    BytesView rest = arrival.payload;
+    do {
+        const BytesView datagram = rest.first(std::min(arrival.segment_size, rest.size()));
+        rest = rest.subspan(datagram.size());
+        take(datagram);
+    } while (!rest.empty());
+}
+
+}  // namespace
+
+TenantFront::TenantFront(Parts parts, turn_server::ServiceConfig config,
+                         crypto::RandomStream random)
+    : parts_(parts),
+      service_(parts.loop.now(), parts.loop.wall_now(), std::move(config), std::move(random)),
+      timer_(parts.loop, [this] {
+          service_.handle_timeout(parts_.loop.now());
+          pump();
+      }) {}
+
+void TenantFront::handle_client(const turn::ClientFlow& flow, BytesView message) {
+    if (const auto result = service_.handle_client(parts_.loop.now(), flow, message)) {
+        carry(*result);
+    }
+}
+
+void TenantFront::handle_peer(std::uint32_t index, const Set::Arrival& arrival) {
+    if (index >= relays_.size()) return;
+    const turn::RelayId relay = relays_[index].relay;
+    const Instant now = parts_.loop.now();
+    for_each_datagram(arrival, [&](BytesView datagram) {
+        if (const auto message = service_.handle_peer(now, relay, arrival.path.remote, datagram)) {
+            parts_.clients.send_to_client(*message);
+        }
+    });
+}
+
+void TenantFront::handle_icmp(std::uint32_t index, const drivers::IcmpError& error) {
+    if (index >= relays_.size()) return;
+    service_.handle_icmp(
+        parts_.loop.now(), relays_[index].relay, error.destination,
+        {.icmp_type = error.type, .icmp_code = error.code, .error_data = error.data});
+    pump();
+}
+
+void TenantFront::carry(const turn::Relayed& result) {
+    if (const auto* const message = std::get_if<turn::ToClient>(&result)) {
+        return parts_.clients.send_to_client(*message);
+    }
+    const auto& datagram = std::get<turn::ToPeer>(result);
+    const RelaySocket* const relay = find(datagram.relay);
+    if (relay == nullptr) return;
+    parts_.sockets.send({.from = relay->socket,
+                         .path = {.local = {}, .remote = datagram.peer},
+                         .prefix = {},
+                         .payload = datagram.payload,
+                         .fragmentation = datagram.fragmentation == turn::Fragmentation::Forbidden
+                                              ? Set::Fragmentation::Forbidden
+                                              : Set::Fragmentation::Allowed});
+}
+
+// Opening a relay queues its answer, and an answer may come with an event.
+void TenantFront::pump() {
+    for (;;) {
+        if (const auto transmit = service_.poll_transmit()) {
+            parts_.clients.send_answer(transmit->flow, transmit->message);
+        } else if (const auto event = service_.poll_event()) {
+            handle(*event);
+        } else {
+            break;
+        }
+    }
+    timer_.arm(service_.poll_timeout());
+}
+
+void TenantFront::set_wall_time() {
+    service_.set_wall_time(parts_.loop.now(), parts_.loop.wall_now());
+}
+
+void TenantFront::handle(const turn_server::Service::Event& event) {
+    if (const auto* const wanted = std::get_if<turn::RelayWanted>(&event)) {
+        open_relay(*wanted);
+    } else if (const auto* const closed = std::get_if<turn::RelayClosed>(&event)) {
+        close(closed->relay);
+    } else if (const auto* const ended = std::get_if<turn::Server::AllocationClosed>(&event)) {
+        if (usage_.size() == most_usage_records) usage_.pop_front();
+        usage_.push_back(ended->usage);
+    }
+}
+
+void TenantFront::open_relay(const turn::RelayWanted& wanted) {
+    const auto address = parts_.ports.open(
+        wanted, [this](turn::RelayId relay, const SocketAddress& at) { return bind(relay, at); },
+        [this](turn::RelayId relay) { close(relay); });
+    const Instant now = parts_.loop.now();
+    if (!address) return service_.handle_relay_failed(now, wanted.relay);
+    service_.handle_relay_opened(now, wanted.relay, parts_.ports.external(*address));
+}
+
+bool TenantFront::bind(turn::RelayId relay, const SocketAddress& address) {
+    const auto socket =
+        parts_.sockets.open(address, {.icmp_errors = drivers::UdpOptions::IcmpErrors::Reported,
+                                      .tag = parts_.relay_tag | relay.index});
+    if (!socket) return false;
+    if (relay.index >= relays_.size()) relays_.resize(relay.index + 1);
+    relays_[relay.index] = {relay, *socket};
+    return true;
+}
+
+void TenantFront::close(turn::RelayId relay) {
+    RelaySocket* const found = find(relay);
+    if (found == nullptr) return;
+    parts_.sockets.close(found->socket);
+    *found = {};
+}
+
+TenantFront::RelaySocket* TenantFront::find(turn::RelayId relay) {
+    if (relay.index >= relays_.size() || relays_[relay.index].relay != relay) return nullptr;
+    return &relays_[relay.index];
+}
+
+std::vector<turn::Usage> TenantFront::take_usage() {
+    std::vector<turn::Usage> taken{std::make_move_iterator(usage_.begin()),
+                                   std::make_move_iterator(usage_.end())};
+    usage_.clear();
+    return taken;
+}
+
+}  // namespace stile::relay
