@@ -2,48 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/stun/attributes.hpp>
 #include <stile/stun/behavior_discovery.hpp>
-#include <stile/stun/binding_responder.hpp>
-#include <stile/stun/integrity.hpp>
+#include <stile/stun/binding_answer.hpp>
 #include <stile/stun/message_builder.hpp>
 
 #include <utility>
 
 namespace stile::stun {
-
-std::optional<BehaviorServer::Answer> BehaviorServer::respond(const MessageView& request,
-                                                              const Path& path) const {
-    if (request.message_class() != Class::Request || request.method() != Method::Binding) {
-        return std::nullopt;
-    }
-    const SocketAddress& received_at = path.local;
-    const bool known_ip = received_at.ip == primary || received_at.ip == alternate;
-    const bool known_port = received_at.port == primary_port || received_at.port == alternate_port;
-    if (!known_ip || !known_port) return std::nullopt;
-
-    const auto unknown =
-        request.unknown_required({AttributeType::ChangeRequest, AttributeType::ResponsePort});
-    if (!unknown.empty()) return Answer{path, unknown_attribute_response(request, unknown)};
-    const ChangeRequest change = request.get<ChangeRequest>().value_or(ChangeRequest{});
-    // Ca and Cp of RFC 5780 Table 1.
-    const SocketAddress other{
-        .ip = received_at.ip == primary ? alternate : primary,
-        .port = received_at.port == primary_port ? alternate_port : primary_port,
-    };
-    const SocketAddress origin{
-        .ip = change.ip == ChangeRequest::Change::Change ? other.ip : received_at.ip,
-        .port = change.port == ChangeRequest::Change::Change ? other.port : received_at.port,
-    };
-    MessageBuilder builder = MessageBuilder::reply(request, Class::SuccessResponse);
-    builder.add(MappedAddress{path.remote});
-    if (request.dialect() == Dialect::Rfc8489) builder.add(XorMappedAddress{path.remote});
-    builder.add(ResponseOrigin{origin}).add(OtherAddress{other});
-    if (!software.empty()) builder.add(Software{software});
-    if (check_fingerprint(request) == Fingerprint::Correct) builder.add_fingerprint();
-
-    SocketAddress target = path.remote;
-    if (const auto port = request.get<ResponsePort>()) target.port = port->port;
-    return Answer{.path = {.local = origin, .remote = target}, .response = builder.finish()};
-}
 
 BehaviorDiscovery::BehaviorDiscovery(Instant now, Config config, crypto::RandomStream random)
     : config_(config), random_(std::move(random)) {
@@ -69,6 +33,9 @@ void BehaviorDiscovery::begin(Instant now, Test test) {
             break;
         case Test::MapOtherPort:
             target_ = other_;
+            break;
+        case Test::Fragments:
+            request.add(Padding{config_.padding});
             break;
         case Test::Done:
             transaction_.reset();
@@ -98,6 +65,7 @@ void BehaviorDiscovery::advance(Instant now) {
     if (!event) return;
     if (const auto* answered = std::get_if<ClientTransaction::Answered>(&*event)) {
         const auto response = MessageView::parse(answered->response);
+        if (test_ == Test::Connectivity) findings_.round_trip = answered->round_trip;
         conclude(now, &*response);
     } else {
         conclude(now, nullptr);
@@ -108,20 +76,12 @@ void BehaviorDiscovery::advance(Instant now) {
 void BehaviorDiscovery::conclude(Instant now, const MessageView* response) {
     const bool refused = response != nullptr && response->message_class() == Class::ErrorResponse;
     std::optional<SocketAddress> mapped;
-    if (response != nullptr && !refused) {
-        if (const auto address = response->get<XorMappedAddress>()) mapped = address->address;
+    if (response != nullptr) {
+        if (const auto answer = read_binding_answer(*response)) mapped = answer->mapped;
     }
     switch (test_) {
-        case Test::Connectivity: {
-            findings_.mapped = mapped;
-            const auto other =
-                mapped ? response->get<OtherAddress>() : std::unexpected(AttributeError::Absent);
-            if (!other || other->address.ip.family() != config_.server.ip.family()) {
-                return begin(now, Test::Done);
-            }
-            other_ = other->address;
-            return begin(now, Test::FilterOtherAddress);
-        }
+        case Test::Connectivity:
+            return conclude_connectivity(now, response);
         case Test::FilterOtherAddress:
             if (mapped) findings_.filtering = FilteringBehavior::EndpointIndependent;
             return begin(now, mapped || refused ? Test::MapOtherAddress : Test::FilterOtherPort);
@@ -132,21 +92,48 @@ void BehaviorDiscovery::conclude(Instant now, const MessageView* response) {
             }
             return begin(now, Test::MapOtherAddress);
         case Test::MapOtherAddress:
-            if (!mapped) return begin(now, Test::Done);
+            if (!mapped) return begin_last(now);
             mapped_for_other_ = mapped;
             if (mapped != findings_.mapped) return begin(now, Test::MapOtherPort);
             findings_.mapping = MappingBehavior::EndpointIndependent;
-            return begin(now, Test::Done);
+            return begin_last(now);
         case Test::MapOtherPort:
             if (mapped) {
                 findings_.mapping = mapped == mapped_for_other_
                                         ? MappingBehavior::AddressDependent
                                         : MappingBehavior::AddressAndPortDependent;
             }
+            return begin_last(now);
+        case Test::Fragments:
+            if (!refused) {
+                findings_.fragments = mapped ? FragmentHandling::Pass : FragmentHandling::Lost;
+            }
             return begin(now, Test::Done);
         case Test::Done:
             return;
     }
+}
+
+void BehaviorDiscovery::conclude_connectivity(Instant now, const MessageView* response) {
+    if (response == nullptr) return begin(now, Test::Done);
+    const auto answer = read_binding_answer(*response);
+    if (!answer) {
+        findings_.refusal = answer.error().code;
+        return begin(now, Test::Done);
+    }
+    findings_.mapped = answer->mapped;
+    findings_.software = answer->software;
+    findings_.other = answer->other;
+    if (answer->mapped_in_clear && answer->mapped_in_clear != answer->mapped) {
+        findings_.rewritten = answer->mapped_in_clear;
+    }
+    if (!answer->other) return begin_last(now);
+    other_ = *answer->other;
+    begin(now, Test::FilterOtherAddress);
+}
+
+void BehaviorDiscovery::begin_last(Instant now) {
+    begin(now, config_.padding > 0 ? Test::Fragments : Test::Done);
 }
 
 std::optional<Transmit> BehaviorDiscovery::poll_transmit() {

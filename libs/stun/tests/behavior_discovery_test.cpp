@@ -4,6 +4,7 @@
 
 #include <stile/base/machine.hpp>
 #include <stile/stun/behavior_discovery.hpp>
+#include <stile/stun/behavior_server.hpp>
 #include <stile/stun/integrity.hpp>
 
 namespace stile::stun {
@@ -62,7 +63,7 @@ TEST_CASE("stun behavior server: answers from where RFC 5780 Table 1 says") {
     }
 }
 
-TEST_CASE("stun behavior server: RESPONSE-PORT is where the answer goes, PADDING is refused") {
+TEST_CASE("stun behavior server: RESPONSE-PORT is where the answer goes, PADDING comes back") {
     const Path path{address("198.51.100.1:3478"), address("192.0.2.1:5000")};
     MessageBuilder other_port{Class::Request, Method::Binding, id_of(1)};
     const Bytes first = other_port.add(ResponsePort{Port{6000}}).finish();
@@ -71,12 +72,79 @@ TEST_CASE("stun behavior server: RESPONSE-PORT is where the answer goes, PADDING
     CHECK(answer->path.remote == address("192.0.2.1:6000"));
     CHECK(view(answer->response).get<XorMappedAddress>()->address == path.remote);
 
-    MessageBuilder padded{Class::Request, Method::Binding, id_of(1)};
-    const Bytes second = padded.add(Padding{1200}).finish();
-    const auto refusal = server().respond(view(second), path);
+    const std::size_t plain = server().respond(view(binding_request()), path)->response.size();
+    for (const std::size_t octets : {0U, 4U, 1500U, 60'000U}) {
+        MessageBuilder padded{Class::Request, Method::Binding, id_of(1)};
+        const Bytes second = padded.add(Padding{octets}).finish();
+        const auto padded_answer = server().respond(view(second), path);
+        REQUIRE(padded_answer);
+        CHECK(padded_answer->path == path);
+        CHECK(view(padded_answer->response).get<Padding>()->octets == octets);
+        CHECK(padded_answer->response.size() <= second.size() + plain);
+    }
+    MessageBuilder both{Class::Request, Method::Binding, id_of(1)};
+    const Bytes third = both.add(Padding{1200}).add(ResponsePort{Port{6000}}).finish();
+    const auto refusal = server().respond(view(third), path);
     REQUIRE(refusal);
     CHECK(refusal->path == path);
-    CHECK(view(refusal->response).get<ErrorCode>()->code == 420);
+    CHECK(view(refusal->response).get<ErrorCode>()->code == 400);
+}
+
+TEST_CASE("stun behavior server: with one address it names no other and changes to none") {
+    const BehaviorServer one{.primary = IpAddress::v4(0xC6336401),
+                             .alternate = {},
+                             .primary_port = Port{3478},
+                             .alternate_port = {},
+                             .software = {}};
+    const Path path{address("198.51.100.1:3478"), address("192.0.2.1:5000")};
+    const Bytes plain = binding_request();
+    const auto answer = one.respond(view(plain), path);
+    REQUIRE(answer);
+    CHECK_FALSE(view(answer->response).has(AttributeType::OtherAddress));
+    CHECK(view(answer->response).get<ResponseOrigin>()->address == path.local);
+    MessageBuilder changing{Class::Request, Method::Binding, id_of(1)};
+    const Bytes change = changing.add(ChangeRequest{Change::Keep, Change::Change}).finish();
+    CHECK(view(one.respond(view(change), path)->response).get<ErrorCode>()->code == 420);
+    MessageBuilder keeping{Class::Request, Method::Binding, id_of(1)};
+    const Bytes keep = keeping.add(ChangeRequest{}).finish();
+    CHECK(view(one.respond(view(keep), path)->response).message_class() == Class::SuccessResponse);
+    MessageBuilder other_port{Class::Request, Method::Binding, id_of(1)};
+    const Bytes port = other_port.add(ResponsePort{Port{6000}}).finish();
+    CHECK(one.respond(view(port), path)->path.remote == address("192.0.2.1:6000"));
+    CHECK_FALSE(one.respond(view(plain), {address("198.51.100.1:3479"), path.remote}));
+}
+
+TEST_CASE("stun behavior server: a connection is answered on itself, without datagram tests") {
+    const Path path{address("198.51.100.1:3478"), address("192.0.2.1:5000")};
+    const Bytes plain = binding_request();
+    const auto answer = server().respond_on_connection(view(plain), path);
+    REQUIRE(answer);
+    CHECK(view(*answer).get<XorMappedAddress>()->address == path.remote);
+    CHECK(view(*answer).get<OtherAddress>()->address == address("198.51.100.2:3479"));
+    MessageBuilder changing{Class::Request, Method::Binding, id_of(1)};
+    const Bytes change = changing.add(ChangeRequest{}).finish();
+    const auto refusal = server().respond_on_connection(view(change), path);
+    REQUIRE(refusal);
+    CHECK(view(*refusal).get<ErrorCode>()->code == 420);
+}
+
+// RFC 3489 Section 11.2: MAPPED-ADDRESS 1, SOURCE-ADDRESS 4, CHANGED-ADDRESS 5.
+TEST_CASE("stun behavior server: a classic client hears its own dialect") {
+    Bytes request = binding_request();
+    request[4] = std::byte{0};  // no magic cookie
+    const Path path{address("198.51.100.1:3478"), address("192.0.2.1:5000")};
+    const auto answer = server().respond(view(request, MagicCookie::Optional), path);
+    REQUIRE(answer);
+    CHECK(to_hex(BytesView{answer->response}.subspan(20)) ==
+          "000100080001"
+          "1388"
+          "c0000201"
+          "000400080001"
+          "0d96"
+          "c6336401"
+          "000500080001"
+          "0d97"
+          "c6336402");
 }
 
 TEST_CASE("stun behavior server: silent to other messages and at other addresses") {

@@ -3,6 +3,7 @@
 #include <stile/base/drain.hpp>
 #include <stile/sim/world.hpp>
 #include <stile/stun/behavior_discovery.hpp>
+#include <stile/stun/behavior_server.hpp>
 
 #include <doctest/doctest.h>
 

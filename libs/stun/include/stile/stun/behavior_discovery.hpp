@@ -8,28 +8,9 @@
 #include <stile/stun/message_view.hpp>
 
 #include <optional>
-#include <variant>
+#include <string>
 
 namespace stile::stun {
-
-// The server's side of RFC 5780: a Binding responder with two addresses and two ports, all four of
-// which receive and send. Holds no state.
-struct BehaviorServer {
-    struct Answer {
-        Path path;  // from where to where
-        Bytes response;
-    };
-
-    IpAddress primary;
-    IpAddress alternate;  // of the same family, another address
-    Port primary_port;
-    Port alternate_port;
-    std::string_view software;
-
-    // path.local is where the request came in, one of the four. Nothing for what is not a Binding
-    // request, nor for another address. RFC 5780 Section 6.1. PADDING is an unknown attribute here.
-    std::optional<Answer> respond(const MessageView& request, const Path& path) const;
-};
 
 enum class MappingBehavior : std::uint8_t {
     EndpointIndependent,  // also without NAT
@@ -41,10 +22,14 @@ enum class FilteringBehavior : std::uint8_t {
     AddressDependent,
     AddressAndPortDependent,
 };
+enum class FragmentHandling : std::uint8_t {
+    Pass,
+    Lost,  // a request in fragments, or its answer, does not arrive
+};
 
-// The client's side: finds out how the NATs between one socket and a server of RFC 5780 behave at
-// this moment. Filtering is tested before mapping, because each request opens the filter a little
-// more. RFC 5780 Sections 4.2 to 4.4.
+// The client's side of RFC 5780: finds out how the NATs between one socket and a server of RFC 5780
+// behave at this moment. Filtering is tested before mapping, because each request opens the filter
+// a little more. Sections 3.5, 3.6 and 4.2 to 4.4.
 class BehaviorDiscovery {
 public:
     struct Config {
@@ -52,13 +37,22 @@ public:
         SocketAddress server;  // its primary address and port
         // A missing answer is a finding too: shorter than the schedule of RFC 8489.
         RetransmitSchedule schedule{.rc = 4, .rm = 4};
+        // More than the path's MTU asks whether fragments pass; 0 does not ask.
+        std::size_t padding = 0;
     };
     struct Findings {
         // Absent: no UDP to the server; then all is absent.
         std::optional<SocketAddress> mapped;
+        // What MAPPED-ADDRESS says, where that is another: something rewrites addresses in packets.
+        std::optional<SocketAddress> rewritten;
+        std::optional<SocketAddress> other;  // the server's second address and port
+        std::string software;
+        std::optional<Duration> round_trip;
         // Absent: the server has no second address, or answered a test with an error.
         std::optional<MappingBehavior> mapping;
         std::optional<FilteringBehavior> filtering;
+        std::optional<FragmentHandling> fragments;  // absent: not asked, or the server refuses
+        std::uint16_t refusal = 0;  // the error code with which the server refused to answer at all
     };
 
     BehaviorDiscovery(Instant now, Config config, crypto::RandomStream random);
@@ -79,12 +73,15 @@ private:
         FilterOtherPort,     // change port
         MapOtherAddress,     // to the alternate address, primary port
         MapOtherPort,        // to the alternate address and port
+        Fragments,           // with PADDING
         Done,
     };
 
     void begin(Instant now, Test test);
     void advance(Instant now);
     void conclude(Instant now, const MessageView* response);
+    void conclude_connectivity(Instant now, const MessageView* response);
+    void begin_last(Instant now);
 
     Config config_;
     crypto::RandomStream random_;
