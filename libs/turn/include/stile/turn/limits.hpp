@@ -82,6 +82,12 @@ inline constexpr std::size_t most_client_events = 4096;
 // A nonce may go stale between any two answers; this many in a row is a broken server.
 inline constexpr unsigned most_challenges = 3;
 
+// Resolving a URI: servers to try one after the other, questions to the DNS, and NAPTR records that
+// lead to the next (RFC 3958 Section 2.2.3 wants loops to be cut).
+inline constexpr std::size_t most_resolved_servers = 16;
+inline constexpr std::size_t most_resolution_questions = 32;
+inline constexpr unsigned most_naptr_depth = 5;
+
 static_assert(default_lifetime <= most_lifetime);
 static_assert(permission_lifetime < channel_lifetime);
 static_assert(most_channels <= 0x1000);
