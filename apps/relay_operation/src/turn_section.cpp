@@ -20,6 +20,10 @@ constexpr std::uint64_t most_rate = 1ULL << 32U;  // as TokenRate
 constexpr std::uint64_t most_shards = 128;
 // A burst of one second, but never less than one packet with room: a small rate is no deadlock.
 constexpr std::uint64_t octet_burst = 256 * 1024;
+constexpr std::uint64_t packet_burst = 64;
+constexpr std::uint64_t least_nonce_seconds = 60;
+constexpr std::uint64_t most_nonce_seconds = 86'400;
+constexpr std::uint64_t most_a_minute = 1'000'000;
 constexpr std::size_t most_name_octets = 508;  // USERNAME, RFC 8489 Section 14.3
 constexpr std::size_t least_secret_octets = 8;
 
@@ -78,7 +82,21 @@ std::vector<TomlKey> TurnSection::tenant_keys(std::size_t index) {
         count("allocations_per_user", most_users_relays, limits.relays_per_user),
         count("permissions_per_allocation", turn::most_permissions, limits.permissions),
         count("channels_per_allocation", turn::most_channels, limits.channels),
+        count("connections_per_allocation", turn::most_connections, limits.connections),
         rate("octets_per_second_per_user", octet_burst, limits.user_bandwidth),
+        rate("packets_per_second_per_user", packet_burst, limits.user_packets),
+        a_minute("new_peers_per_minute_per_user", limits.user_new_peers),
+        a_minute("connects_per_minute_per_user", limits.user_connects),
+        offer("tcp_relays", limits.tcp_relays),
+        offer("mobility", limits.mobility),
+        {"username_anonymity",
+         [this, &limits](TomlNode node) {
+             using Anonymity = stun::LongTermServer::Anonymity;
+             if (const auto offered = toml_.boolean(node)) {
+                 limits.authentication.anonymity =
+                     *offered ? Anonymity::Offered : Anonymity::NotOffered;
+             }
+         }},
         prefixes("allow_peers", index, &turn::PeerPolicy::open),
         prefixes("deny_peers", index, &turn::PeerPolicy::deny),
         {"rfc5766_channels",
@@ -94,6 +112,12 @@ std::vector<TomlKey> TurnSection::tenant_keys(std::size_t index) {
                      toml_.seconds(node, static_cast<std::uint64_t>(turn::default_lifetime.count()),
                                    static_cast<std::uint64_t>(turn::most_lifetime.count()))) {
                  limits.longest_lifetime = std::chrono::seconds{*time};
+             }
+         }},
+        {"nonce_lifetime",
+         [this, &limits](TomlNode node) {
+             if (const auto time = toml_.seconds(node, least_nonce_seconds, most_nonce_seconds)) {
+                 limits.authentication.nonce_lifetime = std::chrono::seconds{*time};
              }
          }},
         {"expired_credentials",
@@ -127,6 +151,23 @@ TomlKey TurnSection::rate(std::string_view name, std::uint64_t least_burst,
                 if (*value != 0) {
                     target = turn::TokenRate{.per_second = *value,
                                              .burst = std::max(*value, least_burst)};
+                }
+            }};
+}
+
+TomlKey TurnSection::a_minute(std::string_view name, std::optional<std::uint32_t>& target) {
+    return {name, [this, &target](TomlNode node) {
+                const auto value = toml_.number(node, 0, most_a_minute);
+                if (!value) return;
+                target.reset();
+                if (*value != 0) target = static_cast<std::uint32_t>(*value);
+            }};
+}
+
+TomlKey TurnSection::offer(std::string_view name, turn::Offer& target) {
+    return {name, [this, &target](TomlNode node) {
+                if (const auto offered = toml_.boolean(node)) {
+                    target = *offered ? turn::Offer::Offered : turn::Offer::NotOffered;
                 }
             }};
 }

@@ -133,12 +133,20 @@ allocations = 500
 allocations_per_user = 7
 permissions_per_allocation = 20
 channels_per_allocation = 21
+connections_per_allocation = 22
 octets_per_second_per_user = 1000000
+packets_per_second_per_user = 10
+new_peers_per_minute_per_user = 30
+connects_per_minute_per_user = 0
+tcp_relays = true
+mobility = true
+username_anonymity = true
 allow_peers = ["10.0.0.0/24"]
 deny_peers = ["198.41.0.0/24"]
 rfc5766_channels = true
 longest_lifetime = "30m"
 expired_credentials = "end-allocations"
+nonce_lifetime = "10m"
 software = "relay"
 accounts = { alice = "wonderland" }
 )");
@@ -166,12 +174,22 @@ accounts = { alice = "wonderland" }
     REQUIRE(tenant.limits.user_bandwidth);
     CHECK(tenant.limits.user_bandwidth->per_second == 1'000'000);
     CHECK(tenant.limits.user_bandwidth->burst == 1'000'000);
+    CHECK(tenant.limits.connections == 22);
+    REQUIRE(tenant.limits.user_packets);
+    CHECK(tenant.limits.user_packets->per_second == 10);
+    CHECK(tenant.limits.user_packets->burst == 64);
+    CHECK(tenant.limits.user_new_peers == 30);
+    CHECK_FALSE(tenant.limits.user_connects);
+    CHECK(tenant.limits.tcp_relays == turn::Offer::Offered);
+    CHECK(tenant.limits.mobility == turn::Offer::Offered);
+    CHECK(tenant.limits.authentication.anonymity == stun::LongTermServer::Anonymity::Offered);
     CHECK(judge(file, "10.0.0.9") == Allowed);
     CHECK(judge(file, "10.0.1.9") == Denied);
     CHECK(judge(file, "198.41.0.4") == Denied);
     CHECK(tenant.limits.channel_range == turn::ChannelRange::Rfc5766);
     CHECK(tenant.limits.longest_lifetime == std::chrono::minutes{30});
     CHECK(tenant.limits.expired_credential == turn::ExpiredCredential::EndsAllocations);
+    CHECK(tenant.limits.authentication.nonce_lifetime == std::chrono::minutes{10});
     CHECK(tenant.limits.authentication.software == "relay");
     REQUIRE(tenant.accounts.size() == 1);
     CHECK(tenant.accounts[0].username == "alice");

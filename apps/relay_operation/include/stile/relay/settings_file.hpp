@@ -79,6 +79,8 @@ private:
     app::TomlKey count(std::string_view name, std::uint64_t most, std::size_t& target);
     app::TomlKey rate(std::string_view name, std::uint64_t least_burst,
                       std::optional<turn::TokenRate>& target);
+    app::TomlKey a_minute(std::string_view name, std::optional<std::uint32_t>& target);
+    app::TomlKey offer(std::string_view name, turn::Offer& target);
     app::TomlKey prefixes(std::string_view name, std::size_t tenant,
                           bool (turn::PeerPolicy::*add)(const IpPrefix&));
 

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/app/problem.hpp>
+
+#include <cstddef>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stile::relay {
+
+// What became of one line of turnserver.conf.
+struct ImportNote {
+    enum class Kind : std::uint8_t {
+        NotNeeded,  // here it is so anyway, or it means nothing here
+        Differs,    // taken over, and what it does is not quite the same
+        NotTaken,   // has no counterpart; the reason says what to do
+    };
+    Kind kind = Kind::NotNeeded;
+    std::size_t line = 0;  // 0: of no one line
+    std::string option;
+    std::string reason;
+};
+
+// The users of coturn's SQLite database (turnadmin).
+struct CoturnUsers {
+    struct Account {
+        std::string realm;
+        std::string name;
+        std::string key;  // hexadecimal MD5(name:realm:password)
+    };
+    struct Secret {
+        std::string realm;
+        std::string secret;
+    };
+    struct Range {
+        std::string realm;  // empty: all
+        std::string range;  // "10.0.0.0-10.255.255.255"
+    };
+    std::vector<Account> accounts;
+    std::vector<Secret> secrets;
+    std::vector<Range> allowed;
+    std::vector<Range> denied;
+    std::size_t oauth_keys = 0;
+};
+std::expected<CoturnUsers, app::Problem> read_coturn_users(const std::string& path);
+
+struct CoturnImport {
+    std::string userdb;  // that the file names; empty: none
+    std::string toml;    // what parse_settings_file reads
+    std::vector<ImportNote> notes;
+};
+
+// Takes over the text of a turnserver.conf. Call it once to learn of the database, and again with
+// its users.
+CoturnImport import_coturn(std::string_view text, const CoturnUsers& users = {});
+
+// "turnserver.conf:187: no-auth: not taken: ..."
+std::string to_text(const std::vector<ImportNote>& notes, std::string_view file_name);
+
+}  // namespace stile::relay
