@@ -106,6 +106,9 @@ void TcpStream::Impl::start_connecting() {
     if (!socket.valid()) return fail(errno);
     take(std::move(socket));
     if (options.local) {
+        // Connections to several peers may share a local port: RFC 6062 Section 5.2, RFC 5780.
+        const int yes = 1;
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
         const NativeAddress native = to_native(*options.local);
         if (::bind(fd.get(), native.get(), native.size) != 0) return fail(errno);
     }

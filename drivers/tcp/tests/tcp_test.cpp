@@ -256,5 +256,24 @@ TEST_CASE("tcp listener: may be destroyed while it accepts; a taken port is a na
     CHECK_FALSE(listener);
 }
 
+TEST_CASE("tcp stream: connections to two peers share one local port") {
+    Loop loop;
+    const SocketAddress loopback = *SocketAddress::parse("127.0.0.1:0");
+    std::vector<std::unique_ptr<TcpStream>> accepted;
+    const auto keep = [&](std::unique_ptr<TcpStream> stream) {
+        accepted.push_back(std::move(stream));
+    };
+    const auto one = TcpListener::open(loop, loopback, keep);
+    const auto two = TcpListener::open(loop, loopback, keep);
+    REQUIRE(one);
+    REQUIRE(two);
+    const auto first = TcpStream::connect(loop, (*one)->local_address(), {.local = loopback});
+    REQUIRE(loop.run_until([&] { return accepted.size() == 1; }, 20s) == Loop::Outcome::Done);
+    const auto second =
+        TcpStream::connect(loop, (*two)->local_address(), {.local = first->local_address()});
+    REQUIRE(loop.run_until([&] { return accepted.size() == 2; }, 20s) == Loop::Outcome::Done);
+    CHECK(accepted[0]->peer_address() == accepted[1]->peer_address());
+}
+
 }  // namespace
 }  // namespace stile::drivers

@@ -26,7 +26,8 @@ struct TcpOptions {
     // Unacknowledged data for this long ends the connection (TCP_USER_TIMEOUT, RFC 5482).
     Duration user_timeout = std::chrono::seconds{60};
     std::size_t most_buffered = most_buffered_octets;
-    std::optional<SocketAddress> local;  // bind to it first; port 0 is any
+    // Bind to it first; port 0 is any. Connections to several peers may share it.
+    std::optional<SocketAddress> local;
 };
 
 // TCP_NODELAY is set: what is written leaves.
