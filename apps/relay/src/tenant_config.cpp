@@ -24,6 +24,7 @@ turn_server::ServiceConfig service_config(const Settings& settings, const Tenant
     config.relay.dont_fragment = turn::Offer::Offered;
     config.relay.shard = shard;
     config.relay.directory = &directory;
+    config.replies = settings.replies;
     config.own_addresses = settings.own_addresses;
     return config;
 }

@@ -4,6 +4,7 @@
 
 #include <stile/base/socket_address.hpp>
 #include <stile/turn/server.hpp>
+#include <stile/turn_server/reply_limiter.hpp>
 
 #include <array>
 #include <chrono>
@@ -71,6 +72,8 @@ struct Settings {
     std::vector<RelayAddress> relay_addresses;
     PortRange ports;
     std::vector<IpAddress> own_addresses;  // never peers
+    // Answers to who has shown no credential, Binding included; of each tenant on each shard.
+    turn_server::ReplyLimits replies;
     // RFC 5780: the second address and port; absent where there is only one.
     std::optional<SocketAddress> alternate;
     std::string certificate_pem;  // with its intermediates; empty: no TLS and no DTLS
