@@ -36,6 +36,7 @@ LongTermServer::LongTermServer(Config config)
       nonce_mac_(crypto::DigestAlgorithm::Sha256, config_.nonce_key) {
     STILE_ASSERT(!config_.realm.empty() && config_.realm.size() <= most_sent_text_octets);
     STILE_ASSERT(config_.software.size() <= most_sent_text_octets);
+    STILE_ASSERT(config_.third_party.size() <= most_sent_text_octets);
     STILE_ASSERT(config_.nonce_lifetime.count() > 0);
 }
 
@@ -101,6 +102,9 @@ Bytes LongTermServer::refuse(const MessageView& request, const Refusal& refusal,
         const std::string nonce = make_nonce(client, now);
         builder.add(Realm{config_.realm}).add(Nonce{nonce});
         if (!config_.algorithms.list().empty()) builder.add(config_.algorithms);
+    }
+    if (refusal.error.code == error::unauthenticated.code && !config_.third_party.empty()) {
+        builder.add(ThirdPartyAuthorization{config_.third_party});
     }
     if (!config_.software.empty()) builder.add(Software{config_.software});
     return builder.finish();

@@ -8,9 +8,14 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace stile::turn {
 namespace {
+
+// Marks the value of a 5-tuple that an allocation is moving to.
+constexpr AllocationIndex arriving_bit = 1U << 31U;
+static_assert(most_allocations < arriving_bit);
 
 std::array<std::uint64_t, 2> words_of(const IpAddress& ip) {
     std::array<std::uint64_t, 2> words{};
@@ -39,8 +44,20 @@ std::array<std::uint64_t, 3> key_of(AllocationIndex index, const SocketAddress& 
                 bit_of(address.ip.family())};
 }
 
+// Relayed addresses: TCP and UDP have ports of their own.
+std::array<std::uint64_t, 3> key_of(RelayProtocol protocol, const SocketAddress& address) {
+    return key_of(static_cast<AllocationIndex>(protocol), address);
+}
+
 std::array<std::uint64_t, 1> key_of(AllocationIndex index, ChannelNumber number) {
     return {std::uint64_t{index} << 16U | number.value};
+}
+
+Traffic counted(const Channel& channel, const PeerChannel& back) {
+    return {.packets_to_peers = channel.packets,
+            .octets_to_peers = channel.octets,
+            .packets_to_clients = back.packets,
+            .octets_to_clients = back.octets};
 }
 
 HashSeed derive(HashSeed seed, std::uint64_t number) {
@@ -58,13 +75,17 @@ AllocationTable::AllocationTable(HashSeed seed)
       channels_by_peer_(derive(seed, 4)) {}
 
 Allocation* AllocationTable::find(const ClientFlow& flow) {
-    const AllocationIndex* index = flows_.find(key_of(flow));
-    return index == nullptr ? nullptr : &allocations_[*index];
+    const AllocationIndex* value = flows_.find(key_of(flow));
+    return value == nullptr ? nullptr : &allocations_[*value & ~arriving_bit];
 }
 
-std::optional<AllocationIndex> AllocationTable::index_of(const ClientFlow& flow) const {
-    const AllocationIndex* index = flows_.find(key_of(flow));
-    return index == nullptr ? std::nullopt : std::optional{*index};
+std::optional<AllocationTable::Found> AllocationTable::look_up(const ClientFlow& flow) const {
+    const AllocationIndex* value = flows_.find(key_of(flow));
+    if (value == nullptr) return std::nullopt;
+    return Found{
+        .index = *value & ~arriving_bit,
+        .standing = (*value & arriving_bit) != 0 ? Standing::Arriving : Standing::Settled,
+    };
 }
 
 Allocation& AllocationTable::create(const ClientFlow& flow, std::string username,
@@ -92,13 +113,61 @@ void AllocationTable::remove(Allocation& allocation) {
     while (!allocation.permissions.empty()) {
         drop_permission(allocation, allocation.permissions.size() - 1);
     }
-    flows_.erase(key_of(allocation.flow));
+    erase_flow(allocation.flow, allocation.index);
+    if (allocation.mobility) {
+        if (allocation.mobility->moving_to) cancel_move(allocation);
+        mobile_.erase(allocation.mobility->id);
+    }
     const AllocationIndex index = allocation.index;
     allocation = Allocation{};
     free_allocations_.push_back(index);
 }
 
-Relay& AllocationTable::add_relay(AddressFamily family, Users::iterator user, Instant deadline) {
+// A detached 5-tuple may be another's by now.
+void AllocationTable::erase_flow(const ClientFlow& flow, AllocationIndex index) {
+    const auto key = key_of(flow);
+    const AllocationIndex* value = flows_.find(key);
+    if (value != nullptr && (*value & ~arriving_bit) == index) flows_.erase(key);
+}
+
+void AllocationTable::set_mobility(Allocation& allocation, Mobility mobility) {
+    mobile_.emplace(mobility.id, allocation.index);
+    const auto moving_to = std::exchange(mobility.moving_to, std::nullopt);
+    allocation.mobility = std::make_unique<Mobility>(std::move(mobility));
+    if (moving_to && find(*moving_to) == nullptr) begin_move(allocation, *moving_to);
+}
+
+Allocation* AllocationTable::find_mobile(std::uint64_t id) {
+    const auto known = mobile_.find(id);
+    return known == mobile_.end() ? nullptr : &allocations_[known->second];
+}
+
+void AllocationTable::begin_move(Allocation& allocation, const ClientFlow& to) {
+    if (allocation.mobility->moving_to) cancel_move(allocation);
+    flows_.insert(key_of(to), allocation.index | arriving_bit);
+    allocation.mobility->moving_to = to;
+}
+
+void AllocationTable::settle_move(Allocation& allocation) {
+    detach(allocation);
+    allocation.flow = *std::exchange(allocation.mobility->moving_to, std::nullopt);
+    *flows_.find(key_of(allocation.flow)) = allocation.index;
+    for (const auto& index : allocation.relays) {
+        if (index) relays_[*index].flow = allocation.flow;
+    }
+}
+
+void AllocationTable::cancel_move(Allocation& allocation) {
+    erase_flow(*allocation.mobility->moving_to, allocation.index);
+    allocation.mobility->moving_to.reset();
+}
+
+void AllocationTable::detach(Allocation& allocation) {
+    erase_flow(allocation.flow, allocation.index);
+}
+
+Relay& AllocationTable::add_relay(AddressFamily family, RelayProtocol protocol,
+                                  Users::iterator user, Instant deadline) {
     std::uint32_t index = 0;
     if (free_relays_.empty()) {
         index = static_cast<std::uint32_t>(relays_.size());
@@ -111,9 +180,40 @@ Relay& AllocationTable::add_relay(AddressFamily family, Users::iterator user, In
     Relay& relay = relays_[index];
     relay.state = Relay::State::Opening;
     relay.family = family;
+    relay.protocol = protocol;
     relay.user = user;
     set_deadline(relay, deadline);
     return relay;
+}
+
+Relay* AllocationTable::restore_relay(RelayId id, RelayProtocol protocol,
+                                      const SocketAddress& address, Users::iterator user,
+                                      Relay::State state, Instant deadline) {
+    if (id.index >= most_relays) return nullptr;
+    while (relays_.size() <= id.index) {
+        const auto index = static_cast<std::uint32_t>(relays_.size());
+        relays_.emplace_back();
+        relays_.back().id.index = index;
+    }
+    Relay& relay = relays_[id.index];
+    if (relay.state != Relay::State::Free) return nullptr;
+    relay.id = id;
+    relay.family = address.ip.family();
+    relay.protocol = protocol;
+    if (!set_open(relay, address, state)) {
+        relay = Relay{.id = id};
+        return nullptr;
+    }
+    relay.user = user;
+    set_deadline(relay, deadline);
+    return &relay;
+}
+
+void AllocationTable::finish_restoring() {
+    free_relays_.clear();
+    for (const Relay& relay : relays_) {
+        if (relay.state == Relay::State::Free) free_relays_.push_back(relay.id.index);
+    }
 }
 
 Relay* AllocationTable::find(RelayId id) {
@@ -122,17 +222,18 @@ Relay* AllocationTable::find(RelayId id) {
     return relay.id == id && relay.state != Relay::State::Free ? &relay : nullptr;
 }
 
-Relay* AllocationTable::find_open(const SocketAddress& address) {
-    const std::uint32_t* index = open_relays_.find(key_of(0, address));
+Relay* AllocationTable::find_open(const SocketAddress& address, RelayProtocol protocol) {
+    const std::uint32_t* index = open_relays_.find(key_of(protocol, address));
     return index == nullptr ? nullptr : &relays_[*index];
 }
 
 bool AllocationTable::set_open(Relay& relay, const SocketAddress& address, Relay::State state) {
-    if (open_relays_.find(key_of(0, address)) != nullptr) return false;
+    const auto key = key_of(relay.protocol, address);
+    if (open_relays_.find(key) != nullptr) return false;
     relay.address = address;
     relay.state = state;
     if (relay.allocation) relay.flow = allocations_[*relay.allocation].flow;
-    open_relays_.insert(key_of(0, address), relay.id.index);
+    open_relays_.insert(key, relay.id.index);
     relay_ips_.insert(address.ip);
     return true;
 }
@@ -151,8 +252,9 @@ void AllocationTable::set_deadline(Relay& relay, Instant deadline) {
 void AllocationTable::remove(Relay& relay) {
     clear_deadline(relay);
     if (relay.state == Relay::State::Reserved) tokens_.erase(relay.token);
-    const auto open = open_relays_.find(key_of(0, relay.address));
-    if (open != nullptr && *open == relay.id.index) open_relays_.erase(key_of(0, relay.address));
+    const auto key = key_of(relay.protocol, relay.address);
+    const auto open = open_relays_.find(key);
+    if (open != nullptr && *open == relay.id.index) open_relays_.erase(key);
     if (relay.allocation) {
         Allocation& allocation = allocations_[*relay.allocation];
         allocation.relay_of(relay.family).reset();
@@ -209,15 +311,26 @@ AllocationTable::Installed AllocationTable::install_permission(Allocation& alloc
     }
     if (allocation.permissions.size() >= most) drop_expired_permissions(allocation, now);
     if (allocation.permissions.size() >= most) return Installed::Full;
-    allocation.permissions.push_back(peer);
-    permissions_.insert(key, expires);
+    restore_permission(allocation, peer, expires);
     return Installed::Done;
+}
+
+void AllocationTable::restore_permission(Allocation& allocation, const IpAddress& peer,
+                                         Instant expires) {
+    allocation.permissions.push_back(peer);
+    permissions_.insert(key_of(allocation.index, SocketAddress{.ip = peer}), expires);
 }
 
 bool AllocationTable::permits(AllocationIndex allocation, const IpAddress& peer,
                               Instant now) const {
+    return permitted_until(allocation, peer, now).has_value();
+}
+
+std::optional<Instant> AllocationTable::permitted_until(AllocationIndex allocation,
+                                                        const IpAddress& peer, Instant now) const {
     const Instant* expires = permissions_.find(key_of(allocation, SocketAddress{.ip = peer}));
-    return expires != nullptr && now < *expires;
+    if (expires == nullptr || now >= *expires) return std::nullopt;
+    return *expires;
 }
 
 AllocationTable::Bound AllocationTable::bind_channel(Allocation& allocation, ChannelNumber number,
@@ -227,12 +340,14 @@ AllocationTable::Bound AllocationTable::bind_channel(Allocation& allocation, Cha
     const auto peer_key = key_of(allocation.index, peer);
     const Instant expires = now + channel_lifetime;
     if (Channel* known = channels_.find(number_key); known != nullptr && known->peer == peer) {
+        PeerChannel& back = *channels_by_peer_.find(peer_key);
         known->expires = expires;
-        channels_by_peer_.find(peer_key)->expires = expires;
+        back.expires = expires;
+        fold_traffic(allocation, *known, back);
         return Bound::Done;
     }
     if (find_channel(allocation.index, number, now) != nullptr ||
-        channel_of(allocation.index, peer, now)) {
+        find_channel_of(allocation.index, peer, now) != nullptr) {
         return Bound::Conflict;
     }
     // Expired bindings of this number or this peer are in the way, too.
@@ -241,11 +356,18 @@ AllocationTable::Bound AllocationTable::bind_channel(Allocation& allocation, Cha
         drop_expired_channels(allocation, now);
     }
     if (allocation.channels.size() >= most) return Bound::Full;
+    restore_channel(allocation, number, peer, expires);
+    return Bound::Done;
+}
+
+void AllocationTable::restore_channel(Allocation& allocation, ChannelNumber number,
+                                      const SocketAddress& peer, Instant expires) {
     allocation.channels.push_back(number);
     const RelayId relay = relays_[*allocation.relay_of(peer.ip.family())].id;
-    channels_.insert(number_key, Channel{.peer = peer, .relay = relay, .expires = expires});
-    channels_by_peer_.insert(peer_key, PeerChannel{.number = number, .expires = expires});
-    return Bound::Done;
+    channels_.insert(key_of(allocation.index, number),
+                     Channel{.peer = peer, .relay = relay, .expires = expires});
+    channels_by_peer_.insert(key_of(allocation.index, peer),
+                             PeerChannel{.number = number, .expires = expires});
 }
 
 const Channel* AllocationTable::find_channel(AllocationIndex allocation, ChannelNumber number,
@@ -254,12 +376,32 @@ const Channel* AllocationTable::find_channel(AllocationIndex allocation, Channel
     return channel != nullptr && now < channel->expires ? channel : nullptr;
 }
 
-std::optional<ChannelNumber> AllocationTable::channel_of(AllocationIndex allocation,
-                                                         const SocketAddress& peer,
-                                                         Instant now) const {
-    const PeerChannel* channel = channels_by_peer_.find(key_of(allocation, peer));
-    if (channel == nullptr || now >= channel->expires) return std::nullopt;
-    return channel->number;
+Channel* AllocationTable::find_channel(AllocationIndex allocation, ChannelNumber number,
+                                       Instant now) {
+    Channel* channel = channels_.find(key_of(allocation, number));
+    return channel != nullptr && now < channel->expires ? channel : nullptr;
+}
+
+PeerChannel* AllocationTable::find_channel_of(AllocationIndex allocation, const SocketAddress& peer,
+                                              Instant now) {
+    PeerChannel* channel = channels_by_peer_.find(key_of(allocation, peer));
+    return channel != nullptr && now < channel->expires ? channel : nullptr;
+}
+
+Traffic AllocationTable::traffic_of(const Allocation& allocation) const {
+    Traffic sum = allocation.traffic;
+    for (const ChannelNumber number : allocation.channels) {
+        const Channel& channel = *channels_.find(key_of(allocation.index, number));
+        const PeerChannel& back = *channels_by_peer_.find(key_of(allocation.index, channel.peer));
+        sum += counted(channel, back);
+    }
+    return sum;
+}
+
+void AllocationTable::fold_traffic(Allocation& allocation, Channel& channel, PeerChannel& back) {
+    allocation.traffic += counted(channel, back);
+    channel.packets = back.packets = 0;
+    channel.octets = back.octets = 0;
 }
 
 void AllocationTable::drop_permission(Allocation& allocation, std::size_t position) {
@@ -272,7 +414,14 @@ void AllocationTable::drop_permission(Allocation& allocation, std::size_t positi
 void AllocationTable::drop_channel(Allocation& allocation, std::size_t position) {
     auto& list = allocation.channels;
     const auto key = key_of(allocation.index, list[position]);
-    channels_by_peer_.erase(key_of(allocation.index, channels_.find(key)->peer));
+    Channel& channel = *channels_.find(key);
+    const auto peer_key = key_of(allocation.index, channel.peer);
+    PeerChannel& back = *channels_by_peer_.find(peer_key);
+    fold_traffic(allocation, channel, back);
+    if (back.path == PeerChannel::Path::Offloaded) {
+        withdrawn_.push_back({.relay = channel.relay, .channel = list[position]});
+    }
+    channels_by_peer_.erase(peer_key);
     channels_.erase(key);
     std::swap(list[position], list.back());
     list.pop_back();

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/turn/credential_table.hpp>
 
+#include <algorithm>
+
 namespace stile::turn {
 
 CredentialTable::CredentialTable(std::string realm) : realm_(std::move(realm)) {}
@@ -40,6 +42,23 @@ bool CredentialTable::set_shared_secrets(std::vector<SharedSecret> secrets) {
     if (secrets.size() > most_shared_secrets) return false;
     secrets_ = std::move(secrets);
     return true;
+}
+
+bool CredentialTable::set_token_keys(std::vector<TokenKey> keys) {
+    if (keys.size() > most_token_keys) return false;
+    std::ranges::sort(keys, {}, &TokenKey::kid);
+    const bool usable = std::ranges::all_of(keys, [](const TokenKey& each) {
+        return !each.kid.empty() && each.kid.size() <= stun::most_sent_text_octets &&
+               crypto::AesGcm::is_key_size(each.key.size());
+    });
+    if (!usable || std::ranges::adjacent_find(keys, {}, &TokenKey::kid) != keys.end()) return false;
+    token_keys_ = std::move(keys);
+    return true;
+}
+
+const TokenKey* CredentialTable::find_token_key(std::string_view kid) const {
+    const auto found = std::ranges::find(token_keys_, kid, &TokenKey::kid);
+    return found == token_keys_.end() ? nullptr : &*found;
 }
 
 CredentialTable::Candidates CredentialTable::look_up(const stun::LongTermServer::Claim& claim,

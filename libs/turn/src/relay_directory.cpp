@@ -64,13 +64,12 @@ SocketAddress RelayDirectory::local_of(const SocketAddress& relayed) const {
                             : SocketAddress{.ip = entry->address.local, .port = relayed.port};
 }
 
-SocketAddress RelayDirectory::external_of(const SocketAddress& source) const {
+SocketAddress RelayDirectory::external_of(const SocketAddress& source,
+                                          RelayProtocol protocol) const {
     if (!translates_) return source;
     for (const auto& entry : entries_) {
-        if (entry->address.local == source.ip &&
-            contains({entry->address.external, source.port}, RelayProtocol::Udp)) {
-            return {.ip = entry->address.external, .port = source.port};
-        }
+        const SocketAddress external{.ip = entry->address.external, .port = source.port};
+        if (entry->address.local == source.ip && contains(external, protocol)) return external;
     }
     return source;
 }

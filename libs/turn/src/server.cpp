@@ -26,7 +26,23 @@ HashSeed make_seed(crypto::RandomStream& random) {
 
 bool is_turn_request(stun::Method method) {
     return method == stun::Method::Allocate || method == stun::Method::Refresh ||
-           method == stun::Method::CreatePermission || method == stun::Method::ChannelBind;
+           method == stun::Method::CreatePermission || method == stun::Method::ChannelBind ||
+           method == stun::Method::Connect || method == stun::Method::ConnectionBind;
+}
+
+crypto::AesGcm make_ticket_key(BytesView nonce_key) {
+    const crypto::Hmac mac{crypto::DigestAlgorithm::Sha256, nonce_key};
+    const crypto::Digest key = mac.tag(as_bytes("mobility ticket"));
+    return crypto::AesGcm{key.bytes()};
+}
+
+void check_limits(const ServerConfig& config) {
+    STILE_ASSERT(config.allocations <= most_allocations);
+    STILE_ASSERT(config.permissions <= most_permissions);
+    STILE_ASSERT(config.channels <= most_channels);
+    STILE_ASSERT(config.connections <= most_connections);
+    STILE_ASSERT(config.longest_lifetime >= default_lifetime);
+    STILE_ASSERT(config.longest_lifetime <= most_lifetime);
 }
 
 }  // namespace
@@ -37,14 +53,12 @@ Server::Server(Instant now, WallTime wall, ServerConfig config, crypto::RandomSt
       credentials_(config_.authentication.realm),
       random_(std::move(random)),
       nobody_(stun::IntegrityKey::from_octets(random_.array<32>())),
+      ticket_key_(make_ticket_key(config_.authentication.nonce_key)),
       table_(make_seed(random_)),
+      connections_(config_.shard, random_.u32()),
       clock_instant_(now),
       clock_wall_(wall) {
-    STILE_ASSERT(config_.allocations <= most_allocations);
-    STILE_ASSERT(config_.permissions <= most_permissions);
-    STILE_ASSERT(config_.channels <= most_channels);
-    STILE_ASSERT(config_.longest_lifetime >= default_lifetime);
-    STILE_ASSERT(config_.longest_lifetime <= most_lifetime);
+    check_limits(config_);
 }
 
 std::optional<Relayed> Server::handle_client(Instant now, const ClientFlow& flow,
@@ -90,67 +104,42 @@ void Server::handle_request(Instant now, const ClientFlow& flow, const stun::Mes
         {AttributeType::ChannelNumber, AttributeType::Lifetime, AttributeType::XorPeerAddress,
          AttributeType::Data, AttributeType::RequestedAddressFamily, AttributeType::EvenPort,
          AttributeType::RequestedTransport, AttributeType::DontFragment,
-         AttributeType::ReservationToken});
+         AttributeType::ReservationToken, AttributeType::ConnectionId, AttributeType::AccessToken});
     if (!unknown.empty()) return refuse_unknown(*verified, unknown);
     if (request.method() == stun::Method::Allocate) return handle_allocate(now, *verified);
-
-    Allocation* allocation = table_.find(flow);
-    if (allocation == nullptr || allocation->pending) {
-        return refuse(*verified, error::allocation_mismatch);
+    if (request.method() == stun::Method::ConnectionBind) {
+        return handle_connection_bind(now, *verified);
     }
-    if (allocation->username != verified->username) {
-        return refuse(*verified, error::wrong_credentials);
+    const auto ticket = request.get<stun::MobilityTicket>();
+    if (request.method() == stun::Method::Refresh && ticket) {
+        return handle_moving_refresh(now, *verified, ticket->octets);
+    }
+    handle_allocation_request(now, *verified);
+}
+
+void Server::handle_allocation_request(Instant now, const Verified& verified) {
+    Allocation* allocation = table_.find(verified.flow);
+    if (allocation == nullptr || allocation->pending) {
+        return refuse(verified, error::allocation_mismatch);
+    }
+    if (allocation->username != verified.username) {
+        return refuse(verified, error::wrong_credentials);
     }
     // The client goes on, so it has the answer.
     allocation->answer = Bytes{};
-    if (request.method() == stun::Method::Refresh) {
-        handle_refresh(now, *verified, *allocation);
-    } else if (request.method() == stun::Method::CreatePermission) {
-        handle_create_permission(now, *verified, *allocation);
+    const stun::Method method = verified.request.method();
+    if (method == stun::Method::Refresh) {
+        refresh(now, verified, *allocation, Client::Stays);
+    } else if (method == stun::Method::CreatePermission) {
+        handle_create_permission(now, verified, *allocation);
+    } else if (method == stun::Method::ChannelBind) {
+        handle_channel_bind(now, verified, *allocation);
     } else {
-        handle_channel_bind(now, *verified, *allocation);
+        handle_connect(now, verified, *allocation);
     }
 }
 
-std::optional<Server::Verified> Server::authenticate(Instant now, const ClientFlow& flow,
-                                                     const stun::MessageView& request) {
-    const WallTime wall = wall_at(now);
-    const auto send_refusal = [&](const stun::LongTermServer::Refusal& refusal) {
-        ++counters_.requests_refused;
-        queue(flow, authenticator_.refuse(request, refusal, flow.remote, wall),
-              Trust::Unauthenticated);
-        return std::nullopt;
-    };
-    const auto claim = authenticator_.examine(request);
-    if (!claim) return send_refusal(claim.error());
-
-    auto candidates = credentials_.look_up(*claim, wall);
-    if (candidates.validity == CredentialTable::Validity::Expired) {
-        const bool keeps = config_.expired_credential == ExpiredCredential::KeepsAllocations;
-        const Allocation* owned = table_.find(flow);
-        const bool owns = owned != nullptr && owned->username == candidates.username;
-        if (!keeps || !owns) candidates.keys.clear();
-    }
-    // An unknown user costs what a wrong password costs.
-    if (candidates.keys.empty()) candidates.keys.push_back(nobody_);
-    std::expected<void, stun::LongTermServer::Refusal> outcome;
-    for (stun::IntegrityKey& key : candidates.keys) {
-        outcome = authenticator_.verify(request, *claim, &key, flow.remote, wall);
-        if (outcome) {
-            return Verified{.request = request,
-                            .flow = flow,
-                            .username = std::move(candidates.username),
-                            .owner = std::move(candidates.owner),
-                            .key = std::move(key),
-                            .reply_kind = claim->reply_kind};
-        }
-        // Anything but 401 was said to the right key.
-        if (outcome.error().error.code != error::unauthenticated.code) break;
-    }
-    return send_refusal(outcome.error());
-}
-
-void Server::handle_refresh(Instant now, const Verified& verified, Allocation& allocation) {
+void Server::refresh(Instant now, const Verified& verified, Allocation& allocation, Client client) {
     const auto family = verified.request.get<stun::RequestedAddressFamily>();
     const auto lifetime = verified.request.get<stun::Lifetime>();
     if ((!family && family.error() == stun::AttributeError::Malformed) ||
@@ -163,10 +152,24 @@ void Server::handle_refresh(Instant now, const Verified& verified, Allocation& a
     const bool deletes = lifetime && lifetime->value == std::chrono::seconds{0};
     const Duration desired =
         deletes ? Duration::zero()
-                : lifetime_for(lifetime ? std::optional<Duration>{lifetime->value} : std::nullopt);
+                : lifetime_for(now, verified,
+                               lifetime ? std::optional<Duration>{lifetime->value} : std::nullopt);
+    if (verified.token) allocation.token = std::make_unique<TokenSession>(*verified.token);
     auto builder = reply(verified, stun::Class::SuccessResponse);
     builder.add(stun::Lifetime{std::chrono::duration_cast<std::chrono::seconds>(desired)});
-    answer(verified, std::move(builder));
+    if (client == Client::Moves && !deletes) {
+        table_.begin_move(allocation, verified.flow);
+        Mobility& mobility = *allocation.mobility;
+        ++mobility.serial;
+        mobility.moved_by = verified.request.id();
+        mobility.moved_at = now;
+        const Bytes ticket = make_ticket(mobility);
+        builder.add(stun::MobilityTicket{ticket});
+        mobility.answer = seal(verified, std::move(builder));
+        queue(verified.flow, mobility.answer, Trust::Authenticated);
+    } else {
+        answer(verified, std::move(builder));
+    }
     for (const AddressFamily each : both_families) {
         const auto index = allocation.relay_of(each);
         if (!index || (family && family->family != each)) continue;
@@ -178,7 +181,7 @@ void Server::handle_refresh(Instant now, const Verified& verified, Allocation& a
             table_.set_deadline(relay, now + desired);
             continue;
         }
-        close_relay(relay);
+        close_relay(now, relay, EndReason::Released);
         if (last) return;
     }
 }
@@ -202,11 +205,15 @@ void Server::handle_create_permission(Instant now, const Verified& verified,
     for (const IpAddress& peer : peers) {
         if (judge_peer(peer) == Standing::Forbidden) return refuse(verified, error::forbidden);
     }
+    if (!take_new_peers(now, allocation, peers)) {
+        return refuse(verified, error::insufficient_capacity);
+    }
     for (const IpAddress& peer : peers) {
         if (table_.install_permission(allocation, peer, now, config_.permissions) ==
             AllocationTable::Installed::Full) {
             return refuse(verified, error::insufficient_capacity);
         }
+        offer_channels(now, allocation, peer);
     }
     answer(verified, reply(verified, stun::Class::SuccessResponse));
 }
@@ -214,7 +221,8 @@ void Server::handle_create_permission(Instant now, const Verified& verified,
 void Server::handle_channel_bind(Instant now, const Verified& verified, Allocation& allocation) {
     const auto number = verified.request.get<stun::ChannelNumberAttribute>();
     const auto peer = verified.request.get<stun::XorPeerAddress>();
-    if (!number || !peer || !ChannelNumber{number->number}.is_valid(config_.channel_range)) {
+    if (!number || !peer || !ChannelNumber{number->number}.is_valid(config_.channel_range) ||
+        allocation.protocol == RelayProtocol::Tcp) {
         return refuse(verified, error::bad_request);
     }
     if (!allocation.relay_of(peer->address.ip.family())) {
@@ -223,15 +231,21 @@ void Server::handle_channel_bind(Instant now, const Verified& verified, Allocati
     if (judge_peer(peer->address) == Standing::Forbidden) {
         return refuse(verified, error::forbidden);
     }
+    if (!take_new_peers(now, allocation, {&peer->address.ip, 1})) {
+        return refuse(verified, error::insufficient_capacity);
+    }
     // The permission first: a channel without one would be of no use.
     if (table_.install_permission(allocation, peer->address.ip, now, config_.permissions) ==
         AllocationTable::Installed::Full) {
         return refuse(verified, error::insufficient_capacity);
     }
-    switch (
-        table_.bind_channel(allocation, {number->number}, peer->address, now, config_.channels)) {
+    const auto bound =
+        table_.bind_channel(allocation, {number->number}, peer->address, now, config_.channels);
+    tell_withdrawn();
+    switch (bound) {
         case AllocationTable::Bound::Done:
-            return answer(verified, reply(verified, stun::Class::SuccessResponse));
+            answer(verified, reply(verified, stun::Class::SuccessResponse));
+            return offer_channels(now, allocation, peer->address.ip);
         case AllocationTable::Bound::Conflict:
             return refuse(verified, error::bad_request);
         case AllocationTable::Bound::Full:
@@ -239,17 +253,25 @@ void Server::handle_channel_bind(Instant now, const Verified& verified, Allocati
     }
 }
 
-// A relayed address of this server is a peer like any other, relayed in process; everything else
-// goes by the policy.
+bool Server::is_relay_address(const IpAddress& ip) const {
+    return table_.is_relay_address(ip) ||
+           (config_.directory != nullptr && config_.directory->is_relay_address(ip));
+}
+
+// A relayed address of this host is a peer like any other, relayed in process or between shards;
+// everything else goes by the policy.
 Server::Standing Server::judge_peer(const IpAddress& peer) const {
-    if (table_.is_relay_address(peer)) return Standing::Allowed;
+    if (is_relay_address(peer)) return Standing::Allowed;
     return config_.peers.judge(peer) == PeerPolicy::Verdict::Allowed ? Standing::Allowed
                                                                      : Standing::Forbidden;
 }
 
-Server::Standing Server::judge_peer(const SocketAddress& peer) {
-    if (table_.is_relay_address(peer.ip)) {
-        return table_.find_open(peer) != nullptr ? Standing::Allowed : Standing::Forbidden;
+Server::Standing Server::judge_peer(const SocketAddress& peer, RelayProtocol protocol) {
+    if (is_relay_address(peer.ip)) {
+        const bool live =
+            table_.find_open(peer, protocol) != nullptr ||
+            (config_.directory != nullptr && config_.directory->contains(peer, protocol));
+        return live ? Standing::Allowed : Standing::Forbidden;
     }
     return config_.peers.judge(peer) == PeerPolicy::Verdict::Allowed ? Standing::Allowed
                                                                      : Standing::Forbidden;
@@ -318,9 +340,29 @@ WallTime Server::wall_at(Instant now) const {
     return clock_wall_ + std::chrono::duration_cast<std::chrono::seconds>(now - clock_instant_);
 }
 
+std::optional<Instant> Server::poll_timeout() const {
+    const auto relays = table_.next_deadline();
+    const auto connections = connections_.next_deadline();
+    if (!relays || !connections) return relays ? relays : connections;
+    return std::min(*relays, *connections);
+}
+
 void Server::drain(std::optional<Redirect> redirect) {
     phase_ = Phase::Draining;
     redirect_ = std::move(redirect);
+}
+
+void Server::reconfigure(ServerConfig config) {
+    check_limits(config);
+    STILE_ASSERT(config.shard == config_.shard);
+    if (config.authentication.realm != config_.authentication.realm) {
+        credentials_ = CredentialTable{config.authentication.realm};
+    }
+    if (config.authentication.nonce_key != config_.authentication.nonce_key) {
+        ticket_key_ = make_ticket_key(config.authentication.nonce_key);
+    }
+    config_ = std::move(config);
+    authenticator_ = stun::LongTermServer{config_.authentication};
 }
 
 }  // namespace stile::turn

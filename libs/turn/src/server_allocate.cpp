@@ -19,9 +19,11 @@ bool is_malformed(const auto& attribute) {
 struct Server::AllocateWish {
     std::array<bool, 2> families{};               // to open, by family
     std::array<std::uint16_t, 2> family_error{};  // why one of two is not opened
+    RelayProtocol protocol = RelayProtocol::Udp;
     PortRule rule = PortRule::Any;
     std::optional<RelayId> reserved;  // opened already
-    Duration lifetime;
+    bool mobile = false;
+    Duration lifetime{};
 
     std::size_t count() const {
         return std::size_t{families[0]} + std::size_t{families[1]} +
@@ -29,14 +31,37 @@ struct Server::AllocateWish {
     }
 };
 
-// The order of checks is the order of RFC 8656 Section 7.2.
-std::expected<Server::AllocateWish, stun::ErrorCode> Server::read_wish(const Verified& verified) {
+// RFC 8656 Section 7.2, RFC 6062 Section 5.1 and RFC 8016 Section 3.1.2.
+std::optional<stun::ErrorCode> Server::read_protocol(const Verified& verified,
+                                                     AllocateWish& wish) const {
     const stun::MessageView& request = verified.request;
     const auto transport = request.get<stun::RequestedTransport>();
-    if (!transport) return std::unexpected(error::bad_request);
-    if (transport->protocol != stun::RequestedTransport::udp) {
-        return std::unexpected(error::unsupported_transport);
+    if (!transport) return error::bad_request;
+    if (transport->protocol == stun::RequestedTransport::tcp &&
+        config_.tcp_relays == Offer::Offered) {
+        if (!is_stream(verified.flow.transport) || request.has(stun::AttributeType::DontFragment) ||
+            request.has(stun::AttributeType::EvenPort) ||
+            request.has(stun::AttributeType::ReservationToken)) {
+            return error::bad_request;
+        }
+        wish.protocol = RelayProtocol::Tcp;
+    } else if (transport->protocol != stun::RequestedTransport::udp) {
+        return error::unsupported_transport;
     }
+    const auto ticket = request.get<stun::MobilityTicket>();
+    if (!ticket) return std::nullopt;
+    if (!ticket->octets.empty()) return error::bad_request;
+    if (config_.mobility == Offer::NotOffered) return error::mobility_forbidden;
+    wish.mobile = true;
+    return std::nullopt;
+}
+
+// The order of checks is the order of RFC 8656 Section 7.2.
+std::expected<Server::AllocateWish, stun::ErrorCode> Server::read_wish(Instant now,
+                                                                       const Verified& verified) {
+    const stun::MessageView& request = verified.request;
+    AllocateWish wish;
+    if (const auto refused = read_protocol(verified, wish)) return std::unexpected(*refused);
     const auto token = request.get<stun::ReservationToken>();
     const auto even = request.get<stun::EvenPort>();
     const auto family = request.get<stun::RequestedAddressFamily>();
@@ -47,8 +72,8 @@ std::expected<Server::AllocateWish, stun::ErrorCode> Server::read_wish(const Ver
         return std::unexpected(error::bad_request);
     }
     const auto asked = [&](stun::AttributeType type) { return request.has(type); };
-    AllocateWish wish{.lifetime = lifetime_for(lifetime ? std::optional<Duration>{lifetime->value}
-                                                        : std::nullopt)};
+    wish.lifetime = lifetime_for(
+        now, verified, lifetime ? std::optional<Duration>{lifetime->value} : std::nullopt);
     if (token) {
         if (even || asked(stun::AttributeType::RequestedAddressFamily) || additional) {
             return std::unexpected(error::bad_request);
@@ -93,8 +118,7 @@ std::expected<Server::AllocateWish, stun::ErrorCode> Server::read_wish(const Ver
 
 std::optional<stun::ErrorCode> Server::check_capacity(Instant now, const Verified& verified,
                                                       const AllocateWish& wish) {
-    if (phase_ == Phase::Draining || table_.allocations() >= config_.allocations ||
-        events_.size() >= most_queued_events) {
+    if (table_.allocations() >= config_.allocations || events_.size() >= most_queued_events) {
         return error::insufficient_capacity;
     }
     const Users::iterator user = user_of(now, verified.owner);
@@ -115,8 +139,9 @@ void Server::handle_allocate(Instant now, Verified& verified) {
         unknown.add(stun::AttributeType::DontFragment);
         return refuse_unknown(verified, unknown);
     }
-    const auto wish = read_wish(verified);
+    const auto wish = read_wish(now, verified);
     if (!wish) return refuse(verified, wish.error());
+    if (phase_ == Phase::Draining) return refuse_draining(verified);
     if (const auto full = check_capacity(now, verified, *wish)) return refuse(verified, *full);
 
     const Users::iterator user = user_of(now, verified.owner);
@@ -127,8 +152,32 @@ void Server::handle_allocate(Instant now, Verified& verified) {
                         .key = std::move(verified.key),
                         .reply_kind = verified.reply_kind,
                         .lifetime = wish->lifetime,
-                        .family_error = wish->family_error});
+                        .family_error = wish->family_error,
+                        .token = {},
+                        .mobility = wish->mobile ? PendingAllocate::Mobility::Asked
+                                                 : PendingAllocate::Mobility::NotAsked});
+    allocation.protocol = wish->protocol;
+    allocation.started = now;
+    if (verified.token) {
+        allocation.token = std::make_unique<TokenSession>(*std::move(verified.token));
+    }
     open_relays(now, allocation, *wish, user);
+}
+
+// 300 where the client's family can be served elsewhere. RFC 8489 Section 10.
+void Server::refuse_draining(const Verified& verified) {
+    if (!redirect_) return refuse(verified, error::insufficient_capacity);
+    const AddressFamily family = verified.flow.remote.ip.family();
+    const SocketAddress* same = &redirect_->address;
+    const SocketAddress* other = redirect_->other_family ? &*redirect_->other_family : nullptr;
+    if (same->ip.family() != family) std::swap(same, other);
+    if (same == nullptr) return refuse(verified, error::insufficient_capacity);
+    ++counters_.requests_refused;
+    auto builder = reply(verified, stun::Class::ErrorResponse);
+    builder.add(error::try_alternate).add(stun::AlternateServer{*same});
+    if (other != nullptr) builder.add(stun::AlternateServer{*other});
+    if (!redirect_->domain.empty()) builder.add(stun::AlternateDomain{redirect_->domain});
+    answer(verified, std::move(builder));
 }
 
 void Server::open_relays(Instant now, Allocation& allocation, const AllocateWish& wish,
@@ -139,7 +188,7 @@ void Server::open_relays(Instant now, Allocation& allocation, const AllocateWish
     }
     const auto add = [&](AddressFamily family) -> Relay& {
         ++user->second.relays;
-        return table_.add_relay(family, user, now + relay_opening_time);
+        return table_.add_relay(family, wish.protocol, user, now + relay_opening_time);
     };
     for (const AddressFamily family : both_families) {
         if (!wish.families[static_cast<std::size_t>(family)]) continue;
@@ -147,8 +196,11 @@ void Server::open_relays(Instant now, Allocation& allocation, const AllocateWish
         relay.allocation = allocation.index;
         allocation.relay_of(family) = relay.id.index;
         if (wish.rule == PortRule::EvenAndNext) relay.next = add(family).id;
-        events_.push_back(RelayWanted{
-            .relay = relay.id, .family = family, .rule = wish.rule, .next = relay.next});
+        events_.push_back(RelayWanted{.relay = relay.id,
+                                      .family = family,
+                                      .protocol = wish.protocol,
+                                      .rule = wish.rule,
+                                      .next = relay.next});
     }
 }
 
@@ -158,7 +210,7 @@ void Server::handle_relay_opened(Instant now, RelayId id, const SocketAddress& r
     if (relay == nullptr || relay->state != Relay::State::Opening || !relay->allocation) return;
     Allocation& allocation = table_.at(*relay->allocation);
     if (relayed.ip.family() != relay->family ||
-        !table_.set_open(*relay, relayed, Relay::State::Allocated)) {
+        !open_at(*relay, relayed, Relay::State::Allocated)) {
         return fail_relay(now, *relay, Driver::IsTold);
     }
     table_.set_deadline(*relay, now + allocation.pending->lifetime);
@@ -166,12 +218,18 @@ void Server::handle_relay_opened(Instant now, RelayId id, const SocketAddress& r
     finish_allocate(now, allocation);
 }
 
+bool Server::open_at(Relay& relay, const SocketAddress& relayed, Relay::State state) {
+    if (!table_.set_open(relay, relayed, state)) return false;
+    if (config_.directory != nullptr) config_.directory->add(relayed, relay.protocol);
+    return true;
+}
+
 void Server::reserve_next(Instant now, Allocation& allocation, Relay& opened) {
     Relay* next = table_.find(*std::exchange(opened.next, std::nullopt));
     if (next == nullptr) return;
     SocketAddress address = opened.address;
     ++address.port.value;
-    if (!table_.set_open(*next, address, Relay::State::Reserved)) return close_relay(*next);
+    if (!open_at(*next, address, Relay::State::Reserved)) return free_relay(*next, Driver::IsTold);
     stun::ReservationToken token{random_.array<8>()};
     token.octets[0] = std::byte{config_.shard};
     table_.set_token(*next, token);
@@ -200,7 +258,11 @@ void Server::fail_relay(Instant now, Relay& relay, Driver driver) {
 void Server::free_relay(Relay& relay, Driver driver) {
     const Users::iterator user = relay.user;
     if (driver == Driver::IsTold) events_.push_back(RelayClosed{relay.id});
+    if (config_.directory != nullptr && relay.state != Relay::State::Opening) {
+        config_.directory->remove(relay.address, relay.protocol);
+    }
     table_.remove(relay);
+    tell_withdrawn();
     --user->second.relays;
     release_user(user);
 }
@@ -222,7 +284,8 @@ void Server::finish_allocate(Instant now, Allocation& allocation) {
                             .username = {},
                             .owner = {},
                             .key = pending->key,
-                            .reply_kind = pending->reply_kind};
+                            .reply_kind = pending->reply_kind,
+                            .token = {}};
     if (relayed.empty()) {
         refuse(verified, error::insufficient_capacity);
         return table_.remove(allocation);
@@ -232,6 +295,13 @@ void Server::finish_allocate(Instant now, Allocation& allocation) {
     builder.add(
         stun::Lifetime{std::chrono::duration_cast<std::chrono::seconds>(pending->lifetime)});
     if (pending->token) builder.add(*pending->token);
+    if (pending->mobility == PendingAllocate::Mobility::Asked) {
+        std::uint64_t id = random_.u64();
+        while (table_.find_mobile(id) != nullptr) id = random_.u64();
+        table_.set_mobility(allocation, {.id = id});
+        const Bytes ticket = make_ticket(*allocation.mobility);
+        builder.add(stun::MobilityTicket{ticket});
+    }
     builder.add(stun::XorMappedAddress{allocation.flow.remote});
     for (const AddressFamily family : both_families) {
         const std::uint16_t code = pending->family_error[static_cast<std::size_t>(family)];
@@ -254,48 +324,66 @@ void Server::finish_allocate(Instant now, Allocation& allocation) {
         .flow = allocation.flow, .username = allocation.username, .relayed = std::move(relayed)});
 }
 
-void Server::close_relay(Relay& relay) {
-    const auto allocation = relay.allocation;
-    free_relay(relay, Driver::IsTold);
-    if (allocation && !table_.at(*allocation).has_relay()) end_allocation(table_.at(*allocation));
-}
-
-void Server::end_allocation(Allocation& allocation) {
+void Server::close_relay(Instant now, Relay& relay, EndReason why) {
+    if (!relay.allocation) return free_relay(relay, Driver::IsTold);
+    Allocation& allocation = table_.at(*relay.allocation);
+    const bool last =
+        !allocation.relay_of(AddressFamily::V4) || !allocation.relay_of(AddressFamily::V6);
+    close_connections(allocation, relay.id);
+    if (!last) return free_relay(relay, Driver::IsTold);
+    std::optional<Usage> usage;
     if (!allocation.pending) {
-        events_.push_back(AllocationClosed{
-            {.session = {.flow = allocation.flow, .username = std::move(allocation.username)}}});
+        usage = Usage{.session = session_of(now, allocation), .why = why, .ended = now};
     }
+    free_relay(relay, Driver::IsTold);
     table_.remove(allocation);
+    if (usage) events_.push_back(AllocationClosed{*std::move(usage)});
 }
 
-void Server::handle_client_gone(Instant now, const ClientFlow& flow) {
-    (void)now;
-    Allocation* allocation = table_.find(flow);
-    if (allocation == nullptr) return;
-    const auto relays = allocation->relays;
+void Server::close_relays(Instant now, Allocation& allocation, EndReason why) {
+    const auto relays = allocation.relays;
     for (const auto& index : relays) {
         if (!index) continue;
         Relay& relay = table_.relay_at(*index);
         if (relay.next) {
-            if (Relay* next = table_.find(*relay.next)) close_relay(*next);
+            if (Relay* next = table_.find(*relay.next)) free_relay(*next, Driver::IsTold);
         }
-        close_relay(relay);
+        close_relay(now, relay, why);
+    }
+}
+
+void Server::handle_client_gone(Instant now, const ClientFlow& flow) {
+    Allocation* allocation = table_.find(flow);
+    if (allocation == nullptr) return;
+    if (!allocation->mobility) return close_relays(now, *allocation, EndReason::ClientGone);
+    // RFC 8016 Section 3.2.2: the old 5-tuple is given up at the latest now.
+    if (allocation->mobility->moving_to == flow) return table_.cancel_move(*allocation);
+    if (allocation->mobility->moving_to) return settle_move(now, *allocation);
+    // The client may be on its way to another network.
+    table_.detach(*allocation);
+    for (const auto& index : allocation->relays) {
+        if (!index) continue;
+        Relay& relay = table_.relay_at(*index);
+        table_.set_deadline(relay, std::min(*relay.deadline, now + mobile_grace));
     }
 }
 
 void Server::handle_timeout(Instant now) {
+    expire_connections(now);
     while (Relay* relay = table_.first_expired(now)) {
         switch (relay->state) {
             case Relay::State::Opening:
                 if (relay->allocation) {
                     fail_relay(now, *relay, Driver::IsTold);
                 } else {
-                    close_relay(*relay);
+                    free_relay(*relay, Driver::IsTold);
                 }
                 break;
             case Relay::State::Reserved:
+                free_relay(*relay, Driver::IsTold);
+                break;
             case Relay::State::Allocated:
-                close_relay(*relay);
+                close_relay(now, *relay, EndReason::Expired);
                 break;
             case Relay::State::Free:
                 return;  // has no deadline
@@ -303,16 +391,33 @@ void Server::handle_timeout(Instant now) {
     }
 }
 
-Duration Server::lifetime_for(std::optional<Duration> requested) const {
-    if (!requested) return default_lifetime;
-    return std::max<Duration>(std::min(*requested, config_.longest_lifetime), default_lifetime);
+Duration Server::lifetime_for(Instant now, const Verified& verified,
+                              std::optional<Duration> requested) const {
+    Duration lifetime = default_lifetime;
+    if (requested) {
+        lifetime = std::max<Duration>(std::min(*requested, config_.longest_lifetime), lifetime);
+    }
+    // RFC 7635 Section 9: not longer than the token.
+    if (!verified.token) return lifetime;
+    return std::min<Duration>(lifetime, verified.token->expires - wall_at(now));
 }
 
 Users::iterator Server::user_of(Instant now, const std::string& owner) {
     const auto known = users_.find(owner);
     if (known != users_.end()) return known;
-    const TokenBucket full{now, config_.user_bandwidth.value_or(TokenRate{})};
-    return users_.emplace(owner, User{.relays = 0, .bandwidth = full}).first;
+    const auto full = [&](TokenRate rate) { return TokenBucket{now, rate}; };
+    return users_
+        .emplace(owner, User{.relays = 0,
+                             .octets = full(config_.user_bandwidth.value_or(TokenRate{})),
+                             .packets = full(config_.user_packets.value_or(TokenRate{})),
+                             .new_peers = full(per_minute(config_.user_new_peers.value_or(0))),
+                             .connects = full(per_minute(config_.user_connects.value_or(0)))})
+        .first;
+}
+
+User& Server::user_of(const Allocation& allocation) {
+    return table_.relay_at(allocation.relays[0] ? *allocation.relays[0] : *allocation.relays[1])
+        .user->second;
 }
 
 void Server::release_user(Users::iterator user) {

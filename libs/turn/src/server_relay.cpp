@@ -64,6 +64,18 @@ constexpr std::size_t most_indication_payload = 0xFFFC - 2 * stun::attribute_hea
 
 }  // namespace
 
+std::optional<AllocationIndex> Server::arrived_from(Instant now, const ClientFlow& flow) {
+    const auto found = table_.look_up(flow);
+    if (!found) {
+        drop(DropReason::NoAllocation);
+        return std::nullopt;
+    }
+    if (found->standing == AllocationTable::Standing::Arriving) {
+        settle_move(now, table_.at(found->index));
+    }
+    return found->index;
+}
+
 std::optional<Relayed> Server::relay_channel_data(Instant now, const ClientFlow& flow,
                                                   BytesView message) {
     const auto data = ChannelData::parse(message, config_.channel_range);
@@ -71,38 +83,36 @@ std::optional<Relayed> Server::relay_channel_data(Instant now, const ClientFlow&
         drop(DropReason::Malformed);
         return std::nullopt;
     }
-    const auto allocation = table_.index_of(flow);
-    if (!allocation) {
-        drop(DropReason::NoAllocation);
-        return std::nullopt;
-    }
-    const Channel* channel = table_.find_channel(*allocation, data->channel, now);
+    const auto allocation = arrived_from(now, flow);
+    if (!allocation) return std::nullopt;
+    Channel* channel = table_.find_channel(*allocation, data->channel, now);
     if (channel == nullptr) {
         drop(DropReason::NoChannel);
         return std::nullopt;
     }
-    return to_peer(now, channel->relay, channel->peer, data->payload, Fragmentation::Allowed);
+    if (!admit(now, channel->relay, data->payload.size())) return std::nullopt;
+    ++channel->packets;
+    channel->octets += data->payload.size();
+    return to_peer(now, {.relay = channel->relay, .peer = channel->peer, .payload = data->payload});
 }
 
 std::optional<Relayed> Server::relay_send(Instant now, const ClientFlow& flow,
                                           const stun::MessageView& indication) {
-    const Allocation* allocation = table_.find(flow);
-    if (allocation == nullptr) {
-        drop(DropReason::NoAllocation);
-        return std::nullopt;
-    }
+    const auto index = arrived_from(now, flow);
+    if (!index) return std::nullopt;
+    Allocation& allocation = table_.at(*index);
     const auto peer = indication.get<stun::XorPeerAddress>();
     const auto data = indication.get<stun::Data>();
     const bool whole = indication.has(stun::AttributeType::DontFragment);
     const auto unknown =
         indication.unknown_required({stun::AttributeType::XorPeerAddress, stun::AttributeType::Data,
                                      stun::AttributeType::DontFragment});
-    if (!peer || !data || !unknown.empty() ||
+    if (!peer || !data || !unknown.empty() || allocation.protocol == RelayProtocol::Tcp ||
         (whole && config_.dont_fragment == Offer::NotOffered)) {
         drop(DropReason::Malformed);
         return std::nullopt;
     }
-    if (!table_.permits(allocation->index, peer->address.ip, now)) {
+    if (!table_.permits(*index, peer->address.ip, now)) {
         drop(DropReason::NoPermission);
         return std::nullopt;
     }
@@ -112,51 +122,69 @@ std::optional<Relayed> Server::relay_send(Instant now, const ClientFlow& flow,
         return std::nullopt;
     }
     // A permission exists only in the family of a relay that is open.
-    const RelayId relay = table_.relay_at(*allocation->relay_of(peer->address.ip.family())).id;
-    return to_peer(now, relay, peer->address, data->octets,
-                   whole ? Fragmentation::Forbidden : Fragmentation::Allowed);
+    const RelayId relay = table_.relay_at(*allocation.relay_of(peer->address.ip.family())).id;
+    if (!admit(now, relay, data->octets.size())) return std::nullopt;
+    ++allocation.traffic.packets_to_peers;
+    allocation.traffic.octets_to_peers += data->octets.size();
+    return to_peer(now,
+                   {.relay = relay,
+                    .peer = peer->address,
+                    .payload = data->octets,
+                    .fragmentation = whole ? Fragmentation::Forbidden : Fragmentation::Allowed});
 }
 
-std::optional<Relayed> Server::to_peer(Instant now, RelayId relay, const SocketAddress& peer,
-                                       BytesView payload, Fragmentation fragmentation) {
-    if (payload.size() > most_payload_octets) {
+bool Server::admit(Instant now, RelayId relay, std::size_t octets) {
+    if (octets > most_payload_octets) {
         drop(DropReason::TooLarge);
-        return std::nullopt;
+        return false;
     }
-    if (config_.user_bandwidth &&
-        !take_bandwidth(now, table_.relay_at(relay.index), payload.size())) {
-        return std::nullopt;
+    if ((config_.user_bandwidth || config_.user_packets) &&
+        !take_rates(now, table_.relay_at(relay.index).user->second, octets)) {
+        return false;
     }
     ++counters_.packets_to_peers;
-    counters_.octets_to_peers += payload.size();
-    if (!table_.is_relay_address(peer.ip)) {
-        return ToPeer{
-            .relay = relay, .peer = peer, .payload = payload, .fragmentation = fragmentation};
-    }
+    counters_.octets_to_peers += octets;
+    return true;
+}
+
+std::optional<Relayed> Server::to_peer(Instant now, const ToPeer& datagram) {
+    if (!is_relay_address(datagram.peer.ip)) return datagram;
     // Both ends are here: no socket is passed, and no other port of this host is ever reached.
-    const Relay* other = table_.find_open(peer);
-    if (other == nullptr) {
+    Relay* other = table_.find_open(datagram.peer, RelayProtocol::Udp);
+    if (other != nullptr) {
+        auto message =
+            to_client(now, *other, table_.relay_at(datagram.relay.index).address, datagram.payload);
+        if (!message) return std::nullopt;
+        return *std::move(message);
+    }
+    if (config_.directory == nullptr ||
+        !config_.directory->contains(datagram.peer, RelayProtocol::Udp)) {
         drop(DropReason::UnknownRelay);
         return std::nullopt;
     }
-    if (auto message = to_client(now, *other, table_.relay_at(relay.index).address, payload))
-        return *std::move(message);
-    return std::nullopt;
+    // Another shard's: through the host, which may know it by another name than peers do.
+    ToPeer aside = datagram;
+    aside.peer = config_.directory->local_of(datagram.peer);
+    return aside;
 }
 
 std::optional<ToClient> Server::handle_peer(Instant now, RelayId id, const SocketAddress& peer,
                                             BytesView payload) {
-    const Relay* relay = table_.find(id);
+    Relay* relay = table_.find(id);
     if (relay == nullptr) {
         drop(DropReason::UnknownRelay);
         return std::nullopt;
     }
+    if (config_.directory != nullptr && config_.directory->translates()) {
+        return to_client(now, *relay, config_.directory->external_of(peer, RelayProtocol::Udp),
+                         payload);
+    }
     return to_client(now, *relay, peer, payload);
 }
 
-std::optional<ToClient> Server::to_client(Instant now, const Relay& relay,
-                                          const SocketAddress& peer, BytesView payload) {
-    if (relay.state != Relay::State::Allocated) {
+std::optional<ToClient> Server::to_client(Instant now, Relay& relay, const SocketAddress& peer,
+                                          BytesView payload) {
+    if (relay.state != Relay::State::Allocated || relay.protocol == RelayProtocol::Tcp) {
         drop(DropReason::UnknownRelay);
         return std::nullopt;
     }
@@ -165,33 +193,44 @@ std::optional<ToClient> Server::to_client(Instant now, const Relay& relay,
         drop(DropReason::NoPermission);
         return std::nullopt;
     }
-    const auto channel = table_.channel_of(allocation, peer, now);
-    if (payload.size() > (channel ? most_payload_octets : most_indication_payload)) {
+    PeerChannel* channel = table_.find_channel_of(allocation, peer, now);
+    if (payload.size() > (channel != nullptr ? most_payload_octets : most_indication_payload)) {
         drop(DropReason::TooLarge);
         return std::nullopt;
     }
-    if (config_.user_bandwidth && !take_bandwidth(now, relay, payload.size())) return std::nullopt;
+    if ((config_.user_bandwidth || config_.user_packets) &&
+        !take_rates(now, relay.user->second, payload.size())) {
+        return std::nullopt;
+    }
     ++counters_.packets_to_clients;
     counters_.octets_to_clients += payload.size();
     std::optional<ToClient> message{std::in_place};
     message->flow = relay.flow;
     message->payload = payload;
-    if (channel) {
-        PrefixWriter{*message}.bytes(channel_header(*channel, payload.size()));
+    if (channel != nullptr) {
+        ++channel->packets;
+        channel->octets += payload.size();
+        PrefixWriter{*message}.bytes(channel_header(channel->number, payload.size()));
         if (is_stream(relay.flow.transport)) {
             message->padding = static_cast<std::uint8_t>(stream_padding(payload.size()));
         }
     } else {
+        Traffic& traffic = table_.at(allocation).traffic;
+        ++traffic.packets_to_clients;
+        traffic.octets_to_clients += payload.size();
         write_data_indication(*message, stun::TransactionId::random(random_), peer);
     }
     return message;
 }
 
-void Server::handle_icmp(Instant now, RelayId id, const SocketAddress& peer, stun::Icmp icmp) {
+void Server::handle_icmp(Instant now, RelayId id, const SocketAddress& source, stun::Icmp icmp) {
     const Relay* relay = table_.find(id);
     if (relay == nullptr || relay->state != Relay::State::Allocated) {
         return drop(DropReason::UnknownRelay);
     }
+    const SocketAddress peer = config_.directory == nullptr
+                                   ? source
+                                   : config_.directory->external_of(source, RelayProtocol::Udp);
     const bool relevant = peer.ip.is_v4() ? icmp.icmp_type == 3 || icmp.icmp_type == 11
                                           : icmp.icmp_type >= 1 && icmp.icmp_type <= 3;
     if (!relevant) return;
@@ -205,10 +244,16 @@ void Server::handle_icmp(Instant now, RelayId id, const SocketAddress& peer, stu
     queue(relay->flow, builder.finish(), Trust::Authenticated);
 }
 
-bool Server::take_bandwidth(Instant now, const Relay& relay, std::size_t octets) {
-    if (relay.user->second.bandwidth.take(now, *config_.user_bandwidth, octets)) return true;
-    drop(DropReason::Bandwidth);
-    return false;
+bool Server::take_rates(Instant now, User& user, std::size_t octets) {
+    if (config_.user_packets && !user.packets.take(now, *config_.user_packets, 1)) {
+        drop(DropReason::Bandwidth);
+        return false;
+    }
+    if (config_.user_bandwidth && !user.octets.take(now, *config_.user_bandwidth, octets)) {
+        drop(DropReason::Bandwidth);
+        return false;
+    }
+    return true;
 }
 
 }  // namespace stile::turn

@@ -641,7 +641,7 @@ TEST_CASE("turn server: what is no message of TURN is dropped without an answer"
                               Bytes(2000, std::byte{0x45})}) {
         CHECK_FALSE(raw.send(junk));
     }
-    for (const Method method : {Method::Binding, Method::Connect, static_cast<Method>(0x123)}) {
+    for (const Method method : {Method::Binding, Method::Send, static_cast<Method>(0x123)}) {
         Builder builder{stun::Class::Request, method, {}};
         CHECK_FALSE(raw.send(builder.finish()));
     }

@@ -200,6 +200,19 @@ public:
     std::size_t answers = 0;
     std::function<bool()> lose_to_server;
     std::function<bool()> lose_to_client;
+    // What the server told, but for relays wanted and closed.
+    std::vector<Server::Event> told;
+    enum class Peers : std::uint8_t { Answer, Refuse, Ignore };
+    Peers peers = Peers::Answer;  // when a TCP relay connects to them
+
+    template <class Kind>
+    std::vector<Kind> all() const {
+        std::vector<Kind> found;
+        for (const auto& event : told) {
+            if (const auto* each = std::get_if<Kind>(&event)) found.push_back(*each);
+        }
+        return found;
+    }
 
 private:
     void handle(const Server::Event& event) {
@@ -218,6 +231,16 @@ private:
         } else if (const auto* gone = std::get_if<RelayClosed>(&event)) {
             closed.push_back(gone->relay);
             CHECK((open.erase(gone->relay) == 1 || driver == Driver::Ignores));
+        } else {
+            told.push_back(event);
+            const auto* connect = std::get_if<ConnectionWanted>(&event);
+            if (connect == nullptr || peers == Peers::Ignore) return;
+            if (peers == Peers::Answer) {
+                server.handle_connection_opened(now, connect->connection);
+            } else {
+                server.handle_connection_failed(now, connect->connection,
+                                                ConnectionFailure::PeerUnreachable);
+            }
         }
     }
 };
@@ -231,6 +254,11 @@ public:
         : world_(world),
           flow{.local = server_address, .remote = address(from)},
           authentication_({.username = std::move(username), .password = std::move(password)}) {}
+
+    RawClient(World& world, stun::LongTermClient::Credentials credentials)
+        : world_(world),
+          flow{.local = server_address, .remote = address("198.51.100.9:40000")},
+          authentication_(std::move(credentials)) {}
 
     // Sends the request that `fill` completes, answering challenges, and returns the last answer.
     template <class Fill>
@@ -291,6 +319,19 @@ public:
         }
         if (answer_.empty()) return std::nullopt;
         return stun::MessageView::parse(answer_).value();
+    }
+    // ChannelData to the peer of the channel.
+    void send_on(std::uint16_t number, std::string_view text) {
+        Bytes message = to_bytes(channel_header({number}, text.size()));
+        const BytesView payload = as_bytes(text);
+        message.insert(message.end(), payload.begin(), payload.end());
+        world_.relay(world_.server.handle_client(world_.now, flow, message));
+    }
+    void send_indication(const SocketAddress& peer, std::string_view text) {
+        stun::MessageBuilder builder{stun::Class::Indication, stun::Method::Send, {}};
+        builder.add(stun::XorPeerAddress{peer}).add(stun::Data{as_bytes(text)});
+        const Bytes message = builder.finish();
+        world_.relay(world_.server.handle_client(world_.now, flow, message));
     }
     const Bytes& last_request() const { return request_; }
     const Bytes& last_answer() const { return answer_; }

@@ -38,6 +38,9 @@ public:
         // Offering it asks of the user database a look-up by UserHash.
         Anonymity anonymity = Anonymity::NotOffered;
         std::string software;  // absent from answers if empty
+        // The name that access tokens are made for; 401 offers them where it is not empty.
+        // RFC 7635 Section 6.1.
+        std::string third_party;
     };
 
     // Who the request claims to come from. Views into the request.

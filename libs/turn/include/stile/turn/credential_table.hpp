@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stile/stun/long_term_server.hpp>
+#include <stile/turn/access_token.hpp>
 #include <stile/turn/limits.hpp>
 #include <stile/turn/time_limited.hpp>
 
@@ -35,6 +36,12 @@ public:
     // old one removed when its last credential has expired. False past most_shared_secrets.
     [[nodiscard]] bool set_shared_secrets(std::vector<SharedSecret> secrets);
 
+    // Replaces all keys of authorization servers. False past most_token_keys, and where a kid is
+    // empty, longer than STUN can carry or there twice, or a key has neither 16 nor 32 octets.
+    [[nodiscard]] bool set_token_keys(std::vector<TokenKey> keys);
+    // Null for an unknown kid.
+    const TokenKey* find_token_key(std::string_view kid) const;
+
     enum class Validity : std::uint8_t { Valid, Expired };
     // The keys that would prove the claim; none for an unknown user.
     struct Candidates {
@@ -53,6 +60,7 @@ private:
     std::map<std::string, Keys, std::less<>> accounts_;
     std::map<stun::UserHash, std::string> names_;  // of accounts_, by hash
     std::vector<SharedSecret> secrets_;
+    std::vector<TokenKey> token_keys_;
 };
 
 }  // namespace stile::turn

@@ -34,10 +34,12 @@ public:
     bool contains(const SocketAddress& relayed, RelayProtocol protocol) const;
 
     bool is_relay_address(const IpAddress& external) const { return find(external) != nullptr; }
+    // Whether any address is called otherwise outside.
+    bool translates() const { return translates_; }
     // Where this host itself reaches the relay; the address unchanged where it is not listed.
     SocketAddress local_of(const SocketAddress& relayed) const;
-    // What the source address of a datagram is called, where it came from a relay of this host.
-    SocketAddress external_of(const SocketAddress& source) const;
+    // What the source address of a datagram or connection is called, where it is a relay's.
+    SocketAddress external_of(const SocketAddress& source, RelayProtocol protocol) const;
 
 private:
     using Ports = std::array<std::atomic<std::uint64_t>, 65536 / 64>;

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/crypto/aes_gcm.hpp>
 #include <stile/crypto/random_stream.hpp>
 #include <stile/stun/long_term_server.hpp>
-#include <stile/turn/allocation_table.hpp>
 #include <stile/turn/channel_offload.hpp>
-#include <stile/turn/connection.hpp>
+#include <stile/turn/connection_table.hpp>
 #include <stile/turn/credential_table.hpp>
 #include <stile/turn/server_config.hpp>
 #include <stile/turn/session.hpp>
@@ -128,7 +128,7 @@ public:
 
     std::optional<Transmit> poll_transmit();
     std::optional<Event> poll_event();
-    std::optional<Instant> poll_timeout() const { return table_.next_deadline(); }
+    std::optional<Instant> poll_timeout() const;
 
     // Which shard knows what the message refers to: one with a RESERVATION-TOKEN, MOBILITY-TICKET
     // or CONNECTION-ID. A driver hands such a message, or its connection, to that shard's server.
@@ -158,7 +158,9 @@ private:
         std::string owner;
         stun::IntegrityKey key;
         stun::IntegrityKind reply_kind;
+        std::optional<TokenSession> token;  // that came with the request
     };
+    using Checked = std::expected<Verified, stun::LongTermServer::Refusal>;
     // What an Allocate request asks for, after all checks that need no state.
     struct AllocateWish;
 
@@ -166,12 +168,55 @@ private:
     void handle_request(Instant now, const ClientFlow& flow, const stun::MessageView& request);
     std::optional<Verified> authenticate(Instant now, const ClientFlow& flow,
                                          const stun::MessageView& request);
+    Checked check_account(Instant now, const ClientFlow& flow, const stun::MessageView& request,
+                          const stun::LongTermServer::Claim& claim);
+    Checked check_token(Instant now, const ClientFlow& flow, const stun::MessageView& request,
+                        const stun::LongTermServer::Claim& claim, BytesView token);
+    Checked check_token_session(Instant now, const ClientFlow& flow,
+                                const stun::MessageView& request,
+                                const stun::LongTermServer::Claim& claim,
+                                const Allocation& allocation);
+    std::expected<stun::IntegrityKey, stun::LongTermServer::Refusal> try_keys(
+        Instant now, const ClientFlow& flow, const stun::MessageView& request,
+        const stun::LongTermServer::Claim& claim, std::vector<stun::IntegrityKey> keys) const;
+    // Whose access token counts for a request without one.
+    const Allocation* token_holder(const ClientFlow& flow, const stun::MessageView& request);
+    void handle_allocation_request(Instant now, const Verified& verified);
     void handle_allocate(Instant now, Verified& verified);
-    void handle_refresh(Instant now, const Verified& verified, Allocation& allocation);
+    void handle_moving_refresh(Instant now, const Verified& verified, BytesView sealed);
+    enum class Client : std::uint8_t { Stays, Moves };
+    void refresh(Instant now, const Verified& verified, Allocation& allocation, Client client);
+    void settle_move(Instant now, Allocation& allocation);
+    Bytes make_ticket(const Mobility& mobility);
+    struct Ticket;
+    std::optional<Ticket> open_ticket(BytesView sealed) const;
     void handle_create_permission(Instant now, const Verified& verified, Allocation& allocation);
     void handle_channel_bind(Instant now, const Verified& verified, Allocation& allocation);
 
-    std::expected<AllocateWish, stun::ErrorCode> read_wish(const Verified& verified);
+    // RFC 6062.
+    void handle_connect(Instant now, const Verified& verified, Allocation& allocation);
+    void handle_connection_bind(Instant now, const Verified& verified);
+    void fail_connect(Connection& connection, const stun::ErrorCode& error);
+    void close_connection(Connection& connection);
+    void close_connections(Allocation& allocation, RelayId relay);
+    void expire_connections(Instant now);
+
+    void offer_channel(Instant now, Allocation& allocation, ChannelNumber number);
+    // All that are bound to the peer.
+    void offer_channels(Instant now, Allocation& allocation, const IpAddress& peer);
+    void offer_moved_channels(Instant now, Allocation& allocation);
+    void withdraw(const Channel& channel, ChannelNumber number, PeerChannel& back);
+    void tell_withdrawn();
+
+    Session session_of(Instant now, const Allocation& allocation) const;
+    Snapshot::Allocation copy_of(Instant now, const Allocation& allocation) const;
+    bool restore(Instant now, const Snapshot::Allocation& copy);
+    const std::string& owner_of(const Allocation& allocation) const;
+
+    void refuse_draining(const Verified& verified);
+    std::expected<AllocateWish, stun::ErrorCode> read_wish(Instant now, const Verified& verified);
+    std::optional<stun::ErrorCode> read_protocol(const Verified& verified,
+                                                 AllocateWish& wish) const;
     std::optional<stun::ErrorCode> check_capacity(Instant now, const Verified& verified,
                                                   const AllocateWish& wish);
     void open_relays(Instant now, Allocation& allocation, const AllocateWish& wish,
@@ -183,24 +228,31 @@ private:
     void fail_relay(Instant now, Relay& relay, Driver driver);
     void free_relay(Relay& relay, Driver driver);
     // Ends the allocation with its last relay.
-    void close_relay(Relay& relay);
-    void end_allocation(Allocation& allocation);
-    Duration lifetime_for(std::optional<Duration> requested) const;
+    void close_relay(Instant now, Relay& relay, EndReason why);
+    void close_relays(Instant now, Allocation& allocation, EndReason why);
+    bool open_at(Relay& relay, const SocketAddress& relayed, Relay::State state);
+    Duration lifetime_for(Instant now, const Verified& verified,
+                          std::optional<Duration> requested) const;
     Users::iterator user_of(Instant now, const std::string& owner);
+    User& user_of(const Allocation& allocation);
     void release_user(Users::iterator user);
+    bool take_new_peers(Instant now, Allocation& allocation, std::span<const IpAddress> peers);
 
     std::optional<Relayed> relay_channel_data(Instant now, const ClientFlow& flow,
                                               BytesView message);
     std::optional<Relayed> relay_send(Instant now, const ClientFlow& flow,
                                       const stun::MessageView& indication);
-    std::optional<Relayed> to_peer(Instant now, RelayId relay, const SocketAddress& peer,
-                                   BytesView payload, Fragmentation fragmentation);
-    std::optional<ToClient> to_client(Instant now, const Relay& relay, const SocketAddress& peer,
+    // Where data of the flow belongs; the first on a new 5-tuple completes a move.
+    std::optional<AllocationIndex> arrived_from(Instant now, const ClientFlow& flow);
+    bool admit(Instant now, RelayId relay, std::size_t octets);
+    std::optional<Relayed> to_peer(Instant now, const ToPeer& datagram);
+    std::optional<ToClient> to_client(Instant now, Relay& relay, const SocketAddress& peer,
                                       BytesView payload);
-    bool take_bandwidth(Instant now, const Relay& relay, std::size_t octets);
+    bool take_rates(Instant now, User& user, std::size_t octets);
     enum class Standing : std::uint8_t { Allowed, Forbidden };
+    bool is_relay_address(const IpAddress& ip) const;
     Standing judge_peer(const IpAddress& peer) const;
-    Standing judge_peer(const SocketAddress& peer);
+    Standing judge_peer(const SocketAddress& peer, RelayProtocol protocol = RelayProtocol::Udp);
 
     stun::MessageBuilder reply(const Verified& verified, stun::Class message_class) const;
     void answer(const Verified& verified, stun::MessageBuilder builder);
@@ -222,7 +274,9 @@ private:
     CredentialTable credentials_;
     crypto::RandomStream random_;
     stun::IntegrityKey nobody_;  // matches nothing
+    crypto::AesGcm ticket_key_;
     AllocationTable table_;
+    ConnectionTable connections_;
     Users users_;
     Instant clock_instant_;
     WallTime clock_wall_;

@@ -11,6 +11,25 @@
 
 namespace stile::turn {
 
+// What a client that may move is known by. RFC 8016.
+struct Mobility {
+    std::uint64_t id = 0;      // what its tickets name
+    std::uint32_t serial = 0;  // of the ticket that is valid
+    // The new 5-tuple, until data comes from there; the old one is Allocation::flow.
+    std::optional<ClientFlow> moving_to;
+    stun::TransactionId moved_by;  // the last request that moved it, for its retransmissions
+    Instant moved_at;
+    Bytes answer;
+    friend bool operator==(const Mobility&, const Mobility&) = default;
+};
+
+// Whose integrity key came in an access token. RFC 7635.
+struct TokenSession {
+    Bytes mac_key;
+    WallTime expires;
+    friend bool operator==(const TokenSession&, const TokenSession&) = default;
+};
+
 // All that a server has to remember, for another process that continues with the same sockets.
 // Instants are of a clock that both processes share. Requests that wait for a socket are not in it:
 // their clients ask again.
@@ -20,22 +39,6 @@ struct Snapshot {
         SocketAddress address;
         Instant expires;
         friend bool operator==(const Relay&, const Relay&) = default;
-    };
-    // RFC 8016.
-    struct Mobility {
-        std::uint64_t id = 0;
-        std::uint32_t serial = 0;
-        std::optional<ClientFlow> moving_to;
-        stun::TransactionId moved_by;
-        Instant moved_at;
-        Bytes answer;
-        friend bool operator==(const Mobility&, const Mobility&) = default;
-    };
-    // RFC 7635.
-    struct TokenSession {
-        Bytes mac_key;
-        WallTime expires;
-        friend bool operator==(const TokenSession&, const TokenSession&) = default;
     };
     // RFC 6062; those whose ConnectionBind is awaited or done.
     struct Connection {

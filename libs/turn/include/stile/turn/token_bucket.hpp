@@ -15,6 +15,12 @@ struct TokenRate {
     std::uint64_t burst = 0;       // at least what one taker takes at once
 };
 
+// A bucket that is counted in minutes: each of `count` costs one_a_minute.
+inline constexpr std::uint64_t one_a_minute = 60;
+constexpr TokenRate per_minute(std::uint32_t count) {
+    return {.per_second = count, .burst = one_a_minute * count};
+}
+
 class TokenBucket {
 public:
     // Full.
@@ -26,6 +32,13 @@ public:
         if (tokens_ < count) return false;
         tokens_ -= count;
         return true;
+    }
+
+    // For what has been used already: false where the bucket had less, and then it is empty.
+    bool charge(Instant now, TokenRate rate, std::uint64_t count) {
+        if (take(now, rate, count)) return true;
+        tokens_ = 0;
+        return false;
     }
 
     bool is_full(Instant now, TokenRate rate) {
