@@ -57,7 +57,7 @@ Shard::Shard(Common& common, std::uint8_t number, const Settings& settings)
 
 Shard::~Shard() {
     if (!thread_.joinable()) return;
-    loop_.stop();
+    loop_.post([this] { loop_.stop(); });
     thread_.join();
 }
 

@@ -2,46 +2,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_impl.hpp"
 
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <sys/epoll.h>
 
 namespace stile::drivers {
 
-struct Watch::State : std::enable_shared_from_this<Watch::State> {
+struct Watch::State final : Readiness, std::enable_shared_from_this<Watch::State> {
     struct Direction {
         Task callback;
         Wanted wanted = Wanted::No;
-        bool waiting = false;  // the reactor has been asked
     };
-    using WaitType = asio::posix::stream_descriptor::wait_type;
 
-    State(Loop::Impl& owner, int fd, Task on_readable, Task on_writable)
-        : loop(owner), descriptor(owner.context, fd) {
+    State(Loop::Impl& owner, int watched, Task on_readable, Task on_writable)
+        : loop(owner), fd(watched), source(owner.add_source(*this, Loop::Impl::Rounds::NotWanted)) {
         readable.callback = std::move(on_readable);
         writable.callback = std::move(on_writable);
     }
 
-    void want(Direction& direction, WaitType type, Wanted wanted) {
+    void want(Direction& direction, Wanted wanted) {
+        if (direction.wanted == wanted) return;
         direction.wanted = wanted;
-        if (wanted == Wanted::Yes && !direction.waiting) wait(direction, type);
+        update();
     }
 
-    void wait(Direction& direction, WaitType type) {
-        direction.waiting = true;
-        descriptor.async_wait(type, [self = shared_from_this(), &direction,
-                                     type](const boost::system::error_code& failed) {
-            direction.waiting = false;
-            if (failed || self->dead) return;
-            if (direction.wanted == Wanted::No) return;
-            self->loop.wake();
-            direction.callback();
-            if (!self->dead && direction.wanted == Wanted::Yes && !direction.waiting) {
-                self->wait(direction, type);
-            }
-        });
+    // Without interest it is taken out: an error would be reported without end otherwise.
+    void update() {
+        const std::uint32_t wanted = (readable.wanted == Wanted::Yes ? EPOLLIN | EPOLLRDHUP : 0U) |
+                                     (writable.wanted == Wanted::Yes ? EPOLLOUT : 0U);
+        if (wanted == interest) return;
+        if (wanted == 0) {
+            loop.remove_interest(fd);
+        } else {
+            loop.set_interest(interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted, source, 0);
+        }
+        interest = wanted;
+    }
+
+    void ready(std::uint32_t, std::uint32_t events) override {
+        const auto self = shared_from_this();
+        // An error or a hang-up is found by whoever tries.
+        const std::uint32_t both = EPOLLERR | EPOLLHUP;
+        if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | both)) != 0) call(readable);
+        if ((events & (EPOLLOUT | both)) != 0) call(writable);
+    }
+
+    void call(Direction& direction) {
+        if (!dead && direction.wanted == Wanted::Yes) direction.callback();
     }
 
     Loop::Impl& loop;
-    asio::posix::stream_descriptor descriptor;
+    const int fd;
+    const std::uint32_t source;
+    std::uint32_t interest = 0;
     Direction readable;
     Direction writable;
     bool dead = false;
@@ -53,15 +64,11 @@ Watch::Watch(Loop& loop, int fd, Task on_readable, Task on_writable)
 
 Watch::~Watch() {
     state_->dead = true;
-    state_->descriptor.release();  // cancels the waits; the descriptor stays its owner's
+    if (state_->interest != 0) state_->loop.remove_interest(state_->fd);
+    state_->loop.remove_source(state_->source);
 }
 
-void Watch::want_readable(Wanted wanted) {
-    state_->want(state_->readable, State::WaitType::wait_read, wanted);
-}
-
-void Watch::want_writable(Wanted wanted) {
-    state_->want(state_->writable, State::WaitType::wait_write, wanted);
-}
+void Watch::want_readable(Wanted wanted) { state_->want(state_->readable, wanted); }
+void Watch::want_writable(Wanted wanted) { state_->want(state_->writable, wanted); }
 
 }  // namespace stile::drivers

@@ -5,6 +5,7 @@
 #include <stile/drivers/drive.hpp>
 #include <stile/drivers/file_descriptor.hpp>
 #include <stile/drivers/random.hpp>
+#include <stile/drivers/watch_group.hpp>
 #include <stile/drivers/worker.hpp>
 
 #include <sys/socket.h>
@@ -12,6 +13,8 @@
 #include <csignal>
 #include <deque>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 
 namespace stile::drivers {
@@ -166,6 +169,88 @@ TEST_CASE("watch: may be destroyed in its own callback; the descriptor stays ope
     watch->want_readable(Watch::Wanted::Yes);
     CHECK(loop.run_until([&] { return calls == 1; }, 5s) == Loop::Outcome::Done);
     CHECK(::write(pair.left.get(), "x", 1) == 1);
+}
+
+TEST_CASE("watch: a broken connection is told once to who waits, and not at all to who does not") {
+    Loop loop;
+    Pair pair;
+    int reads = 0;
+    Watch watch{loop, pair.left.get(), [&] { ++reads; }};
+    pair.right.reset();  // hang-up
+    CHECK(loop.run_until([&] { return reads > 0; }, 5ms) == Loop::Outcome::DeadlinePassed);
+    watch.want_readable(Watch::Wanted::Yes);
+    CHECK(loop.run_until([&] { return reads == 1; }, 5s) == Loop::Outcome::Done);
+    watch.want_readable(Watch::Wanted::No);
+    CHECK(loop.run_until([&] { return reads > 1; }, 5ms) == Loop::Outcome::DeadlinePassed);
+}
+
+TEST_CASE("watch: one that goes in another's callback hears nothing of the same wake-up") {
+    Loop loop;
+    Pair one;
+    Pair two;
+    int calls = 0;
+    std::unique_ptr<Watch> first;
+    std::unique_ptr<Watch> second;
+    const auto both_go = [&] {
+        ++calls;
+        first.reset();
+        second.reset();
+        // Its number is free again, and must not be taken for the old one's.
+        Watch third{loop, two.left.get(), [] {}};
+        loop.stop();
+    };
+    first = std::make_unique<Watch>(loop, one.left.get(), both_go);
+    second = std::make_unique<Watch>(loop, two.left.get(), both_go);
+    first->want_readable(Watch::Wanted::Yes);
+    second->want_readable(Watch::Wanted::Yes);
+    REQUIRE(::write(one.right.get(), "x", 1) == 1);
+    REQUIRE(::write(two.right.get(), "x", 1) == 1);
+    loop.run();
+    CHECK(calls == 1);
+}
+
+TEST_CASE("watch group: names what is readable, and ends each wake-up with a round") {
+    Loop loop;
+    std::vector<Pair> pairs(10);
+    std::vector<std::uint32_t> seen;
+    int rounds = 0;
+    WatchGroup group{loop,
+                     [&](const WatchGroup::Ready& ready) {
+                         char octet = 0;
+                         REQUIRE(ready.readable);
+                         REQUIRE(::read(pairs[ready.key].left.get(), &octet, 1) == 1);
+                         seen.push_back(ready.key);
+                     },
+                     [&] { ++rounds; }};
+    for (std::uint32_t i = 0; i < pairs.size(); ++i) group.add(pairs[i].left.get(), i);
+    for (const std::uint32_t i : {7U, 3U}) REQUIRE(::write(pairs[i].right.get(), "x", 1) == 1);
+    CHECK(loop.run_until([&] { return seen.size() == 2; }, 5s) == Loop::Outcome::Done);
+    CHECK(std::set<std::uint32_t>(seen.begin(), seen.end()) == std::set{3U, 7U});
+    CHECK(rounds >= 2);
+    group.remove(pairs[5].left.get());
+    REQUIRE(::write(pairs[5].right.get(), "x", 1) == 1);
+    CHECK(loop.run_until([&] { return seen.size() == 3; }, 5ms) == Loop::Outcome::DeadlinePassed);
+    for (std::uint32_t i = 0; i < pairs.size(); ++i) {
+        if (i != 5) group.remove(pairs[i].left.get());
+    }
+}
+
+TEST_CASE("loop: what a task posts runs after what is waiting, and stop leaves the rest") {
+    Loop loop;
+    std::string order;
+    loop.post([&] {
+        order += 'a';
+        loop.post([&] { order += 'd'; });
+    });
+    loop.post([&] { order += 'b'; });
+    loop.post([&] {
+        order += 'c';
+        loop.stop();
+    });
+    loop.run();
+    CHECK(order == "abc");
+    CHECK(loop.run_until([&] { return order.size() == 4; }, 5s) == Loop::Outcome::Done);
+    CHECK(order == "abcd");
 }
 
 TEST_CASE("signals: reach the loop instead of ending the program") {

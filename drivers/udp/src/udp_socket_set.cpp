@@ -7,22 +7,26 @@
 #include "socket_options.hpp"
 
 #include <stile/drivers/native_address.hpp>
+#include <stile/drivers/watch_group.hpp>
 
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
-#include <sys/epoll.h>
 #include <utility>
 #include <vector>
 
 namespace stile::drivers {
 namespace {
 
-constexpr int most_events_a_round = 64;
-// Rounds of one wake-up, so that a flood cannot starve what else runs on the loop.
-constexpr int most_rounds_a_wakeup = 8;
 constexpr int most_errors_a_visit = 16;
 // A segment that fits every path: if the kernel refuses to segment even this, it never will.
 constexpr std::size_t always_fitting_segment = 1200;
+
+// A socket's number in the loop: its place, and enough of the generation to tell it from the one
+// that was there in the same wake-up.
+constexpr unsigned place_bits = 20;
+constexpr std::uint32_t place_mask = (1U << place_bits) - 1U;
+
+std::uint32_t key_of(UdpSocketSet::Id id) { return id.generation << place_bits | id.place; }
 
 bool is_full(int code) { return code == EAGAIN || code == EWOULDBLOCK || code == ENOBUFS; }
 
@@ -59,10 +63,10 @@ struct UdpSocketSet::Impl {
     };
 
     Impl(Loop& owner, Handlers callbacks)
-        : loop(owner), handlers(std::move(callbacks)), epoll(::epoll_create1(EPOLL_CLOEXEC)) {
-        watch.emplace(loop, epoll.get(), [this] { serve(); });
-        watch->want_readable(Watch::Wanted::Yes);
-    }
+        : handlers(std::move(callbacks)),
+          group(
+              owner, [this](const WatchGroup::Ready& ready) { serve(ready); },
+              handlers.on_round ? Task{[this] { end_round(); }} : Task{}) {}
 
     Slot* find(Id id) {
         if (id.place >= slots.size()) return nullptr;
@@ -71,8 +75,8 @@ struct UdpSocketSet::Impl {
     }
     Id add(FileDescriptor socket, const Options& options);
     FileDescriptor remove(Id id);
-    void serve();
-    void serve_socket(Id id, std::uint32_t events);
+    void serve(const WatchGroup::Ready& ready);
+    void end_round();
     void read_errors(Id id);
     void send(const Departure& departure);
     void flush();
@@ -81,16 +85,13 @@ struct UdpSocketSet::Impl {
     void flush_singly(Slot& slot);
     void count_failure(int code, std::size_t datagrams);
 
-    Loop& loop;
     Handlers handlers;
-    FileDescriptor epoll;
     std::vector<Slot> slots;
     std::vector<std::uint32_t> free_places;
     SetBuffers buffers;
     SendRun run;
     UdpSetCounters counters;
-    std::array<epoll_event, most_events_a_round> events{};
-    std::optional<Watch> watch;
+    WatchGroup group;
 };
 
 UdpSocketSet::Id UdpSocketSet::Impl::add(FileDescriptor socket, const Options& options) {
@@ -111,10 +112,7 @@ UdpSocketSet::Id UdpSocketSet::Impl::add(FileDescriptor socket, const Options& o
     slot.reports_icmp = options.icmp_errors == UdpOptions::IcmpErrors::Reported;
     slot.segments = options.offload == UdpOptions::Offload::Automatic;
     const Id id{place, slot.generation};
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = std::uint64_t{id.generation} << 32U | id.place;
-    ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event);
+    group.add(fd, key_of(id));
     return id;
 }
 
@@ -123,37 +121,27 @@ FileDescriptor UdpSocketSet::Impl::remove(Id id) {
     if (slot == nullptr) return {};
     if (run.from() == id) flush();
     const int fd = std::exchange(slot->fd, -1);
-    // By hand: a descriptor that lives on elsewhere would go on to report here.
-    ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
+    group.remove(fd);
     free_places.push_back(id.place);
     return FileDescriptor{fd};
 }
 
-void UdpSocketSet::Impl::serve() {
-    for (int round = 0; round < most_rounds_a_wakeup; ++round) {
-        if (round > 0) loop.read_clock();
-        const int count = ::epoll_wait(epoll.get(), events.data(), most_events_a_round, 0);
-        if (count <= 0) return;
-        for (int i = 0; i < count; ++i) {
-            const epoll_event& event = events[static_cast<std::size_t>(i)];
-            const Id id{static_cast<std::uint32_t>(event.data.u64 & 0xFFFFFFFFU),
-                        static_cast<std::uint32_t>(event.data.u64 >> 32U)};
-            serve_socket(id, event.events);
-        }
-        if (handlers.on_round) handlers.on_round();
-        flush();
-    }
+void UdpSocketSet::Impl::end_round() {
+    handlers.on_round();
+    flush();
 }
 
-void UdpSocketSet::Impl::serve_socket(Id id, std::uint32_t ready) {
-    const Slot* slot = find(id);
-    if (slot == nullptr) return;  // closed by what came before
-    if ((ready & EPOLLERR) != 0) {
+void UdpSocketSet::Impl::serve(const WatchGroup::Ready& ready) {
+    const std::uint32_t place = ready.key & place_mask;
+    const Slot* slot = &slots[place];
+    const Id id{place, slot->generation};
+    if (slot->fd < 0 || key_of(id) != ready.key) return;  // closed by what came before
+    if (ready.error == WatchGroup::Ready::Error::Yes) {
         read_errors(id);
         slot = find(id);
         if (slot == nullptr) return;
     }
-    if ((ready & EPOLLIN) == 0) return;
+    if (!ready.readable) return;
     const int count = slot->senders == Senders::Few ? buffers.receive_one(slot->fd)
                                                     : buffers.receive_many(slot->fd);
     // A failure is "nothing there", or an ICMP message about an earlier send; never the end.
@@ -260,14 +248,20 @@ UdpSocketSet::UdpSocketSet(Loop& loop, Handlers handlers)
     : impl_(std::make_unique<Impl>(loop, std::move(handlers))) {}
 
 UdpSocketSet::~UdpSocketSet() {
-    impl_->watch.reset();
-    for (const Impl::Slot& slot : impl_->slots) FileDescriptor{slot.fd}.reset();
+    for (const Impl::Slot& slot : impl_->slots) {
+        if (slot.fd < 0) continue;
+        impl_->group.remove(slot.fd);
+        FileDescriptor{slot.fd}.reset();
+    }
 }
 
 std::expected<UdpSocketSet::Id, OsError> UdpSocketSet::open(const SocketAddress& local,
                                                             const Options& options) {
     auto socket = make_udp_socket(local, options.reuse_port);
     if (!socket) return std::unexpected(socket.error());
+    if (impl_->slots.size() > place_mask && impl_->free_places.empty()) {
+        return std::unexpected(os_error("one more UDP socket in a set", ENFILE));
+    }
     const int fd = socket->get();
     if (local.ip.is_unspecified() && !report_destination(fd, local.ip.family())) {
         return std::unexpected(os_error("UDP socket on " + local.to_string() + ", IP_PKTINFO"));

@@ -44,6 +44,7 @@ public:
 private:
     friend class Timer;
     friend class Watch;
+    friend class WatchGroup;
     friend class Signals;
     struct Impl;
     std::unique_ptr<Impl> impl_;
