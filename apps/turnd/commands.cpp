@@ -1,0 +1,235 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "turnd.hpp"
+
+#include <stile/app/json_field.hpp>
+#include <stile/relay/admin.hpp>
+#include <stile/relay/coturn_import.hpp>
+#include <stile/relay/prepare.hpp>
+#include <stile/relay/report.hpp>
+#include <stile/relay/trace.hpp>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace stile::turnd {
+namespace {
+
+using nlohmann::json;
+
+WallTime wall_now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+std::string socket_of(const Config& config) {
+    return relay::StateFolder::choose(config.file.state_directory, "stile-turnd") + "/admin.sock";
+}
+
+std::expected<json, app::Problem> ask(const Config& config, const json& request) {
+    return relay::ask_admin(socket_of(config), request);
+}
+
+// The tenant's secrets as the server has them.
+std::expected<turn::SharedSecret, app::Problem> secret_of(const Config& config,
+                                                          const std::string& realm) {
+    const auto state = open_state(config.file);
+    if (!state) return std::unexpected(state.error());
+    auto settings = relay::prepare(config.file, *state, relay::Machine::this_one());
+    if (!settings) return std::unexpected(settings.error());
+    const auto& tenants = settings->tenants;
+    const auto tenant =
+        realm.empty() ? tenants.begin() : std::ranges::find(tenants, realm, &relay::Tenant::realm);
+    if (tenant == tenants.end()) {
+        return std::unexpected(app::Problem{app::ExitCode::NotFound,
+                                            fmt::format("There is no realm '{}'", realm), "", "",
+                                            "see [tenants] in the configuration"});
+    }
+    if (tenant->secrets.empty()) {
+        return std::unexpected(app::Problem{
+            app::ExitCode::NotFound, fmt::format("Realm '{}' has no secret", tenant->realm),
+            "its users have accounts with passwords", "", "add secrets to the configuration"});
+    }
+    return tenant->secrets.front();
+}
+
+// Where clients find the server, as far as this machine can tell.
+std::vector<std::string> addresses_of(const Config& config) {
+    std::vector<std::string> uris;
+    const auto machine = relay::machine_addresses();
+    for (const relay::Listener& listener : config.file.settings.listeners) {
+        SocketAddress address = listener.address;
+        if (address.ip.is_unspecified()) {
+            const auto own = std::ranges::find(machine, address.ip.family(), &IpAddress::family);
+            if (own == machine.end()) continue;
+            address.ip = *own;
+        }
+        const auto& external = config.file.external_addresses;
+        const auto outside = std::ranges::find(external, address.ip.family(), &IpAddress::family);
+        if (outside != external.end()) address.ip = *outside;
+        const bool secure =
+            listener.kind == relay::ListenerKind::Tls || listener.kind == relay::ListenerKind::Dtls;
+        const bool stream =
+            listener.kind == relay::ListenerKind::Tls || listener.kind == relay::ListenerKind::Tcp;
+        uris.push_back(fmt::format("{}:{}?transport={}", secure ? "turns" : "turn",
+                                   address.to_string(), stream ? "tcp" : "udp"));
+    }
+    return uris;
+}
+
+}  // namespace
+
+int show_secret(const Config& config, const SecretOptions& options) {
+    if (options.action == SecretOptions::Action::Rotate) {
+        const auto state = open_state(config.file);
+        if (!state) return app::fail(state.error());
+        if (const auto first = state->secrets(); !first) return app::fail(first.error());
+        const auto made = state->add_secret(1);
+        if (!made) return app::fail(made.error());
+        // A server that runs notices the file by itself.
+        fmt::print("{}\n", made->secret);
+        return 0;
+    }
+    const auto secret = secret_of(config, "");
+    if (!secret) return app::fail(secret.error());
+    fmt::print("{}\n", secret->secret);
+    return 0;
+}
+
+int make_credential(const Config& config, const CredentialOptions& options) {
+    const auto secret = secret_of(config, options.realm);
+    if (!secret) return app::fail(secret.error());
+    const WallTime expires = wall_now() + std::chrono::seconds{options.lifetime_seconds};
+    const auto made = turn::make_time_limited(*secret, expires, options.user);
+    const std::vector<std::string> uris = addresses_of(config);
+    if (options.output == CredentialOptions::Output::Json) {
+        fmt::print("{}\n", json{{"username", made.username},
+                                {"password", made.password},
+                                {"ttl", options.lifetime_seconds},
+                                {"uris", uris}}
+                               .dump(2));
+        return 0;
+    }
+    fmt::print("Good until {:%Y-%m-%d %H:%M} UTC:\n\n  username  {}\n  password  {}\n", expires,
+               made.username, made.password);
+    for (const std::string& uri : uris) fmt::print("  server    {}\n", uri);
+    return 0;
+}
+
+int show_status(const Config& config, Output output) {
+    const auto answer = ask(config, {{"command", "status"}});
+    if (!answer) return app::fail(answer.error());
+    if (output == Output::Json) {
+        fmt::print("{}\n", answer->dump(2));
+        return 0;
+    }
+    for (const auto& [name, value] : answer->items()) {
+        fmt::print("{:<20} {}\n", name,
+                   value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    return 0;
+}
+
+int show_sessions(const Config& config, Output output) {
+    const auto answer = ask(config, {{"command", "sessions"}});
+    if (!answer) return app::fail(answer.error());
+    const json sessions = answer->value("sessions", json::array());
+    if (output == Output::Json) {
+        fmt::print("{}\n", sessions.dump(2));
+    } else {
+        fmt::print("{}", relay::sessions_table(sessions));
+    }
+    return 0;
+}
+
+int trace_session(const Config& config, const std::string& session, Follow follow) {
+    json before;
+    for (;;) {
+        const auto answer = ask(config, {{"command", "session"}, {"session", session}});
+        if (!answer) {
+            if (before.is_null()) return app::fail(answer.error());
+            fmt::print("{:%H:%M:%S} the session has ended\n", wall_now());
+            return 0;
+        }
+        const json after = answer->value("session", json::object());
+        for (const std::string& line : relay::trace_lines(before, after)) {
+            fmt::print("{:%H:%M:%S} {}\n", wall_now(), line);
+        }
+        std::fflush(stdout);
+        if (follow == Follow::No) return 0;
+        before = after;
+        std::this_thread::sleep_for(std::chrono::seconds{1});
+    }
+}
+
+int drain(const Config& config, std::optional<std::uint64_t> deadline_seconds) {
+    json request{{"command", "drain"}};
+    if (deadline_seconds) request["deadline"] = *deadline_seconds;
+    const auto answer = ask(config, request);
+    if (!answer) return app::fail(answer.error());
+    fmt::print("Draining: {} allocations left. The server ends with the last one.\n",
+               app::number_of(*answer, "allocations", UINT64_MAX).value_or(0));
+    return 0;
+}
+
+int reload(const Config& config) {
+    auto answer = ask(config, {{"command", "reload"}});
+    if (!answer) return app::fail(answer.error());
+    fmt::print("Reloaded: {}\n", config.name.empty() ? "all defaults" : config.name);
+    return 0;
+}
+
+int restart(const Config& config) {
+    const auto answer = ask(config, {{"command", "restart"}});
+    if (!answer) return app::fail(answer.error());
+    fmt::print("Restarted: process {} serves\n",
+               app::number_of(*answer, "pid", UINT32_MAX).value_or(0));
+    return 0;
+}
+
+int import_coturn(const ImportOptions& options) {
+    const auto text = relay::read_file(options.file, "coturn's configuration");
+    if (!text) return app::fail(text.error());
+    relay::CoturnImport result = relay::import_coturn(*text);
+    // coturn's own default, where nothing is said.
+    constexpr const char* default_userdb = "/var/lib/turn/turndb";
+    std::string userdb = options.userdb.empty() ? result.userdb : options.userdb;
+    std::error_code error;
+    const bool named = !userdb.empty();
+    if (!named) userdb = default_userdb;
+    if (named || std::filesystem::exists(userdb, error)) {
+        const auto users = relay::read_coturn_users(userdb);
+        if (users) {
+            result = relay::import_coturn(*text, *users);
+        } else {
+            fmt::print(stderr, "{}", app::to_text(users.error()));
+            if (!options.userdb.empty()) return static_cast<int>(users.error().code);
+        }
+    }
+    fmt::print(
+        stderr, "{}",
+        relay::to_text(result.notes, std::filesystem::path{options.file}.filename().string()));
+    const auto made = relay::parse_settings_file(result.toml, "imported");
+    if (!made) {
+        return app::fail({app::ExitCode::BadConfiguration, "What was imported cannot be used",
+                          made.error().text, "", "correct the line of turnserver.conf it is of"});
+    }
+    if (options.output.empty()) {
+        fmt::print("{}", result.toml);
+        return 0;
+    }
+    // It holds passwords and secrets: nobody else reads it.
+    if (const auto written = relay::write_file(options.output, result.toml); !written) {
+        return app::fail(written.error());
+    }
+    fmt::print("Written: {}. The next step:  stile-turnd check {}\n", options.output,
+               options.output);
+    return 0;
+}
+
+}  // namespace stile::turnd
