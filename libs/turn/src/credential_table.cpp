@@ -78,8 +78,9 @@ CredentialTable::Candidates CredentialTable::look_up_name(std::string_view usern
     const auto known = accounts_.find(username);
     if (known != accounts_.end()) {
         const Keys& keys = known->second;
-        found.keys.push_back(stun::IntegrityKey::from_octets(
-            algorithm == stun::PasswordAlgorithm::Sha256 ? keys.sha256 : keys.md5));
+        const Bytes& key = algorithm == stun::PasswordAlgorithm::Sha256 ? keys.sha256 : keys.md5;
+        // A key that a store does not have is no key, and not the empty one that anybody knows.
+        if (!key.empty()) found.keys.push_back(stun::IntegrityKey::from_octets(key));
         return found;
     }
     const auto limited = TimeLimitedUsername::parse(username);

@@ -60,6 +60,17 @@ TEST_CASE("turn credentials: accounts are added, changed and removed; found by n
     CHECK(table.look_up(hashed, at(0)).keys.empty());
 }
 
+TEST_CASE("turn credentials: a key that an account lacks is no key, not the empty one") {
+    CredentialTable table{"realm"};
+    REQUIRE(table.set_account("md5", {.md5 = Bytes(16, std::byte{1}), .sha256 = {}}));
+    REQUIRE(table.set_account("sha256", {.md5 = {}, .sha256 = Bytes(32, std::byte{2})}));
+    auto modern = claim("md5");
+    modern.algorithm = stun::PasswordAlgorithm::Sha256;
+    CHECK(table.look_up(modern, at(0)).keys.empty());
+    CHECK(table.look_up(claim("md5"), at(0)).keys.size() == 1);
+    CHECK(table.look_up(claim("sha256"), at(0)).keys.empty());
+}
+
 TEST_CASE("turn credentials: what STUN cannot carry is no account") {
     CredentialTable table{"realm"};
     const std::string most(stun::most_sent_text_octets, 'x');
