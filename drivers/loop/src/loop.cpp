@@ -183,8 +183,8 @@ void Loop::Impl::turn(int most_milliseconds, Pace pace) {
                                             event.events);
         }
     }
-    for (std::size_t i = 0; i < round_sources.size(); ++i) round_sources[i]->round();
     if (has_tasks.load(std::memory_order_acquire)) run_tasks(pace);
+    for (std::size_t i = 0; i < round_sources.size(); ++i) round_sources[i]->round();
 }
 
 void Loop::Impl::run_tasks(Pace pace) {

@@ -27,7 +27,7 @@ class Readiness {
 public:
     // `events` as epoll_wait gives them. May remove any source, this one included.
     virtual void ready(std::uint32_t key, std::uint32_t events) = 0;
-    // After the events of one wake-up; for sources that were added with Rounds::Wanted.
+    // After the events and tasks of one wake-up; for sources that were added with Rounds::Wanted.
     virtual void round() {}
 
 protected:

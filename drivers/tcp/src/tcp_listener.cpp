@@ -87,6 +87,19 @@ std::expected<std::unique_ptr<TcpListener>, OsError> TcpListener::open(
         std::make_shared<Impl>(loop, std::move(fd), std::move(on_accept), options.accepted)));
 }
 
+std::unique_ptr<TcpListener> TcpListener::adopt(Loop& loop, FileDescriptor socket,
+                                                OnAccept on_accept, const TcpOptions& accepted) {
+    return std::unique_ptr<TcpListener>(new TcpListener(
+        std::make_shared<Impl>(loop, std::move(socket), std::move(on_accept), accepted)));
+}
+
+FileDescriptor TcpListener::release() {
+    impl_->dead = true;
+    impl_->watch.want_readable(Watch::Wanted::No);
+    impl_->pause.disarm();
+    return std::move(impl_->fd);
+}
+
 SocketAddress TcpListener::local_address() const { return bound_address(impl_->fd.get()); }
 
 }  // namespace stile::drivers

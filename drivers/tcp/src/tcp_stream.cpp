@@ -109,6 +109,8 @@ void TcpStream::Impl::start_connecting() {
         // Connections to several peers may share a local port: RFC 6062 Section 5.2, RFC 5780.
         const int yes = 1;
         ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        // Where someone listens at the address, too.
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
         const NativeAddress native = to_native(*options.local);
         if (::bind(fd.get(), native.get(), native.size) != 0) return fail(errno);
     }
@@ -312,6 +314,17 @@ std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, FileDescriptor fd,
         self->opened();
     });
     return std::unique_ptr<TcpStream>(new TcpStream(std::move(impl)));
+}
+
+TcpStream::Released TcpStream::release() {
+    Released released;
+    if (impl_->state != Impl::State::Open || impl_->ending) return released;
+    impl_->state = Impl::State::Closed;
+    impl_->timer.disarm();
+    impl_->watch.reset();
+    released.unsent = to_bytes(impl_->queue.front());
+    released.socket = std::move(impl_->fd);
+    return released;
 }
 
 void TcpStream::set_handlers(StreamHandlers handlers) {

@@ -275,5 +275,49 @@ TEST_CASE("tcp stream: connections to two peers share one local port") {
     CHECK(accepted[0]->peer_address() == accepted[1]->peer_address());
 }
 
+TEST_CASE("tcp stream: connects from an address that is listened at") {
+    Loop loop;
+    int accepted = 0;
+    std::vector<std::unique_ptr<TcpStream>> kept;
+    const auto keep = [&](std::unique_ptr<TcpStream> stream) {
+        ++accepted;
+        kept.push_back(std::move(stream));
+    };
+    const auto own =
+        TcpListener::open(loop, any_v4, keep, {.reuse_port = ListenOptions::ReusePort::Yes});
+    const auto peer = TcpListener::open(loop, any_v4, keep);
+    const auto stream = TcpStream::connect(loop, (*peer)->local_address(),
+                                           {.local = (*own)->local_address()});
+    REQUIRE(loop.run_until([&] { return accepted == 1; }, 10s) == Loop::Outcome::Done);
+    CHECK(kept[0]->peer_address() == (*own)->local_address());
+}
+
+TEST_CASE("tcp stream: a released socket goes on in another stream") {
+    Connected pair;
+    auto released = pair.server->release();
+    REQUIRE(released.socket.valid());
+    CHECK(released.unsent.empty());
+    CHECK(pair.server->write(as_bytes("x")) == Written::Closed);
+    CHECK_FALSE(pair.server->release().socket.valid());
+    pair.server = TcpStream::adopt(pair.loop, std::move(released.socket));
+    CHECK(pair.server->write(as_bytes("still here")) == Written::Queued);
+    CHECK(pair.loop.run_until([&] { return pair.at_client.bytes.size() == 10; }, 10s) ==
+          Loop::Outcome::Done);
+}
+
+TEST_CASE("tcp listener: a released socket goes on accepting elsewhere") {
+    Loop loop;
+    int first = 0;
+    int second = 0;
+    const auto listener = TcpListener::open(loop, any_v4, [&](auto) { ++first; });
+    const SocketAddress address = (*listener)->local_address();
+    const auto client = TcpStream::connect(loop, address);
+    const auto adopted =
+        TcpListener::adopt(loop, (*listener)->release(), [&](auto) { ++second; });
+    CHECK(loop.run_until([&] { return second == 1; }, 10s) == Loop::Outcome::Done);
+    CHECK(first == 0);
+    CHECK(adopted->local_address() == address);
+}
+
 }  // namespace
 }  // namespace stile::drivers

@@ -41,6 +41,15 @@ public:
                                             const TcpOptions& options = {});
     ~TcpStream() override;
 
+    // The socket for another loop or another process; what was written and has not left is lost
+    // unless it is written there. Nothing more is called back; what follows is as on a closed
+    // stream. Empty where it is not connected any more.
+    struct Released {
+        FileDescriptor socket;
+        Bytes unsent;
+    };
+    Released release();
+
     void set_handlers(StreamHandlers handlers) override;
     Written write(BytesView bytes) override;
     std::size_t buffered() const override;
@@ -70,11 +79,17 @@ public:
     // Port 0 chooses a free one. IPv6 listeners take no IPv4.
     static std::expected<std::unique_ptr<TcpListener>, OsError> open(
         Loop& loop, SocketAddress local, OnAccept on_accept, const ListenOptions& options = {});
+    // Takes over a listening socket.
+    static std::unique_ptr<TcpListener> adopt(Loop& loop, FileDescriptor socket,
+                                              OnAccept on_accept,
+                                              const TcpOptions& accepted = {});
     TcpListener(const TcpListener&) = delete;
     TcpListener& operator=(const TcpListener&) = delete;
     ~TcpListener();
 
     SocketAddress local_address() const;
+    // The socket goes on elsewhere; connections that wait to be accepted go with it.
+    FileDescriptor release();
 
 private:
     struct Impl;
