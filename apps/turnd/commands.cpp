@@ -2,21 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "turnd.hpp"
 
-#include <stile/app/json_field.hpp>
-#include <stile/relay/admin.hpp>
 #include <stile/relay/coturn_import.hpp>
 #include <stile/relay/prepare.hpp>
-#include <stile/relay/report.hpp>
-#include <stile/relay/trace.hpp>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 namespace stile::turnd {
 namespace {
@@ -25,14 +19,6 @@ using nlohmann::json;
 
 WallTime wall_now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
-std::string socket_of(const Config& config) {
-    return relay::StateFolder::choose(config.file.state_directory, "stile-turnd") + "/admin.sock";
-}
-
-std::expected<json, app::Problem> ask(const Config& config, const json& request) {
-    return relay::ask_admin(socket_of(config), request);
 }
 
 // The tenant's secrets as the server has them.
@@ -84,6 +70,10 @@ std::vector<std::string> addresses_of(const Config& config) {
 
 }  // namespace
 
+std::string socket_of(const Config& config) {
+    return relay::StateFolder::choose(config.file.state_directory, "stile-turnd") + "/admin.sock";
+}
+
 int show_secret(const Config& config, const SecretOptions& options) {
     if (options.action == SecretOptions::Action::Rotate) {
         const auto state = open_state(config.file);
@@ -118,77 +108,6 @@ int make_credential(const Config& config, const CredentialOptions& options) {
     fmt::print("Good until {:%Y-%m-%d %H:%M} UTC:\n\n  username  {}\n  password  {}\n", expires,
                made.username, made.password);
     for (const std::string& uri : uris) fmt::print("  server    {}\n", uri);
-    return 0;
-}
-
-int show_status(const Config& config, Output output) {
-    const auto answer = ask(config, {{"command", "status"}});
-    if (!answer) return app::fail(answer.error());
-    if (output == Output::Json) {
-        fmt::print("{}\n", answer->dump(2));
-        return 0;
-    }
-    for (const auto& [name, value] : answer->items()) {
-        fmt::print("{:<20} {}\n", name,
-                   value.is_string() ? value.get<std::string>() : value.dump());
-    }
-    return 0;
-}
-
-int show_sessions(const Config& config, Output output) {
-    const auto answer = ask(config, {{"command", "sessions"}});
-    if (!answer) return app::fail(answer.error());
-    const json sessions = answer->value("sessions", json::array());
-    if (output == Output::Json) {
-        fmt::print("{}\n", sessions.dump(2));
-    } else {
-        fmt::print("{}", relay::sessions_table(sessions));
-    }
-    return 0;
-}
-
-int trace_session(const Config& config, const std::string& session, Follow follow) {
-    json before;
-    for (;;) {
-        const auto answer = ask(config, {{"command", "session"}, {"session", session}});
-        if (!answer) {
-            if (before.is_null()) return app::fail(answer.error());
-            fmt::print("{:%H:%M:%S} the session has ended\n", wall_now());
-            return 0;
-        }
-        const json after = answer->value("session", json::object());
-        for (const std::string& line : relay::trace_lines(before, after)) {
-            fmt::print("{:%H:%M:%S} {}\n", wall_now(), line);
-        }
-        std::fflush(stdout);
-        if (follow == Follow::No) return 0;
-        before = after;
-        std::this_thread::sleep_for(std::chrono::seconds{1});
-    }
-}
-
-int drain(const Config& config, std::optional<std::uint64_t> deadline_seconds) {
-    json request{{"command", "drain"}};
-    if (deadline_seconds) request["deadline"] = *deadline_seconds;
-    const auto answer = ask(config, request);
-    if (!answer) return app::fail(answer.error());
-    fmt::print("Draining: {} allocations left. The server ends with the last one.\n",
-               app::number_of(*answer, "allocations", UINT64_MAX).value_or(0));
-    return 0;
-}
-
-int reload(const Config& config) {
-    auto answer = ask(config, {{"command", "reload"}});
-    if (!answer) return app::fail(answer.error());
-    fmt::print("Reloaded: {}\n", config.name.empty() ? "all defaults" : config.name);
-    return 0;
-}
-
-int restart(const Config& config) {
-    const auto answer = ask(config, {{"command", "restart"}});
-    if (!answer) return app::fail(answer.error());
-    fmt::print("Restarted: process {} serves\n",
-               app::number_of(*answer, "pid", UINT32_MAX).value_or(0));
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "turnd.hpp"
 
 #include <stile/app/suggestion.hpp>
+#include <stile/relay/admin_commands.hpp>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -100,7 +101,8 @@ private:
     bool chosen(const char* name) const { return program_.got_subcommand(name); }
 
     int act(const turnd::Config& config) {
-        const auto output = json_ ? turnd::Output::Json : turnd::Output::Table;
+        const auto output = json_ ? relay::Output::Json : relay::Output::Table;
+        const std::string socket = turnd::socket_of(config);
         if (chosen("secret")) {
             using Action = turnd::SecretOptions::Action;
             return turnd::show_secret(config, {rotate_ ? Action::Rotate : Action::Show});
@@ -109,15 +111,15 @@ private:
             if (json_) credential_.output = turnd::CredentialOptions::Output::Json;
             return turnd::make_credential(config, credential_);
         }
-        if (chosen("status")) return turnd::show_status(config, output);
-        if (chosen("sessions")) return turnd::show_sessions(config, output);
+        if (chosen("status")) return relay::show_status(socket, output);
+        if (chosen("sessions")) return relay::show_sessions(socket, output);
         if (chosen("trace")) {
-            return turnd::trace_session(config, session_,
-                                        once_ ? turnd::Follow::No : turnd::Follow::Yes);
+            return relay::trace_session(socket, session_,
+                                        once_ ? relay::Follow::No : relay::Follow::Yes);
         }
-        if (chosen("drain")) return turnd::drain(config, deadline_);
-        if (chosen("reload")) return turnd::reload(config);
-        return turnd::restart(config);
+        if (chosen("drain")) return relay::drain(socket, deadline_);
+        if (chosen("reload")) return relay::reload(socket);
+        return relay::restart(socket);
     }
 
     CLI::App program_{"STUN and TURN server: relays for those who cannot reach each other."};

@@ -44,15 +44,8 @@ struct CredentialOptions {
 };
 int make_credential(const Config& config, const CredentialOptions& options);
 
-// Commands to the running server.
-enum class Output : std::uint8_t { Table, Json };
-int show_status(const Config& config, Output output);
-int show_sessions(const Config& config, Output output);
-enum class Follow : std::uint8_t { Yes, No };
-int trace_session(const Config& config, const std::string& session, Follow follow);
-int drain(const Config& config, std::optional<std::uint64_t> deadline_seconds);
-int reload(const Config& config);
-int restart(const Config& config);
+// Where the running server takes commands.
+std::string socket_of(const Config& config);
 
 struct ImportOptions {
     std::string file = "/etc/turnserver.conf";

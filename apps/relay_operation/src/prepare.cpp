@@ -126,13 +126,16 @@ std::expected<void, app::Problem> find_external(const SettingsFile& file, const 
 }
 
 void set_algorithms(Tenant& tenant) {
+    const auto lacks = [&](Bytes turn::CredentialTable::Keys::* key) {
+        return std::ranges::any_of(
+            tenant.accounts, [key](const Account& account) { return (account.keys.*key).empty(); });
+    };
     // An account with the MD5 key alone cannot answer the challenge for the other: then none is
-    // offered, which is what RFC 5389 had.
-    const bool all_have_both = std::ranges::none_of(
-        tenant.accounts, [](const Account& account) { return account.keys.sha256.empty(); });
+    // offered, which is what RFC 5389 had. Unless others have no MD5 key.
+    using Keys = turn::CredentialTable::Keys;
     auto& algorithms = tenant.limits.authentication.algorithms;
     algorithms = {};
-    if (all_have_both) {
+    if (!lacks(&Keys::sha256) || lacks(&Keys::md5)) {
         algorithms.add(stun::PasswordAlgorithm::Sha256);
         algorithms.add(stun::PasswordAlgorithm::Md5);
     }

@@ -14,7 +14,6 @@ using app::TomlKey;
 using app::TomlNode;
 
 constexpr std::uint16_t turn_port = 3478;  // RFC 8656 Section 4
-constexpr std::uint64_t most_drain_seconds = 7 * 86'400;
 
 // Reads one file; the first mistake ends it.
 class Reader {
@@ -22,22 +21,22 @@ public:
     Reader(std::string_view text, std::string_view name) : toml_(text, name) {}
 
     std::expected<SettingsFile, app::ConfigError> read() {
-        const std::vector<TomlKey> keys{
+        std::vector<TomlKey> keys = turn_.certificate_keys();
+        const std::vector<TomlKey> more{
             {"realm",
              [this](TomlNode node) {
                  if (auto value = realm(node)) settings().tenants.front().realm = *value;
              }},
             text("state_directory", file_.state_directory),
-            text("certificate", file_.certificate_file),
-            text("key", file_.key_file),
             {"nonce_key", [this](TomlNode node) { read_nonce_key(node); }},
             {"listen", [this](TomlNode node) { read_listen(node); }},
             {"turn", [this](TomlNode node) { toml_.table(node, "[turn]", turn_.keys()); }},
             {"accounts", [this](TomlNode node) { accounts_ = node; }},
             {"tenants", [this](TomlNode node) { tenants_ = node; }},
-            {"metrics", [this](TomlNode node) { read_metrics(node); }},
-            {"drain", [this](TomlNode node) { read_drain(node); }},
+            {"metrics", [this](TomlNode node) { turn_.metrics(node); }},
+            {"drain", [this](TomlNode node) { turn_.drain(node); }},
         };
+        keys.insert(keys.end(), more.begin(), more.end());
         const auto done = toml_.read(keys, [this] { finish(); });
         if (!done) return std::unexpected(done.error());
         return std::move(file_);
@@ -131,29 +130,6 @@ private:
         listener.address = *address;
         if (!tenant.empty()) named_.push_back({settings().listeners.size(), tenant, node});
         settings().listeners.push_back(listener);
-    }
-
-    void read_metrics(TomlNode node) {
-        toml_.table(
-            node, "[metrics]",
-            {{"listen", [this](TomlNode value) { file_.metrics = toml_.socket_address(value); }},
-             text("usage_file", file_.usage_file)});
-    }
-
-    void read_drain(TomlNode node) {
-        toml_.table(
-            node, "[drain]",
-            {{"redirect",
-              [this](TomlNode value) { settings().redirect = toml_.socket_address(value); }},
-             {"redirect_domain",
-              [this](TomlNode value) {
-                  if (auto name = toml_.domain_name(value)) settings().redirect_domain = *name;
-              }},
-             {"deadline", [this](TomlNode value) {
-                  if (const auto time = toml_.seconds(value, 0, most_drain_seconds)) {
-                      file_.drain_deadline = std::chrono::seconds{*time};
-                  }
-              }}});
     }
 
     // What may stand in any order in the file, related to each other.

@@ -17,6 +17,7 @@ using app::TomlNode;
 
 constexpr std::uint64_t most_users_relays = 10'000;
 constexpr std::uint64_t most_rate = 1ULL << 32U;  // as TokenRate
+constexpr std::uint64_t most_drain_seconds = 7 * 86'400;
 constexpr std::uint64_t most_shards = 128;
 // A burst of one second, but never less than one packet with room: a small rate is no deadlock.
 constexpr std::uint64_t octet_burst = 256 * 1024;
@@ -47,10 +48,7 @@ std::vector<TomlKey> TurnSection::keys() {
     const std::vector<TomlKey> more{
         {"relay_addresses", [this](TomlNode node) { relay_addresses(node); }},
         {"external_addresses", [this](TomlNode node) { external_addresses(node); }},
-        {"stun_server",
-         [this](TomlNode node) {
-             if (auto value = toml_.text(node)) file_.stun_server = *std::move(value);
-         }},
+        text("stun_server", file_.stun_server),
         {"relay_ports",
          [this, &settings](TomlNode node) {
              if (const auto ports = toml_.ports(node)) settings.ports = {ports->first, ports->last};
@@ -134,6 +132,39 @@ std::vector<TomlKey> TurnSection::tenant_keys(std::size_t index) {
              if (auto text = toml_.text(node)) limits.authentication.software = *std::move(text);
          }},
     };
+}
+
+TomlKey TurnSection::text(std::string_view name, std::string& target) {
+    return {name, [this, &target](TomlNode node) {
+                if (auto value = toml_.text(node)) target = *std::move(value);
+            }};
+}
+
+std::vector<TomlKey> TurnSection::certificate_keys() {
+    return {text("certificate", file_.certificate_file), text("key", file_.key_file)};
+}
+
+void TurnSection::metrics(TomlNode node) {
+    toml_.table(
+        node, "[metrics]",
+        {{"listen", [this](TomlNode value) { file_.metrics = toml_.socket_address(value); }},
+         text("usage_file", file_.usage_file)});
+}
+
+void TurnSection::drain(TomlNode node) {
+    Settings& settings = file_.settings;
+    toml_.table(
+        node, "[drain]",
+        {{"redirect", [&](TomlNode value) { settings.redirect = toml_.socket_address(value); }},
+         {"redirect_domain",
+          [&](TomlNode value) {
+              if (auto name = toml_.domain_name(value)) settings.redirect_domain = *name;
+          }},
+         {"deadline", [this](TomlNode value) {
+              if (const auto time = toml_.seconds(value, 0, most_drain_seconds)) {
+                  file_.drain_deadline = std::chrono::seconds{*time};
+              }
+          }}});
 }
 
 TomlKey TurnSection::count(std::string_view name, std::uint64_t most, std::size_t& target) {

@@ -61,6 +61,11 @@ public:
     TurnSection(app::TomlReader& toml, SettingsFile& file) : toml_(toml), file_(file) {}
 
     std::vector<app::TomlKey> keys();
+    // The tables [metrics] and [drain].
+    void metrics(app::TomlNode node);
+    void drain(app::TomlNode node);
+    // The keys of a certificate's file and its private key's.
+    std::vector<app::TomlKey> certificate_keys();
     // Relates what may stand in any order: external addresses to relay addresses, accounts to the
     // realm.
     void finish();
@@ -76,6 +81,7 @@ private:
     void secret(app::TomlNode node, std::size_t index);
     void relay_addresses(app::TomlNode node);
     void external_addresses(app::TomlNode node);
+    app::TomlKey text(std::string_view name, std::string& target);
     app::TomlKey count(std::string_view name, std::uint64_t most, std::size_t& target);
     app::TomlKey rate(std::string_view name, std::uint64_t least_burst,
                       std::optional<turn::TokenRate>& target);
