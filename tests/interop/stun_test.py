@@ -146,21 +146,6 @@ class OurServer(Asking):
         found = self.report("binding", f"{self.server.address}:{self.server.turn}")
         self.assertEqual(found["mapped"], found["local"])
 
-    @programs.needs("turnutils_stunclient")
-    def test_turnutils_stunclient(self):
-        done = self.world.run(["turnutils_stunclient", "-p", self.server.turn, self.server.address])
-        self.assertIn(f"UDP reflexive addr: {FIRST}", done.stdout)
-
-    @programs.needs("stun")
-    def test_stun_client_of_rfc_3489(self):
-        done = self.world.run(["stun", f"{self.server.address}:{self.server.turn}", "-v"])
-        self.assertIn(f"MappedAddress = {FIRST}", done.stdout)
-
-    @programs.needs("stunc")
-    def test_stunc_of_sofia_sip(self):
-        done = self.world.run(["stunc", f"{self.server.address}:{self.server.turn}", "-b"])
-        self.assertIn(FIRST, done.stdout)
-
 
 if __name__ == "__main__":
     unittest.main()

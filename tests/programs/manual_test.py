@@ -11,8 +11,10 @@ import unittest
 
 BIN = pathlib.Path(os.environ["STILE_BIN"])
 SOURCE = pathlib.Path(os.environ["STILE_SOURCE"])
+PAGES = {"stile": "stile.1.scd", "stile-stun": "stile-stun.1.scd", "stiled": "stiled.8.scd"}
 COMMANDS = {
     "stile": [[], ["login"], ["share"], ["get"], ["gateway"], ["status"], ["contacts"], ["contacts", "rm"]],
+    "stile-stun": [[], ["binding"], ["nat"], ["lifetime"], ["hairpin"]],
     "stiled": [[], ["run"], ["check"], ["user"], ["user", "add"], ["user", "link"], ["user", "list"],
                ["user", "rm"]],
 }
@@ -30,14 +32,14 @@ def options_in(text):
 
 class Manual(unittest.TestCase):
     def test_help_and_manual_name_the_same_options(self):
-        for program, page in (("stile", "stile.1.scd"), ("stiled", "stiled.8.scd")):
+        for program, page in PAGES.items():
             with self.subTest(program):
                 shown = set().union(*(options_in(help_of(program, command)) for command in COMMANDS[program]))
                 manual = options_in((SOURCE / "docs/man" / page).read_text())
                 self.assertEqual(shown, manual)
 
     def test_every_command_of_help_is_in_the_manual(self):
-        for program, page in (("stile", "stile.1.scd"), ("stiled", "stiled.8.scd")):
+        for program, page in PAGES.items():
             manual = (SOURCE / "docs/man" / page).read_text()
             listed = help_of(program, []).split("Subcommands:")[1]
             for command in re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE):

@@ -30,6 +30,12 @@ Bytes unknown_attribute_response(const MessageView& request, const UnknownAttrib
     return builder.finish();
 }
 
+std::optional<Bytes> refuse_classic(const MessageView& message) {
+    if (message.dialect() != Dialect::Rfc3489) return std::nullopt;
+    if (message.message_class() != Class::Request) return std::nullopt;
+    return error_response(message, error::server_error);
+}
+
 std::optional<Bytes> BindingResponder::respond(const MessageView& request,
                                                const SocketAddress& source) const {
     if (request.message_class() != Class::Request || request.method() != Method::Binding) {

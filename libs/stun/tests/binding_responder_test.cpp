@@ -107,5 +107,20 @@ TEST_CASE("stun binding responder: the same request has the same answer") {
           *respond_to_binding(view(request), source()));
 }
 
+TEST_CASE("stun binding responder: over DTLS a request of RFC 3489 is a server error") {
+    Bytes classic = binding_request();
+    classic[4] = std::byte{0};  // no magic cookie
+    const auto refusal = refuse_classic(view(classic, MagicCookie::Optional));
+    REQUIRE(refusal);
+    const MessageView message = view(*refusal, MagicCookie::Optional);
+    CHECK(message.get<ErrorCode>()->code == 500);
+    CHECK(equal(message.wire().subspan(4, 16), BytesView{classic}.subspan(4, 16)));
+    const Bytes modern = binding_request();
+    CHECK_FALSE(refuse_classic(view(modern)));
+    Bytes indication = MessageBuilder{Class::Indication, Method::Binding, id_of(1)}.finish();
+    indication[4] = std::byte{0};
+    CHECK_FALSE(refuse_classic(view(indication, MagicCookie::Optional)));
+}
+
 }  // namespace
 }  // namespace stile::stun

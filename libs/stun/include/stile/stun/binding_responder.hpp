@@ -17,6 +17,11 @@ Bytes error_response(const MessageView& request, const ErrorCode& error);
 // The 420 answer. RFC 8489 Section 6.3.1.
 Bytes unknown_attribute_response(const MessageView& request, const UnknownAttributes& unknown);
 
+// Over TLS and DTLS there is no RFC 3489: the 500 answer to a request without the magic cookie
+// (parsed with MagicCookie::Optional). Nothing for any other message, which is then not classic, or
+// an indication to be ignored. RFC 8489 Section 11.
+std::optional<Bytes> refuse_classic(const MessageView& message);
+
 struct BindingResponder {
     std::string_view software;  // absent from answers if empty
 
