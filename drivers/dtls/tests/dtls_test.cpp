@@ -7,6 +7,8 @@
 #include <stile/drivers/dtls.hpp>
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 
 namespace stile::drivers {
@@ -518,6 +520,34 @@ TEST_CASE(
     REQUIRE(loop.run_until([&] { return closed.has_value(); }, 20s) == Loop::Outcome::Done);
     CHECK(closed->reason == CloseReason::Refused);
     CHECK_FALSE(client);
+}
+
+TEST_CASE("dtls server: a foreign client shakes hands and talks") {
+    if (std::system("command -v openssl > /dev/null") != 0) {
+        MESSAGE("openssl is not installed");
+        return;
+    }
+    for (const char* suites : {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
+        CAPTURE(suites);
+        Server server;
+        server.on_data = [&](DtlsSessionId id) {
+            CHECK(server.server.send(id, as_bytes("from stile")) == DtlsSent::Sent);
+            server.server.close(id);
+        };
+        const std::string command =
+            "echo 'from openssl' | openssl s_client -dtls1_2 -quiet -cipher " +
+            std::string{suites} + " -connect " + server.socket->local_address().to_string() +
+            " 2> /dev/null";
+        FILE* client = ::popen(command.c_str(), "r");
+        REQUIRE(client != nullptr);
+        REQUIRE(server.until([&] { return !server.received.empty(); }));
+        CHECK(server.received[0].second == "from openssl\n");
+        CHECK(server.server.cipher(server.opened[0]).empty());  // it is closed
+        std::array<char, 100> said{};
+        const std::size_t count = std::fread(said.data(), 1, said.size(), client);
+        CHECK(std::string_view{said.data(), count} == "from stile");
+        ::pclose(client);
+    }
 }
 
 TEST_CASE("dtls: the first octet tells DTLS from its neighbours") {
