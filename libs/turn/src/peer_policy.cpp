@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/turn/peer_policy.hpp>
 
+#include <stile/turn/embedded_ipv4.hpp>
 #include <stile/turn/limits.hpp>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace stile::turn {
 namespace {
@@ -12,7 +15,6 @@ namespace {
 enum class Rule : std::uint8_t {
     Never,
     Openable,
-    Nat64,  // openable, and the IPv4 address in the last 32 bits is judged too
 };
 
 struct SpecialRange {
@@ -52,7 +54,7 @@ constexpr std::array v4_ranges{
 };
 constexpr std::array v6_ranges{
     range(v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}), 128, Rule::Openable),
-    range(v6({0x00, 0x64, 0xff, 0x9b}), 96, Rule::Nat64),
+    range(v6({0x00, 0x64, 0xff, 0x9b}), 96, Rule::Openable),
     range(v6({0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}), 48, Rule::Never),  // layout is local
     SpecialRange{.prefix = teredo, .rule = Rule::Never},
     SpecialRange{.prefix = six_to_four, .rule = Rule::Never},
@@ -66,29 +68,65 @@ constexpr std::array v6_ranges{
 };
 constexpr IpPrefix global_unicast{.address = v6({0x20}), .length = 3};
 
-// RFC 5214 Section 6.1: 0000:5efe or 0200:5efe before an IPv4 address.
-bool is_isatap(BytesView octets) {
-    return (octets[8] & std::byte{0xFD}) == std::byte{0} && octets[9] == std::byte{0} &&
-           octets[10] == std::byte{0x5E} && octets[11] == std::byte{0xFE};
+constexpr std::array nat64_homes{
+    IpPrefix{.address = v6({0x20}), .length = 3},
+    IpPrefix{.address = v6({0xfc}), .length = 7},
+    IpPrefix{.address = v6({0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}), .length = 48},
+};
+
+using Mark = PrefixTrie::Mark;
+
+// Made once, and copied into each policy.
+const PrefixTrie& special_ranges() {
+    static const PrefixTrie ranges = [] {
+        PrefixTrie made;
+        made.mark({.address = IpAddress{}, .length = 0}, Mark::Known);
+        made.mark(global_unicast, Mark::Known);
+        const auto add = [&](std::span<const SpecialRange> list) {
+            for (const SpecialRange& range : list) {
+                made.mark(range.prefix, Mark::Known);
+                made.mark(range.prefix, range.rule == Rule::Never ? Mark::Never : Mark::Special);
+            }
+        };
+        add(v4_ranges);
+        add(v6_ranges);
+        return made;
+    }();
+    return ranges;
 }
 
 }  // namespace
 
+PeerPolicy::PeerPolicy() : ranges_(special_ranges()) {}
+
 bool PeerPolicy::open(const IpPrefix& prefix) {
-    if (opened_.size() == most_policy_prefixes) return false;
-    opened_.push_back(prefix);
+    if (opened_ == most_policy_prefixes) return false;
+    ++opened_;
+    ranges_.mark(prefix, Mark::Opened);
     return true;
 }
 
 bool PeerPolicy::deny(const IpPrefix& prefix) {
-    if (denied_.size() == most_policy_prefixes) return false;
-    denied_.push_back(prefix);
+    if (denied_ == most_policy_prefixes) return false;
+    ++denied_;
+    ranges_.mark(prefix, Mark::Denied);
     return true;
 }
 
 bool PeerPolicy::deny_own(const IpAddress& address) {
     return deny(
         {.address = address, .length = address.is_v4() ? std::uint8_t{32} : std::uint8_t{128}});
+}
+
+bool PeerPolicy::add_nat64(const IpPrefix& prefix) {
+    const bool has_home = std::ranges::any_of(nat64_homes, [&](const IpPrefix& home) {
+        return prefix.length >= home.length && home.contains(prefix.address);
+    });
+    if (nat64_.size() == most_nat64_prefixes || !has_home || !is_nat64_length(prefix.length)) {
+        return false;
+    }
+    nat64_.push_back(prefix);
+    return true;
 }
 
 bool PeerPolicy::is_tunnelled(const IpAddress& address) {
@@ -100,29 +138,17 @@ PeerPolicy::Verdict PeerPolicy::judge(const SocketAddress& peer) const {
 }
 
 PeerPolicy::Verdict PeerPolicy::judge(const IpAddress& peer) const {
-    for (const IpPrefix& prefix : denied_) {
-        if (prefix.contains(peer)) return Verdict::Denied;
-    }
-    bool known = peer.is_v4() || global_unicast.contains(peer);
-    if (peer.is_v6() && is_isatap(peer.octets())) return Verdict::Denied;
-    for (const SpecialRange& special :
-         peer.is_v4() ? std::span<const SpecialRange>{v4_ranges} : v6_ranges) {
-        if (!special.prefix.contains(peer)) continue;
-        known = true;
-        if (special.rule == Rule::Never) return Verdict::Denied;
-        if (!is_opened(peer, special.prefix.length)) return Verdict::Denied;
-        if (special.rule == Rule::Nat64 &&
-            judge(IpAddress::from_octets(peer.octets().last(4))) == Verdict::Denied) {
-            return Verdict::Denied;
-        }
-    }
-    return known ? Verdict::Allowed : Verdict::Denied;
-}
-
-bool PeerPolicy::is_opened(const IpAddress& peer, unsigned least_length) const {
-    return std::ranges::any_of(opened_, [&](const IpPrefix& prefix) {
-        return prefix.length >= least_length && prefix.contains(peer);
-    });
+    const PrefixTrie::Findings found = ranges_.look_up(peer);
+    if (found.has(Mark::Denied)) return Verdict::Denied;
+    const auto inner = embedded_ipv4(peer, nat64_);
+    if (inner && inner->disguise != Disguise::Nat64) return Verdict::Denied;
+    const bool is_ours =
+        std::ranges::any_of(nat64_, [&](const IpPrefix& prefix) { return prefix.contains(peer); });
+    // An opening that is wider than what it opens is a slip, not a wish.
+    const bool passes =
+        found.has(Mark::Known) && !found.has(Mark::Never) && found.opened >= found.special;
+    if (!is_ours && !passes) return Verdict::Denied;
+    return inner ? judge(inner->address) : Verdict::Allowed;
 }
 
 }  // namespace stile::turn

@@ -361,6 +361,13 @@ void Server::reconfigure(ServerConfig config) {
     if (config.authentication.nonce_key != config_.authentication.nonce_key) {
         ticket_key_ = make_ticket_key(config.authentication.nonce_key);
     }
+    if (config.directory != nullptr && config.directory != config_.directory) {
+        table_.for_each_relay([&](const Relay& relay) {
+            const bool open =
+                relay.state == Relay::State::Allocated || relay.state == Relay::State::Reserved;
+            if (open) config.directory->add(relay.address, relay.protocol);
+        });
+    }
     config_ = std::move(config);
     authenticator_ = stun::LongTermServer{config_.authentication};
 }

@@ -46,10 +46,14 @@ std::optional<Server::Verified> Server::authenticate(Instant now, const ClientFl
     const auto check = [&]() -> Checked {
         const auto claim = authenticator_.examine(request);
         if (!claim) return std::unexpected(claim.error());
-        if (token) return check_token(now, flow, request, *claim, token->octets);
-        if (const Allocation* holder = token_holder(flow, request)) {
-            return check_token_session(now, flow, request, *claim, *holder);
+        // RFC 7635 Section 9: a token counts in these two, and else the key that it brought.
+        const Allocation* holder = token_holder(flow, request);
+        const bool may_renew =
+            request.method() == stun::Method::Allocate || request.method() == stun::Method::Refresh;
+        if (token && (may_renew || holder == nullptr)) {
+            return check_token(now, flow, request, *claim, token->octets);
         }
+        if (holder != nullptr) return check_token_session(now, flow, request, *claim, *holder);
         return check_account(now, flow, request, *claim);
     };
     Checked checked = check();
@@ -120,7 +124,6 @@ Server::Checked Server::check_token(Instant now, const ClientFlow& flow,
         .token = TokenSession{.mac_key = token->mac_key, .expires = wall_at(now) + *remaining}};
 }
 
-// Section 9: tokens come in Allocate and Refresh requests alone.
 Server::Checked Server::check_token_session(Instant now, const ClientFlow& flow,
                                             const stun::MessageView& request,
                                             const stun::LongTermServer::Claim& claim,

@@ -166,11 +166,10 @@ Server::Budget Server::handle_spliced(Instant now, ConnectionId id, const Traffi
     counters_.octets_to_peers += carried.octets_to_peers;
     counters_.octets_to_clients += carried.octets_to_clients;
     if (!config_.user_bandwidth) return Budget::Within;
-    // At least one, so that asking again tells when there is anything to spend.
-    const std::uint64_t octets =
-        std::max<std::uint64_t>(1, carried.octets_to_peers + carried.octets_to_clients);
-    return user_of(allocation).octets.charge(now, *config_.user_bandwidth, octets) ? Budget::Within
-                                                                                   : Budget::Spent;
+    TokenBucket& bucket = user_of(allocation).octets;
+    bucket.charge(now, *config_.user_bandwidth,
+                  carried.octets_to_peers + carried.octets_to_clients);
+    return bucket.has(now, *config_.user_bandwidth, 1) ? Budget::Within : Budget::Spent;
 }
 
 void Server::close_connection(Connection& connection) {

@@ -133,5 +133,27 @@ TEST_CASE("turn token bucket: a rate of zero gives the burst and no more") {
     CHECK_FALSE(bucket.take(start + 24h, none, 1));
 }
 
+TEST_CASE("turn token bucket: what was used already is owed, and not for ever") {
+    constexpr TokenRate rate{.per_second = 10, .burst = 20};
+    TokenBucket bucket{Instant{}, rate};
+    Instant now{};
+    CHECK(bucket.charge(now, rate, 15));
+    CHECK_FALSE(bucket.charge(now, rate, 10));
+    CHECK_FALSE(bucket.has(now, rate, 1));
+    now += std::chrono::milliseconds{500};
+    CHECK_FALSE(bucket.has(now, rate, 1));
+    now += std::chrono::milliseconds{100};
+    CHECK(bucket.has(now, rate, 1));
+    CHECK_FALSE(bucket.has(now, rate, 2));
+    // A debt grows with each charge, up to a minute's worth.
+    CHECK_FALSE(bucket.charge(now, rate, 6));
+    CHECK_FALSE(bucket.charge(now, rate, 10));
+    CHECK_FALSE(bucket.has(now + std::chrono::milliseconds{1500}, rate, 1));
+    CHECK(bucket.has(now + std::chrono::milliseconds{1600}, rate, 1));
+    CHECK_FALSE(bucket.charge(now, rate, 1'000'000'000'000));
+    CHECK_FALSE(bucket.has(now + TokenBucket::most_debt, rate, 1));
+    CHECK(bucket.has(now + TokenBucket::most_debt + std::chrono::milliseconds{100}, rate, 1));
+}
+
 }  // namespace
 }  // namespace stile::turn

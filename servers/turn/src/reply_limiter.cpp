@@ -23,20 +23,37 @@ std::array<std::uint64_t, 3> prefix_words(const IpAddress& ip, unsigned length) 
     return words;
 }
 
+void check(const ReplyLimits& limits) {
+    STILE_ASSERT(std::has_single_bit(limits.buckets) && limits.buckets <= most_reply_buckets);
+    STILE_ASSERT(limits.ipv4_prefix <= 32 && limits.ipv6_prefix <= 128);
+}
+
 }  // namespace
 
 ReplyLimiter::ReplyLimiter(Instant now, ReplyLimits limits, HashSeed seed)
-    : limits_(limits), seed_(seed) {
-    STILE_ASSERT(std::has_single_bit(limits.buckets) && limits.buckets <= most_reply_buckets);
-    STILE_ASSERT(limits.ipv4_prefix <= 32 && limits.ipv6_prefix <= 128);
+    : limits_(limits), octets_(now, limits.octets.value_or(turn::TokenRate{})), seed_(seed) {
+    check(limits);
+    buckets_.assign(limits.buckets, turn::TokenBucket{now, limits.rate});
+}
+
+void ReplyLimiter::set_limits(Instant now, ReplyLimits limits) {
+    if (limits == limits_) return;
+    check(limits);
+    limits_ = limits;
+    octets_ = turn::TokenBucket{now, limits.octets.value_or(turn::TokenRate{})};
     buckets_.assign(limits.buckets, turn::TokenBucket{now, limits.rate});
 }
 
 ReplyLimiter::Verdict ReplyLimiter::judge(Instant now, const IpAddress& client) {
+    if (limits_.octets && !octets_.has(now, *limits_.octets, 1)) return Verdict::Silence;
     const unsigned length = client.is_v4() ? limits_.ipv4_prefix : limits_.ipv6_prefix;
     const std::uint64_t hash = table_hash(seed_, prefix_words(client, length));
     turn::TokenBucket& bucket = buckets_[static_cast<std::size_t>(hash) & (buckets_.size() - 1)];
     return bucket.take(now, limits_.rate, 1) ? Verdict::Answer : Verdict::Silence;
+}
+
+void ReplyLimiter::charge(Instant now, std::size_t octets) {
+    if (limits_.octets) octets_.charge(now, *limits_.octets, octets);
 }
 
 }  // namespace stile::turn_server

@@ -33,6 +33,27 @@ turn::ServerConfig with_own_addresses(ServiceConfig& config) {
     return std::move(config.relay);
 }
 
+std::vector<stun::BehaviorServer> make_discovery(const std::vector<DiscoveryAddresses>& all) {
+    STILE_ASSERT(all.size() <= most_discovery_addresses);
+    std::vector<stun::BehaviorServer> servers;
+    for (const DiscoveryAddresses& each : all) {
+        stun::BehaviorServer server{.primary = each.primary.ip,
+                                    .alternate = {},
+                                    .primary_port = each.primary.port,
+                                    .alternate_port = {},
+                                    .software = {}};
+        if (each.alternate) {
+            STILE_ASSERT(each.alternate->ip.family() == each.primary.ip.family());
+            STILE_ASSERT(each.alternate->ip != each.primary.ip);
+            STILE_ASSERT(each.alternate->port != each.primary.port);
+            server.alternate = each.alternate->ip;
+            server.alternate_port = each.alternate->port;
+        }
+        servers.push_back(server);
+    }
+    return servers;
+}
+
 // Of the STUN messages only requests are answered at once; data passes without a second parse.
 bool is_request(BytesView message) {
     constexpr std::byte class_bits_high{0x01};
@@ -48,6 +69,7 @@ Service::Service(Instant now, WallTime wall, ServiceConfig config, crypto::Rando
     : own_addresses_(config.own_addresses),
       binding_(config.binding),
       software_(config.relay.authentication.software),
+      discovery_(make_discovery(config.discovery)),
       limiter_(now, config.replies, make_seed(random)),
       core_(now, wall, with_own_addresses(config), std::move(random)) {}
 
@@ -142,10 +164,31 @@ void Service::answer_binding(Instant now, const turn::ClientFlow& flow,
     if (binding_ == turn::Offer::NotOffered) return;
     if (stun::check_fingerprint(request) == stun::Fingerprint::Wrong) return;
     if (!may_answer(now, flow)) return;
-    if (auto answer = stun::respond_to_binding(request, flow.remote, software_)) {
+    if (auto answer = binding_answer(flow, request)) {
         ++counters_.binding_answers;
-        queue(flow, std::move(*answer));
+        queue_to_stranger(now, answer->flow, std::move(answer->message));
     }
+}
+
+std::optional<Service::Answer> Service::binding_answer(const turn::ClientFlow& flow,
+                                                       const stun::MessageView& request) const {
+    const Path path{.local = flow.local, .remote = flow.remote};
+    for (stun::BehaviorServer server : discovery_) {
+        server.software = software_;
+        if (flow.transport != turn::ClientTransport::Udp) {
+            if (auto answer = server.respond_on_connection(request, path)) {
+                return Answer{.flow = flow, .message = std::move(*answer)};
+            }
+        } else if (auto answer = server.respond(request, path)) {
+            return Answer{.flow = {.local = answer->path.local,
+                                   .remote = answer->path.remote,
+                                   .transport = flow.transport},
+                          .message = std::move(answer->response)};
+        }
+    }
+    auto answer = stun::respond_to_binding(request, flow.remote, software_);
+    if (!answer) return std::nullopt;
+    return Answer{.flow = flow, .message = std::move(*answer)};
 }
 
 bool Service::may_answer(Instant now, const turn::ClientFlow& flow) {
@@ -159,9 +202,25 @@ void Service::collect(Instant now, Charged charged) {
         if (transmit->trust == turn::Server::Trust::Unauthenticated) {
             if (charged == Charged::NotYet && !may_answer(now, transmit->flow)) continue;
             ++counters_.strangers_answered;
+            queue_to_stranger(now, transmit->flow, to_bytes(transmit->message));
+        } else {
+            queue(transmit->flow, to_bytes(transmit->message));
         }
-        queue(transmit->flow, to_bytes(transmit->message));
     }
+}
+
+void Service::queue_to_stranger(Instant now, const turn::ClientFlow& flow, Bytes message) {
+    limiter_.charge(now, message.size());
+    queue(flow, std::move(message));
+}
+
+void Service::reconfigure(Instant now, ServiceConfig config) {
+    own_addresses_ = config.own_addresses;
+    binding_ = config.binding;
+    software_ = config.relay.authentication.software;
+    discovery_ = make_discovery(config.discovery);
+    limiter_.set_limits(now, config.replies);
+    core_.reconfigure(with_own_addresses(config));
 }
 
 void Service::queue(const turn::ClientFlow& flow, Bytes message) {

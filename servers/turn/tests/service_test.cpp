@@ -265,5 +265,125 @@ TEST_CASE("turn service: nonsense is not answered") {
     }
 }
 
+// ---- RFC 5780
+// -------------------------------------------------------------------------------------
+
+SocketAddress at(std::string_view text) { return SocketAddress::parse(text).value(); }
+
+Bytes changing(stun::ChangeRequest change) {
+    stun::MessageBuilder builder{Class::Request, Method::Binding, {}};
+    builder.add(change);
+    return builder.finish();
+}
+
+TEST_CASE("turn service, discovery: answers leave from the address and port that are asked for") {
+    auto config = service_config();
+    config.replies.rate = {.per_second = 100, .burst = 100};
+    config.discovery = {{.primary = at("192.0.2.1:3478"), .alternate = at("192.0.2.2:3479")}};
+    Service service = make_service(config);
+    const auto flow = flow_from("198.51.100.7:40000");
+    const auto answer_to = [&](BytesView message, const turn::ClientFlow& from) {
+        CHECK_FALSE(service.handle_client(start, from, message));
+        auto transmit = service.poll_transmit();
+        REQUIRE(transmit);
+        CHECK(transmit->flow.remote == from.remote);
+        return std::pair{transmit->flow.local, to_bytes(transmit->message)};
+    };
+    const auto [local, plain] = answer_to(request(Method::Binding), flow);
+    CHECK(local == at("192.0.2.1:3478"));
+    const auto seen = stun::MessageView::parse(plain);
+    CHECK(seen->get<stun::OtherAddress>().value().address == at("192.0.2.2:3479"));
+    CHECK(seen->get<stun::ResponseOrigin>().value().address == local);
+    using enum stun::ChangeRequest::Change;
+    CHECK(answer_to(changing({.ip = Change, .port = Change}), flow).first == at("192.0.2.2:3479"));
+    CHECK(answer_to(changing({.port = Change}), flow).first == at("192.0.2.1:3479"));
+    auto other = flow;
+    other.local = at("192.0.2.2:3478");
+    CHECK(answer_to(changing({.ip = Change}), other).first == at("192.0.2.1:3478"));
+    // At an address that is not one of the four it is plain Binding.
+    other.local = at("192.0.2.9:3478");
+    const auto elsewhere = answer_to(request(Method::Binding), other);
+    CHECK(elsewhere.first == other.local);
+    CHECK_FALSE(stun::MessageView::parse(elsewhere.second)->has(stun::AttributeType::OtherAddress));
+    // On a connection there is nothing to change.
+    auto stream = flow;
+    stream.transport = turn::ClientTransport::Tcp;
+    const auto refused = answer_to(changing({.port = Change}), stream);
+    CHECK(refused.first == stream.local);
+    CHECK(stun::MessageView::parse(refused.second)->message_class() == Class::ErrorResponse);
+}
+
+TEST_CASE("turn service, discovery: with one address no other is told, and no change is made") {
+    auto config = service_config();
+    config.replies.rate = {.per_second = 100, .burst = 100};
+    config.discovery = {{.primary = at("192.0.2.1:3478"), .alternate = {}}};
+    Service service = make_service(config);
+    const auto flow = flow_from("198.51.100.7:40000");
+    CHECK_FALSE(service.handle_client(start, flow, request(Method::Binding)));
+    auto transmit = service.poll_transmit();
+    REQUIRE(transmit);
+    auto answer = stun::MessageView::parse(transmit->message);
+    CHECK(answer->message_class() == Class::SuccessResponse);
+    CHECK_FALSE(answer->has(stun::AttributeType::OtherAddress));
+    CHECK_FALSE(service.handle_client(start, flow,
+                                      changing({.port = stun::ChangeRequest::Change::Change})));
+    transmit = service.poll_transmit();
+    REQUIRE(transmit);
+    answer = stun::MessageView::parse(transmit->message);
+    CHECK(answer->get<stun::ErrorCode>().value().code == 420);
+}
+
+TEST_CASE("turn service, discovery: counts against the limits of strangers") {
+    auto config = service_config();
+    config.discovery = {{.primary = at("192.0.2.1:3478"), .alternate = at("192.0.2.2:3479")}};
+    Service service = make_service(config);
+    std::size_t answers = 0;
+    for (int i = 0; i < 20; ++i) {
+        answers += answers_to(service, start, flow_from("198.51.100.7:40000"),
+                              changing({.ip = stun::ChangeRequest::Change::Change,
+                                        .port = stun::ChangeRequest::Change::Change}));
+    }
+    CHECK(answers == 5);
+}
+
+TEST_CASE("turn service: octets to strangers are limited over all prefixes together") {
+    auto config = service_config();
+    config.replies.octets = turn::TokenRate{.per_second = 320, .burst = 3200};
+    Service service = make_service(config);
+    std::size_t answers = 0;
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+        turn::ClientFlow flow = flow_from("198.51.100.7:40000");
+        flow.remote.ip = IpAddress::v4(0x0B000000U + (i << 8U));
+        answers += answers_to(service, start, flow, request(Method::Binding));
+    }
+    CHECK(answers == 100);  // 32 octets each
+    CHECK(service.counters().strangers_silenced == 900);
+    CHECK(answers_to(service, start + 1s, flow_from("198.51.100.7:40000"),
+                     request(Method::Binding)) == 1);
+}
+
+TEST_CASE("turn service: another configuration takes effect without losing an allocation") {
+    auto config = service_config();
+    Service service = make_service(config);
+    REQUIRE(service.credentials().set_account("alice", "secret"));
+    stun::LongTermClient credentials{{.username = "alice", .password = "secret"}};
+    const auto flow = flow_from("198.51.100.7:40000");
+    REQUIRE(ask(service, flow, credentials, Method::Allocate) == 0);
+    config.own_addresses.push_back(ip("8.8.8.8"));
+    config.replies.rate = {.per_second = 1, .burst = 1};
+    service.reconfigure(start, config);
+    CHECK(service.allocations() == 1);
+    CHECK(ask(service, flow, credentials, Method::CreatePermission,
+              SocketAddress::parse("8.8.8.8:1")) == 403);
+    CHECK(ask(service, flow, credentials, Method::CreatePermission,
+              SocketAddress::parse("9.9.9.9:1")) == 0);
+    std::size_t answers = 0;
+    for (int i = 0; i < 5; ++i) {
+        answers +=
+            answers_to(service, start, flow_from("198.51.100.77:40000"), request(Method::Binding));
+    }
+    CHECK(answers == 1);
+}
+
 }  // namespace
 }  // namespace stile::turn_server

@@ -62,6 +62,8 @@ inline constexpr std::size_t most_queued_events = 65536;
 inline constexpr std::size_t most_shared_secrets = 8;
 // Configured openings and denials of peer prefixes; each new permission looks at all of them.
 inline constexpr std::size_t most_policy_prefixes = 1024;
+// A network has one NAT64 prefix, or one an exit.
+inline constexpr std::size_t most_nat64_prefixes = 16;
 // Accounts of one server process that are not time-limited.
 inline constexpr std::size_t most_accounts = 1'000'000;
 

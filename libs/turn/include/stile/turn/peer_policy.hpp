@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stile/base/socket_address.hpp>
+#include <stile/turn/prefix_trie.hpp>
 
 #include <vector>
 
@@ -21,7 +22,7 @@ class PeerPolicy {
 public:
     enum class Verdict : std::uint8_t { Allowed, Denied };
 
-    PeerPolicy() = default;
+    PeerPolicy();
 
     // Opens a special-purpose range or a part of one. A wider prefix opens nothing: 0.0.0.0/0 is
     // not taken for "the metadata service too". False at the limit of prefixes.
@@ -32,6 +33,11 @@ public:
     // opened range. False at the limit of prefixes.
     [[nodiscard]] bool deny_own(const IpAddress& address);
 
+    // A prefix behind which this network translates to IPv4 (RFC 6052 Section 2.2, RFC 8215): an
+    // address there is what the IPv4 address inside is. False at the limit, for another length
+    // than RFC 6052 has, and outside of 2000::/3, fc00::/7 and 64:ff9b:1::/48.
+    [[nodiscard]] bool add_nat64(const IpPrefix& prefix);
+
     Verdict judge(const IpAddress& peer) const;
     // Port 0 is no destination.
     Verdict judge(const SocketAddress& peer) const;
@@ -40,10 +46,10 @@ public:
     static bool is_tunnelled(const IpAddress& address);
 
 private:
-    bool is_opened(const IpAddress& peer, unsigned least_length) const;
-
-    std::vector<IpPrefix> opened_;
-    std::vector<IpPrefix> denied_;
+    PrefixTrie ranges_;
+    std::size_t opened_ = 0;
+    std::size_t denied_ = 0;
+    std::vector<IpPrefix> nat64_;
 };
 
 }  // namespace stile::turn

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace stile::turn {
 
@@ -13,6 +14,7 @@ namespace stile::turn {
 struct TokenRate {
     std::uint64_t per_second = 0;  // at most 2^32
     std::uint64_t burst = 0;       // at least what one taker takes at once
+    friend bool operator==(TokenRate, TokenRate) = default;
 };
 
 // A bucket that is counted in minutes: each of `count` costs one_a_minute.
@@ -23,6 +25,8 @@ constexpr TokenRate per_minute(std::uint32_t count) {
 
 class TokenBucket {
 public:
+    static constexpr std::chrono::seconds most_debt{60};
+
     // Full.
     TokenBucket(Instant now, TokenRate rate) : tokens_(rate.burst), refilled_(now) {}
 
@@ -34,17 +38,28 @@ public:
         return true;
     }
 
-    // For what has been used already: false where the bucket had less, and then it is empty.
+    // For what has been used already: false where the bucket had less. What is missing is owed, up
+    // to most_debt, and paid before the bucket has anything again.
     bool charge(Instant now, TokenRate rate, std::uint64_t count) {
         if (take(now, rate, count)) return true;
-        tokens_ = 0;
+        const std::uint64_t missing = count - std::exchange(tokens_, 0);
+        if (rate.per_second == 0) return false;
+        constexpr std::uint64_t second = 1'000'000'000;
+        const auto limit = static_cast<std::uint64_t>(std::chrono::seconds{most_debt}.count());
+        const std::uint64_t owed = std::min(missing, limit * rate.per_second);
+        const std::uint64_t time =
+            owed / rate.per_second * second + owed % rate.per_second * second / rate.per_second;
+        refilled_ = std::min(std::max(refilled_, now) + Duration{static_cast<std::int64_t>(time)},
+                             now + most_debt);
         return false;
     }
 
-    bool is_full(Instant now, TokenRate rate) {
+    bool has(Instant now, TokenRate rate, std::uint64_t count) {
         refill(now, rate);
-        return tokens_ >= rate.burst;
+        return tokens_ >= count;
     }
+
+    bool is_full(Instant now, TokenRate rate) { return has(now, rate, rate.burst); }
 
 private:
     void refill(Instant now, TokenRate rate) {

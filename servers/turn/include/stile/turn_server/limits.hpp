@@ -12,5 +12,7 @@ inline constexpr std::size_t most_queued_answers = 4096;
 inline constexpr std::size_t most_reply_buckets = 1U << 20U;
 // Addresses of the server itself that a configuration lists.
 inline constexpr std::size_t most_own_addresses = 256;
+// One pair of addresses a family, and room for a second provider.
+inline constexpr std::size_t most_discovery_addresses = 4;
 
 }  // namespace stile::turn_server

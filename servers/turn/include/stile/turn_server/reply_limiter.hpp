@@ -6,6 +6,7 @@
 #include <stile/base/siphash.hpp>
 #include <stile/turn/token_bucket.hpp>
 
+#include <optional>
 #include <vector>
 
 namespace stile::turn_server {
@@ -17,6 +18,11 @@ struct ReplyLimits {
     std::uint8_t ipv4_prefix = 24;
     std::uint8_t ipv6_prefix = 56;
     std::size_t buckets = 16384;  // a power of two, at most most_reply_buckets
+    // Octets of answers to all strangers together: from however many prefixes a flood comes, what
+    // goes out stays below what a link worth flooding brings in. Absent: no such limit.
+    std::optional<turn::TokenRate> octets =
+        turn::TokenRate{.per_second = 1U << 20U, .burst = 1U << 21U};
+    friend bool operator==(const ReplyLimits&, const ReplyLimits&) = default;
 };
 
 // Bounds the answers to those who have shown no credential, and so have not shown that they receive
@@ -27,11 +33,17 @@ public:
     // Requires: the bounds of ReplyLimits.
     ReplyLimiter(Instant now, ReplyLimits limits, HashSeed seed);
 
+    // Full buckets again where anything differs. Requires: as the constructor.
+    void set_limits(Instant now, ReplyLimits limits);
+
     enum class Verdict : std::uint8_t { Answer, Silence };
     Verdict judge(Instant now, const IpAddress& client);
+    // An answer that was judged turned out so long.
+    void charge(Instant now, std::size_t octets);
 
 private:
     ReplyLimits limits_;
+    turn::TokenBucket octets_;
     HashSeed seed_;
     std::vector<turn::TokenBucket> buckets_;
 };

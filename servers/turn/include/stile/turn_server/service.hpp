@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/stun/behavior_server.hpp>
 #include <stile/turn/server.hpp>
 #include <stile/turn_server/limits.hpp>
 #include <stile/turn_server/reply_limiter.hpp>
@@ -9,6 +10,13 @@
 #include <deque>
 
 namespace stile::turn_server {
+
+// Where Binding requests are answered by RFC 5780. With two addresses and two ports the program
+// receives and sends at all four; with one address RESPONSE-PORT and PADDING are all there is.
+struct DiscoveryAddresses {
+    SocketAddress primary;
+    std::optional<SocketAddress> alternate;  // of the same family; address and port differ
+};
 
 struct ServiceConfig {
     turn::ServerConfig relay;
@@ -18,6 +26,8 @@ struct ServiceConfig {
     ReplyLimits replies;
     // Binding on the same sockets. RFC 8489 Section 12.
     turn::Offer binding = turn::Offer::Offered;
+    // At most most_discovery_addresses; Binding at other addresses is answered plainly.
+    std::vector<DiscoveryAddresses> discovery;
 };
 
 struct ServiceCounters {
@@ -70,6 +80,8 @@ public:
     }
     void handle_timeout(Instant now);
     void set_wall_time(Instant now, WallTime wall) { core_.set_wall_time(now, wall); }
+    // All of it from now on, without losing an allocation; turn::Server::reconfigure says the rest.
+    void reconfigure(Instant now, ServiceConfig config);
     void drain(std::optional<turn::Redirect> redirect = std::nullopt) {
         core_.drain(std::move(redirect));
     }
@@ -95,21 +107,26 @@ public:
     std::size_t relays() const { return core_.relays(); }
 
 private:
-    enum class Charged : std::uint8_t { Already, NotYet };
-    void answer_binding(Instant now, const turn::ClientFlow& flow,
-                        const stun::MessageView& request);
-    bool may_answer(Instant now, const turn::ClientFlow& flow);
-    void collect(Instant now, Charged charged);
-    void queue(const turn::ClientFlow& flow, Bytes message);
-
     struct Answer {
         turn::ClientFlow flow;
         Bytes message;
     };
 
+    enum class Charged : std::uint8_t { Already, NotYet };
+    void answer_binding(Instant now, const turn::ClientFlow& flow,
+                        const stun::MessageView& request);
+    // The flow that the answer leaves by, which RFC 5780 lets a request choose.
+    std::optional<Answer> binding_answer(const turn::ClientFlow& flow,
+                                         const stun::MessageView& request) const;
+    bool may_answer(Instant now, const turn::ClientFlow& flow);
+    void queue_to_stranger(Instant now, const turn::ClientFlow& flow, Bytes message);
+    void collect(Instant now, Charged charged);
+    void queue(const turn::ClientFlow& flow, Bytes message);
+
     std::vector<IpAddress> own_addresses_;
     turn::Offer binding_;
     std::string software_;
+    std::vector<stun::BehaviorServer> discovery_;
     ReplyLimiter limiter_;
     turn::Server core_;
     std::deque<Answer> answers_;
