@@ -9,8 +9,6 @@
 
 namespace stile::stiled {
 
-// This machine's addresses: public ones first, then private ones, loopback last.
-std::vector<IpAddress> machine_addresses();
 // The first listening address that others can use, its wildcard replaced by the machine's best.
 SocketAddress reachable_address(const std::vector<SocketAddress>& listen, const Config& config);
 std::string host_name();

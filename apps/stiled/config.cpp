@@ -13,6 +13,8 @@ constexpr std::uint16_t sip_port = 5060;
 constexpr std::uint16_t sips_port = 5061;
 constexpr std::uint16_t turn_port = 3478;
 constexpr std::uint16_t https_port = 8443;
+// A user's `stile` on several devices gathers at once.
+constexpr std::size_t default_relays_per_user = 16;
 
 std::vector<SocketAddress> everywhere(std::uint16_t port) {
     return {{*IpAddress::parse("0.0.0.0"), Port{port}}, {*IpAddress::parse("::"), Port{port}}};
@@ -24,7 +26,7 @@ public:
     Reader(std::string_view text, std::string_view name) : toml_(text, name) {}
 
     std::expected<Config, app::ConfigError> read() {
-        const auto done = toml_.read({
+        const std::vector<TomlKey> keys{
             {"domain",
              [this](TomlNode node) {
                  if (auto value = toml_.domain_name(node)) config_.domain = *std::move(value);
@@ -38,7 +40,10 @@ public:
             {"listen", [this](TomlNode node) { read_listen(node); }},
             {"turn", [this](TomlNode node) { read_turn(node); }},
             {"accounts", [this](TomlNode node) { read_accounts(node); }},
-        });
+            {"metrics", [this](TomlNode node) { turn_.metrics(node); }},
+            {"drain", [this](TomlNode node) { turn_.drain(node); }},
+        };
+        const auto done = toml_.read(keys, [this] { finish(); });
         if (!done) return std::unexpected(done.error());
         return config_;
     }
@@ -51,39 +56,43 @@ private:
         };
         Config::Listen& listen = config_.listen;
         toml_.table(node, "[listen]",
-                    {key("sip", listen.sip), key("sips", listen.sips), key("turn", listen.turn),
+                    {key("sip", listen.sip),
+                     key("sips", listen.sips),
+                     {"turn",
+                      [this, &listen](TomlNode value) {
+                          listen.turn = toml_.socket_addresses(value);
+                          config_.relay.listeners = relay::SettingsFile::Listeners::Given;
+                      }},
+                     key("turns", listen.turns),
                      key("https", listen.https)});
     }
 
     void read_turn(TomlNode node) {
-        constexpr std::uint64_t most_allocations_per_user = 10'000;
-        Config::Turn& turn = config_.turn;
-        toml_.table(
-            node, "[turn]",
-            {
-                {"relay_addresses",
-                 [&](TomlNode value) { turn.relay_addresses = toml_.ip_addresses(value); }},
-                {"relay_ports",
-                 [&](TomlNode value) {
-                     if (const auto ports = toml_.ports(value)) {
-                         turn.relay_ports = {ports->first, ports->last};
-                     }
-                 }},
-                {"allocations_per_user",
-                 [&](TomlNode value) {
-                     if (const auto count = toml_.number(value, 1, most_allocations_per_user)) {
-                         turn.allocations_per_user = static_cast<std::uint32_t>(*count);
-                     }
-                 }},
-                {"allow_peers", [&](TomlNode value) { turn.allow_peers = toml_.prefixes(value); }},
-                {"rfc5766_channels",
-                 [&](TomlNode value) {
-                     using Channels = Config::Turn::Channels;
-                     if (const auto taken = toml_.boolean(value)) {
-                         turn.channels = *taken ? Channels::Rfc5766 : Channels::Rfc8656;
-                     }
-                 }},
-            });
+        std::vector<TomlKey> keys = turn_.keys();
+        const std::vector<TomlKey> certificate = turn_.certificate_keys();
+        keys.insert(keys.end(), certificate.begin(), certificate.end());
+        toml_.table(node, "[turn]", keys);
+    }
+
+    // What may stand in any order in the file, related to each other.
+    void finish() {
+        relay::Settings& settings = config_.relay.settings;
+        settings.tenants.front().realm = config_.domain;
+        settings.listeners.clear();
+        const auto listen = [&](relay::ListenerKind kind, const std::vector<SocketAddress>& all) {
+            for (const SocketAddress& address : all) {
+                settings.listeners.push_back({.kind = kind, .address = address});
+            }
+        };
+        listen(relay::ListenerKind::Udp, config_.listen.turn);
+        listen(relay::ListenerKind::Tcp, config_.listen.turn);
+        listen(relay::ListenerKind::Tls, config_.listen.turns);
+        if (config_.relay.external_source == relay::ExternalSource::Same &&
+            !config_.public_address.empty()) {
+            config_.relay.external_source = relay::ExternalSource::Given;
+            config_.relay.external_addresses = config_.public_address;
+        }
+        turn_.finish();
     }
 
     void read_accounts(TomlNode node) {
@@ -98,14 +107,19 @@ private:
 
     TomlReader toml_;
     Config config_ = default_config();
+    relay::TurnSection turn_{toml_, config_.relay};
 };
 
 }  // namespace
 
 Config default_config() {
     Config config;
-    config.listen = {everywhere(sip_port), everywhere(sips_port), everywhere(turn_port),
-                     everywhere(https_port)};
+    config.listen.sip = everywhere(sip_port);
+    config.listen.sips = everywhere(sips_port);
+    config.listen.turn = everywhere(turn_port);
+    config.listen.https = everywhere(https_port);
+    config.relay = relay::default_settings_file();
+    config.relay.settings.tenants.front().limits.relays_per_user = default_relays_per_user;
     return config;
 }
 

@@ -4,18 +4,13 @@
 
 #include <stile/app/toml_reader.hpp>
 #include <stile/base/socket_address.hpp>
+#include <stile/relay/settings_file.hpp>
 
-#include <cstdint>
 #include <expected>
 #include <string>
 #include <vector>
 
 namespace stile::stiled {
-
-struct PortRange {
-    std::uint16_t first = 49152;  // RFC 6056's dynamic ports
-    std::uint16_t last = 65535;
-};
 
 // What the operator may say; every line of the file is optional.
 struct Config {
@@ -27,19 +22,13 @@ struct Config {
     struct Listen {
         std::vector<SocketAddress> sip;    // UDP and TCP
         std::vector<SocketAddress> sips;   // TLS
-        std::vector<SocketAddress> turn;   // STUN and TURN over UDP
+        std::vector<SocketAddress> turn;   // STUN and TURN over UDP and TCP
+        std::vector<SocketAddress> turns;  // TURN over TLS, and HTTPS
         std::vector<SocketAddress> https;  // login
     } listen;
 
-    struct Turn {
-        std::vector<IpAddress> relay_addresses;  // empty: chosen among this machine's
-        PortRange relay_ports;
-        std::uint32_t allocations_per_user = 16;
-        std::vector<IpPrefix> allow_peers;  // opens ranges that are refused otherwise
-        // RFC 8656 has fewer channel numbers than RFC 5766; clients of the older one may use all.
-        enum class Channels : std::uint8_t { Rfc8656, Rfc5766 };
-        Channels channels = Channels::Rfc8656;
-    } turn;
+    // STUN and TURN, as [turn], [metrics] and [drain] say; the realm is the domain.
+    relay::SettingsFile relay;
 
     // Digest with MD5 is for stock phones; without TLS it is refused unless said so here.
     enum class PlainCompatible : std::uint8_t { Refused, Allowed };

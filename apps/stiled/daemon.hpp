@@ -17,8 +17,14 @@ namespace stile::stiled {
 std::string state_directory(const Config& config);
 std::expected<drivers::ServerStore, app::Problem> open_store(const Config& config);
 
-// Serves until SIGINT or SIGTERM; the exit code.
-int run(const Config& config);
+// The named file, or the default one if it is there, or all defaults. The error is for a person.
+std::expected<Config, std::string> load_config(const std::string& named);
+
+// Serves until SIGINT or SIGTERM; the exit code. The file is read again on SIGHUP.
+int run(const Config& config, const std::string& config_file);
+
+// Where the running server takes commands about its relay.
+std::string admin_socket(const Config& config);
 
 struct AccountOptions {
     std::string user;

@@ -54,6 +54,11 @@ std::expected<SocketAddress, drivers::OsError> LoginService::listen(const Socket
     return listeners_.back()->local_address();
 }
 
+void LoginService::serve(drivers::FileDescriptor decrypted) {
+    web_.serve(drivers::TcpStream::adopt(loop_, std::move(decrypted)),
+               drivers::Exchange::Security::Tls);
+}
+
 void LoginService::handle(const Exchange& exchange) {
     const std::string& method = exchange->request().method;
     const std::string_view target = exchange->request().target;

@@ -37,6 +37,8 @@ public:
                  Facts facts, drivers::TlsContext tls);
 
     std::expected<SocketAddress, drivers::OsError> listen(const SocketAddress& address);
+    // A connection whose TLS ends elsewhere in this process. No client certificate comes with it.
+    void serve(drivers::FileDescriptor decrypted);
 
 private:
     using Exchange = std::shared_ptr<drivers::Exchange>;

@@ -3,6 +3,8 @@
 #include "daemon.hpp"
 
 #include <stile/app/suggestion.hpp>
+#include <stile/relay/admin_commands.hpp>
+#include <stile/relay/import_command.hpp>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -18,31 +20,15 @@ namespace {
 using namespace stile;
 
 constexpr std::string_view default_config_file = "/etc/stiled/stiled.toml";
-constexpr std::array<std::string_view, 7> commands{"run",  "check", "user", "add",
-                                                   "link", "list",  "rm"};
+constexpr std::array<std::string_view, 13> commands{
+    "run",  "check",  "user",   "add",      "link",  "list",  "rm",
+    "turn", "reload", "status", "sessions", "trace", "import"};
 
 constexpr const char* examples = R"(Examples:
   stiled                       serves; nothing need be configured
   stiled user add alice        makes an account and prints its login link
   stiled check                 validates /etc/stiled/stiled.toml
 )";
-
-// The named file, or the default one if it is there, or all defaults.
-std::expected<stiled::Config, int> load(const std::string& named) {
-    const std::string name = named.empty() ? std::string{default_config_file} : named;
-    if (named.empty() && ::access(name.c_str(), F_OK) != 0) return stiled::default_config();
-    std::ifstream file{name, std::ios::binary};
-    if (!file) {
-        return std::unexpected(
-            app::fail({app::ExitCode::BadConfiguration, "The configuration cannot be read",
-                       std::strerror(errno), name, "name another file with --config"}));
-    }
-    const std::string text{std::istreambuf_iterator<char>{file}, {}};
-    auto config = stiled::parse_config(text, name);
-    if (config) return *std::move(config);
-    fmt::print(stderr, "{}", config.error().text);
-    return std::unexpected(static_cast<int>(app::ExitCode::BadConfiguration));
-}
 
 int explain(const CLI::ParseError& error, int count, char** words) {
     std::string fix = "see 'stiled --help'";
@@ -59,6 +45,23 @@ int explain(const CLI::ParseError& error, int count, char** words) {
 }
 
 }  // namespace
+
+std::expected<stiled::Config, std::string> stile::stiled::load_config(const std::string& named) {
+    const std::string name = named.empty() ? std::string{default_config_file} : named;
+    if (named.empty() && ::access(name.c_str(), F_OK) != 0) {
+        return *stiled::parse_config("", "defaults");
+    }
+    std::ifstream file{name, std::ios::binary};
+    if (!file) {
+        return std::unexpected(
+            app::to_text({app::ExitCode::BadConfiguration, "The configuration cannot be read",
+                          std::strerror(errno), name, "name another file with --config"}));
+    }
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    auto config = stiled::parse_config(text, name);
+    if (!config) return std::unexpected(config.error().text);
+    return *std::move(config);
+}
 
 int main(int count, char** words) {
     CLI::App program{"SIP registrar and proxy, STUN and TURN for a domain, in one process."};
@@ -93,14 +96,41 @@ int main(int count, char** words) {
     remove->add_option("name", options.user)->required();
     for (auto* const command : {add, link, list, remove}) command->fallthrough();
 
+    auto* const turn = program.add_subcommand("turn", "the relay of the running server");
+    turn->require_subcommand(1);
+    turn->fallthrough();
+    bool json = false;
+    bool once = false;
+    std::string session;
+    auto* const status = turn->add_subcommand("status", "its figures");
+    status->add_flag("--json", json, "as JSON");
+    auto* const sessions = turn->add_subcommand("sessions", "who relays now");
+    sessions->add_flag("--json", json, "as JSON");
+    auto* const trace = turn->add_subcommand("trace", "what a session does, until it ends");
+    trace->add_option("session", session)->required();
+    trace->add_flag("--once", once, "show what it is and stop");
+    auto* const reload =
+        program.add_subcommand("reload", "take over [turn], certificates, secrets and accounts");
+    relay::ImportOptions import_options{.target = relay::ImportTarget::Stiled};
+    auto* const import =
+        program.add_subcommand("import", "take over the settings and users of a coturn");
+    import->add_option("file", import_options.file, "its configuration");
+    import->add_option("-o,--output", import_options.output, "where to (default: standard output)");
+    import->add_option("--userdb", import_options.userdb, "its SQLite database of users");
+    for (auto* const command : {status, sessions, trace, reload, import}) command->fallthrough();
+
     try {
         program.parse(count, words);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return program.exit(error);
         return explain(error, count, words);
     }
-    const auto config = load(file);
-    if (!config) return config.error();
+    if (import->parsed()) return relay::run_import(import_options);
+    const auto config = stiled::load_config(file);
+    if (!config) {
+        fmt::print(stderr, "{}", config.error());
+        return static_cast<int>(app::ExitCode::BadConfiguration);
+    }
     if (check->parsed()) {
         fmt::print("The configuration is good: {}\n", file.empty() ? default_config_file : file);
         return 0;
@@ -111,5 +141,13 @@ int main(int count, char** words) {
     if (link->parsed()) return stiled::new_link(*config, options);
     if (list->parsed()) return stiled::list_users(*config);
     if (remove->parsed()) return stiled::remove_user(*config, options.user);
-    return stiled::run(*config);
+    const std::string socket = stiled::admin_socket(*config);
+    const auto output = json ? relay::Output::Json : relay::Output::Table;
+    if (status->parsed()) return relay::show_status(socket, output);
+    if (sessions->parsed()) return relay::show_sessions(socket, output);
+    if (trace->parsed()) {
+        return relay::trace_session(socket, session, once ? relay::Follow::No : relay::Follow::Yes);
+    }
+    if (reload->parsed()) return relay::reload(socket);
+    return stiled::run(*config, file);
 }

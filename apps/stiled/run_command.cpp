@@ -4,14 +4,16 @@
 #include "authority.hpp"
 #include "daemon.hpp"
 #include "login_service.hpp"
-#include "relay_service.hpp"
+#include "relay_setup.hpp"
 #include "sip_service.hpp"
+#include "stream_bridge.hpp"
 
 #include <stile/base/encoding.hpp>
 #include <stile/base/try.hpp>
+#include <stile/relay/prepare.hpp>
+#include <stile/relay/self_check.hpp>
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <algorithm>
 #include <csignal>
 
@@ -46,24 +48,6 @@ std::expected<std::vector<SocketAddress>, app::Problem> listen_all(
         "another server may be there already; choose other ports under [listen]"});
 }
 
-// Where relays are opened: one address a family, the best of this machine.
-std::vector<IpAddress> relay_addresses(const Config& config) {
-    if (!config.turn.relay_addresses.empty()) return config.turn.relay_addresses;
-    std::vector<IpAddress> chosen;
-    // A server that listens on some addresses only relays from one of them.
-    std::vector<IpAddress> candidates;
-    for (const SocketAddress& address : config.listen.turn) {
-        if (!address.ip.is_unspecified()) candidates.push_back(address.ip);
-    }
-    if (candidates.empty()) candidates = machine_addresses();
-    for (const IpAddress& address : candidates) {
-        if (std::ranges::find(chosen, address.family(), &IpAddress::family) == chosen.end()) {
-            chosen.push_back(address);
-        }
-    }
-    return chosen;
-}
-
 struct Secrets {
     Bytes relay;
     Bytes relay_nonce;
@@ -93,7 +77,7 @@ std::vector<sip::SentBy> own_addresses(const Config& config) {
                 own.push_back({.host = sip::Host{address.ip}, .port = address.port});
                 continue;
             }
-            for (const IpAddress& machine : machine_addresses()) {
+            for (const IpAddress& machine : relay::machine_addresses()) {
                 if (machine.family() != address.ip.family()) continue;
                 own.push_back({.host = sip::Host{machine}, .port = address.port});
             }
@@ -114,7 +98,7 @@ void print_addresses(std::string_view what, const std::vector<SocketAddress>& ad
 }
 
 std::vector<IpAddress> all_addresses(const Config& config) {
-    std::vector<IpAddress> addresses = machine_addresses();
+    std::vector<IpAddress> addresses = relay::machine_addresses();
     addresses.insert(addresses.end(), config.public_address.begin(), config.public_address.end());
     return addresses;
 }
@@ -122,13 +106,16 @@ std::vector<IpAddress> all_addresses(const Config& config) {
 // The services of one domain on one loop.
 class Daemon {
 public:
-    Daemon(const Config& config, drivers::Loop& loop, drivers::ServerStore& store,
-           const Authority& authority, const Secrets& secrets, const drivers::TlsContext& tls)
+    Daemon(const Config& config, const std::string& config_file, drivers::Loop& loop,
+           drivers::ServerStore& store, const Authority& authority, const Secrets& secrets,
+           const Authority::ServerIdentity& identity, const drivers::TlsContext& tls)
         : config_(config),
+          config_file_(config_file),
           loop_(loop),
           store_(store),
           authority_(authority),
           secrets_(secrets),
+          identity_(identity),
           tls_(tls),
           sip_(loop, store,
                {.domain = config.domain,
@@ -136,22 +123,32 @@ public:
                 .flow_key = secrets.sip_flow,
                 .nonce_key = secrets.sip_nonce,
                 .plain_compatible = config.plain_compatible},
-               tls),
-          relay_(loop, relay_facts(config, secrets)) {}
+               tls) {}
+    // The bridges' streams live on the relay's threads.
+    ~Daemon() { bridges_.close(); }
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    void reload() {
+        const auto done = relay_->reload();
+        fmt::print(stderr, "{}\n",
+                   done ? "Reloaded"
+                        : "The new configuration is refused, the old one stays:\n" + done.error());
+    }
 
     std::expected<void, app::Problem> start() {
         if (const auto loaded = sip_.load_bindings(); !loaded) {
             return std::unexpected(store_problem(loaded.error(), config_));
         }
         const Config::Listen& listen = config_.listen;
-        turn_ = STILE_TRY(
-            listen_all("TURN", listen.turn, [this](const auto& at) { return relay_.listen(at); }));
+        if (const auto started = start_relay(); !started) return started;
         sip_udp_ = STILE_TRY(listen_all("SIP over UDP", listen.sip,
                                         [this](const auto& at) { return sip_.listen_udp(at); }));
         STILE_TRY(listen_all("SIP over TCP", listen.sip,
                              [this](const auto& at) { return sip_.listen_tcp(at); }));
         sips_ = STILE_TRY(listen_all("SIP over TLS", listen.sips,
                                      [this](const auto& at) { return sip_.listen_tls(at); }));
+        // The relay's threads hand over HTTPS only through the loop, which does not run yet.
         login_ = std::make_unique<LoginService>(loop_, store_, authority_, login_facts(), tls_);
         https_ = STILE_TRY(listen_all("HTTPS", listen.https,
                                       [this](const auto& at) { return login_->listen(at); }));
@@ -163,6 +160,7 @@ public:
         print_addresses("sip", sip_udp_);
         print_addresses("sips", sips_);
         print_addresses("turn", turn_);
+        if (!turns_.empty()) print_addresses("turns", turns_);
         print_addresses("https", https_);
         fmt::print("  state    {}\n\n", state_directory(config_));
         const auto accounts = store_.accounts(config_.domain);
@@ -174,21 +172,46 @@ public:
     }
 
 private:
-    static RelayService::Facts relay_facts(const Config& config, const Secrets& secrets) {
-        RelayService::Facts facts{
-            .realm = config.domain,
-            .secret = to_hex(secrets.relay),
-            .own_addresses = all_addresses(config),
-            .relay_addresses = relay_addresses(config),
-            .public_addresses = config.public_address,
-            .ports = config.turn.relay_ports,
-            .allocations_per_user = config.turn.allocations_per_user,
-            .allow_peers = config.turn.allow_peers,
-            .channels = config.turn.channels == Config::Turn::Channels::Rfc5766
-                            ? turn::ChannelRange::Rfc5766
-                            : turn::ChannelRange::Rfc8656};
-        std::ranges::copy(secrets.relay_nonce, facts.nonce_key.begin());
+    RelayFacts relay_facts() const {
+        RelayFacts facts{.secret = to_hex(secrets_.relay),
+                         .nonce_key = {},
+                         .certificate_pem = identity_.certificate_pem,
+                         .key_pem = identity_.key_pem};
+        std::ranges::copy(secrets_.relay_nonce, facts.nonce_key.begin());
         return facts;
+    }
+
+    std::expected<void, app::Problem> start_relay() {
+        const auto state = STILE_TRY(relay::StateFolder::open(state_directory(config_)));
+        auto prepared = STILE_TRY(prepare_relay(config_, store_, state, relay_facts()));
+        const auto load = [this, state]() -> std::expected<relay::Prepared, std::string> {
+            const auto config = load_config(config_file_);
+            if (!config) return std::unexpected(config.error());
+            auto fresh = prepare_relay(*config, store_, state, relay_facts());
+            if (!fresh) return std::unexpected(app::to_text(fresh.error()));
+            return *std::move(fresh);
+        };
+        const auto on_https = [this](drivers::Loop& loop, std::unique_ptr<drivers::Stream> stream,
+                                     Bytes first) {
+            auto end = std::make_shared<drivers::FileDescriptor>(
+                bridges_.carry(loop, std::move(stream), std::move(first)));
+            loop_.post([this, end] {
+                if (end->valid()) login_->serve(std::move(*end));
+            });
+        };
+        relay_ = STILE_TRY(relay::Operation::start(
+            loop_, state,
+            {.prepared = prepared, .version = "0.1.0", .on_https = on_https, .handover = {}},
+            {.load = load, .on_drained = {}, .on_command = {}, .log = [](std::string_view line) {
+                 fmt::print(stderr, "{}\n", line);
+             }}));
+        const auto listening = relay_->relay().listening();
+        for (std::size_t i = 0; i < listening.size(); ++i) {
+            const auto kind = prepared.settings.listeners.at(i).kind;
+            if (kind == relay::ListenerKind::Udp) turn_.push_back(listening.at(i));
+            if (kind == relay::ListenerKind::Tls) turns_.push_back(listening.at(i));
+        }
+        return {};
     }
 
     LoginService::Facts login_facts() const {
@@ -202,32 +225,28 @@ private:
     }
 
     const Config& config_;
+    const std::string& config_file_;
     drivers::Loop& loop_;
     drivers::ServerStore& store_;
     const Authority& authority_;
     const Secrets& secrets_;
+    const Authority::ServerIdentity& identity_;
     const drivers::TlsContext& tls_;
     SipService sip_;
-    RelayService relay_;
     std::unique_ptr<LoginService> login_;
-    std::vector<SocketAddress> turn_;
+    StreamBridges bridges_;
+    std::unique_ptr<relay::Operation> relay_;
+    std::vector<SocketAddress> turn_;   // UDP
+    std::vector<SocketAddress> turns_;  // TLS
     std::vector<SocketAddress> sip_udp_;
     std::vector<SocketAddress> sips_;
     std::vector<SocketAddress> https_;
 };
 
-// Each client costs a descriptor: the default of many systems, 1024, is soon used up.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // what was granted before is what there is
-}
-
 }  // namespace
 
-int run(const Config& config) {
-    raise_descriptor_limit();
+int run(const Config& config, const std::string& config_file) {
+    relay::raise_descriptor_limit();
     auto store = open_store(config);
     if (!store) return app::fail(store.error());
     drivers::Loop loop;
@@ -246,9 +265,12 @@ int run(const Config& config) {
     if (!tls) {
         return app::fail({app::ExitCode::Other, "TLS cannot be set up", tls.error().text, "", ""});
     }
-    Daemon daemon{config, loop, *store, *authority, *secrets, *tls};
+    Daemon daemon{config, config_file, loop, *store, *authority, *secrets, identity, *tls};
     if (const auto started = daemon.start(); !started) return app::fail(started.error());
-    drivers::Signals signals{loop, {SIGINT, SIGTERM}, [&](int) { loop.stop(); }};
+    drivers::Signals signals{loop, {SIGINT, SIGTERM, SIGHUP}, [&](int number) {
+                                 if (number == SIGHUP) return daemon.reload();
+                                 loop.stop();
+                             }};
     daemon.announce();
     loop.run();
     return 0;

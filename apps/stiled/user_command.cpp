@@ -8,23 +8,19 @@
 #include <stile/base/encoding.hpp>
 #include <stile/base/text.hpp>
 #include <stile/drivers/random.hpp>
+#include <stile/relay/admin.hpp>
+#include <stile/relay/state_folder.hpp>
 #include <stile/sip/digest.hpp>
 
 #include <fmt/format.h>
-#include <unistd.h>
 #include <algorithm>
-#include <cstdlib>
+#include <nlohmann/json.hpp>
 
 namespace stile::stiled {
 namespace {
 
 constexpr std::size_t most_user_octets = 64;
 constexpr std::size_t password_octets = 15;  // 20 characters of base 64
-
-std::string variable(const char* name) {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::string{} : std::string{value};
-}
 
 app::Problem store_problem(const drivers::StoreError& error) {
     return {app::ExitCode::Local, "The server's store cannot be used", error.text, "", ""};
@@ -36,6 +32,11 @@ bool is_user_name(std::string_view user) {
            std::ranges::all_of(user, [](char c) {
                return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
            });
+}
+
+// A server that runs takes the account over at once; one that does not, at its start.
+void tell_server(const Config& config) {
+    (void)relay::ask_admin(admin_socket(config), {{"command", "reload"}});
 }
 
 WallTime wall_now() { return drivers::Loop{}.wall_now(); }
@@ -76,12 +77,10 @@ std::string make_password(drivers::Account& account) {
 }  // namespace
 
 std::string state_directory(const Config& config) {
-    if (!config.state_directory.empty()) return config.state_directory;
-    if (auto systemd = variable("STATE_DIRECTORY"); !systemd.empty()) return systemd;
-    if (::geteuid() == 0) return "/var/lib/stiled";
-    if (auto state = variable("XDG_STATE_HOME"); !state.empty()) return state + "/stiled";
-    return variable("HOME") + "/.local/state/stiled";
+    return relay::StateFolder::choose(config.state_directory, "stiled");
 }
+
+std::string admin_socket(const Config& config) { return state_directory(config) + "/admin.sock"; }
 
 std::expected<drivers::ServerStore, app::Problem> open_store(const Config& config) {
     auto store = drivers::ServerStore::open(state_directory(config) + "/stiled.db");
@@ -113,6 +112,7 @@ int add_user(const Config& config, const AccountOptions& options) {
                           fmt::format("{}@{} is there already", options.user, config.domain), "",
                           "", fmt::format("for a new link: stiled user link {}", options.user)});
     }
+    tell_server(config);
     if (options.kind == AccountOptions::Kind::Compatible) {
         fmt::print("SIP user  {}@{}\nPassword  {}\n\n", options.user, config.domain, password);
     }
@@ -155,6 +155,7 @@ int remove_user(const Config& config, const std::string& user) {
                           fmt::format("There is no {}@{}", user, config.domain), "", "",
                           "see 'stiled user list'"});
     }
+    tell_server(config);
     fmt::print("{}@{} is removed\n", user, config.domain);
     return 0;
 }

@@ -2,14 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "turnd.hpp"
 
-#include <stile/relay/coturn_import.hpp>
 #include <stile/relay/prepare.hpp>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace stile::turnd {
@@ -108,46 +106,6 @@ int make_credential(const Config& config, const CredentialOptions& options) {
     fmt::print("Good until {:%Y-%m-%d %H:%M} UTC:\n\n  username  {}\n  password  {}\n", expires,
                made.username, made.password);
     for (const std::string& uri : uris) fmt::print("  server    {}\n", uri);
-    return 0;
-}
-
-int import_coturn(const ImportOptions& options) {
-    const auto text = relay::read_file(options.file, "coturn's configuration");
-    if (!text) return app::fail(text.error());
-    relay::CoturnImport result = relay::import_coturn(*text);
-    // coturn's own default, where nothing is said.
-    constexpr const char* default_userdb = "/var/lib/turn/turndb";
-    std::string userdb = options.userdb.empty() ? result.userdb : options.userdb;
-    std::error_code error;
-    const bool named = !userdb.empty();
-    if (!named) userdb = default_userdb;
-    if (named || std::filesystem::exists(userdb, error)) {
-        const auto users = relay::read_coturn_users(userdb);
-        if (users) {
-            result = relay::import_coturn(*text, *users);
-        } else {
-            fmt::print(stderr, "{}", app::to_text(users.error()));
-            if (!options.userdb.empty()) return static_cast<int>(users.error().code);
-        }
-    }
-    fmt::print(
-        stderr, "{}",
-        relay::to_text(result.notes, std::filesystem::path{options.file}.filename().string()));
-    const auto made = relay::parse_settings_file(result.toml, "imported");
-    if (!made) {
-        return app::fail({app::ExitCode::BadConfiguration, "What was imported cannot be used",
-                          made.error().text, "", "correct the line of turnserver.conf it is of"});
-    }
-    if (options.output.empty()) {
-        fmt::print("{}", result.toml);
-        return 0;
-    }
-    // It holds passwords and secrets: nobody else reads it.
-    if (const auto written = relay::write_file(options.output, result.toml); !written) {
-        return app::fail(written.error());
-    }
-    fmt::print("Written: {}. The next step:  stile-turnd check {}\n", options.output,
-               options.output);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stile/app/suggestion.hpp>
 #include <stile/relay/admin_commands.hpp>
+#include <stile/relay/import_command.hpp>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -81,7 +82,7 @@ public:
             if (error.get_exit_code() == 0) return program_.exit(error);
             return explain(error, count, words);
         }
-        if (chosen("import")) return turnd::import_coturn(import_);
+        if (chosen("import")) return relay::run_import(import_);
         if (chosen("check")) return turnd::check(file_);
         if (chosen("serve") || program_.get_subcommands().empty()) return turnd::serve(file_);
         const auto config = turnd::load_config(file_);
@@ -125,7 +126,7 @@ private:
     CLI::App program_{"STUN and TURN server: relays for those who cannot reach each other."};
     std::string file_;
     turnd::CredentialOptions credential_;
-    turnd::ImportOptions import_;
+    relay::ImportOptions import_;
     std::string session_;
     std::optional<std::uint64_t> deadline_;
     bool json_ = false;

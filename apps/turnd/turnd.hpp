@@ -47,11 +47,4 @@ int make_credential(const Config& config, const CredentialOptions& options);
 // Where the running server takes commands.
 std::string socket_of(const Config& config);
 
-struct ImportOptions {
-    std::string file = "/etc/turnserver.conf";
-    std::string output;  // empty: standard output
-    std::string userdb;  // empty: what the file says
-};
-int import_coturn(const ImportOptions& options);
-
 }  // namespace stile::turnd

@@ -70,9 +70,18 @@ class Turn(unittest.TestCase):
         self.assert_relayed(self.uclient("-c", "-G", "-n", 10, *self.peer()), 10)
 
     @programs.needs("turnutils_uclient", "turnutils_peer")
-    def test_says_by_420_that_dont_fragment_is_not_offered(self):
-        done = self.uclient("-c", "-g", *self.peer())
-        self.assertIn("error 420", done.stdout)
+    def test_relays_what_must_not_be_fragmented(self):
+        self.assert_relayed(self.uclient("-c", "-g", "-n", 10, *self.peer()), 10)
+
+    @programs.needs("turnutils_uclient", "turnutils_peer")
+    def test_relays_for_clients_over_tcp(self):
+        self.assert_relayed(self.uclient("-t", "-c", "-n", 10, *self.peer()), 10)
+
+    @programs.needs("turnutils_uclient", "turnutils_peer")
+    def test_relays_for_the_accounts_of_sip(self):
+        password, _ = self.server.add_compatible_user("phone")
+        done = self.uclient("-c", "-n", 10, *self.peer(), username="phone", password=password)
+        self.assert_relayed(done, 10)
 
     def assert_refused(self, done):
         """It asks again at each 401, some thirty times, and then gives up."""

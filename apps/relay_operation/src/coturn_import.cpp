@@ -148,7 +148,7 @@ std::string unquote(std::string_view value) {
 // Everything that the file says, and the writing of ours.
 class Importer {
 public:
-    explicit Importer(const CoturnUsers& users) : users_(users) {}
+    Importer(const CoturnUsers& users, ImportTarget target) : users_(users), target_(target) {}
 
     CoturnImport run(std::string_view text) {
         std::string_view rest = text;
@@ -426,12 +426,11 @@ private:
 
     void write() {
         std::string& out = result_.toml;
-        out += "# Taken over from turnserver.conf. See stile-turnd(8).\n";
-        out += fmt::format("realm = {}\n", quoted(realm_));
+        out += fmt::format("# Taken over from turnserver.conf. See {}(8).\n",
+                           is_stiled() ? "stiled" : "stile-turnd");
+        out += fmt::format("{} = {}\n", is_stiled() ? "domain" : "realm", quoted(realm_));
         const bool tls = !certificate_.empty() && !key_.empty();
-        if (tls) {
-            out += fmt::format("certificate = {}\nkey = {}\n", quoted(certificate_), quoted(key_));
-        }
+        if (tls && !is_stiled()) out += certificate_lines();
         write_listen(tls);
         write_turn();
         write_tenants();
@@ -449,6 +448,10 @@ private:
         }
     }
 
+    std::string certificate_lines() const {
+        return fmt::format("certificate = {}\nkey = {}\n", quoted(certificate_), quoted(key_));
+    }
+
     std::vector<std::string> at_port(std::uint16_t port) const {
         std::vector<std::string> all;
         for (const std::string& ip : listening_) {
@@ -461,6 +464,7 @@ private:
         if (listening_.empty()) listening_ = {"0.0.0.0", "::"};
         std::vector<std::string> plain = at_port(port_);
         plain.insert(plain.end(), extra_.begin(), extra_.end());
+        if (is_stiled()) return write_stiled_listen(plain, tls);
         std::string section;
         if (!switches_.contains("no-udp")) {
             section += fmt::format("udp = {}\n", quoted_list(plain));
@@ -491,6 +495,24 @@ private:
             note(Kind::NotTaken, "nothing would be listened to: UDP and TCP at port 3478 it is");
         } else {
             result_.toml += "\n[listen]\n" + section;
+        }
+    }
+
+    // UDP, DTLS and TCP have one list there, and TLS another.
+    void write_stiled_listen(const std::vector<std::string>& plain, bool tls) {
+        std::string& out = result_.toml;
+        out += fmt::format("\n[listen]\nturn = {}\n", quoted_list(plain));
+        if (tls && !switches_.contains("no-tls")) {
+            out += fmt::format("turns = {}\n", quoted_list(at_port(tls_port_)));
+        }
+        for (const char* name : {"no-udp", "no-tcp", "no-dtls"}) {
+            if (!switches_.contains(name)) continue;
+            option_ = name;
+            note(Kind::NotTaken, "UDP, DTLS and TCP are served at the same addresses");
+        }
+        if (proxy_port_ != 0) {
+            option_ = "tcp-proxy-port";
+            note(Kind::NotTaken, "the PROXY protocol is for stile-turnd");
         }
     }
 
@@ -527,6 +549,7 @@ private:
         if (!relays.empty()) {
             section += fmt::format("relay_addresses = [{}]\n", fmt::join(relays, ", "));
         }
+        if (is_stiled() && !certificate_.empty() && !key_.empty()) section += certificate_lines();
         write_external(section);
         write_ports(section);
         for (const auto& [key, value] : turn_) section += fmt::format("{} = {}\n", key, value);
@@ -604,7 +627,14 @@ private:
         };
         for (const auto& [realm, credentials] : tenants_) {
             if (realm == realm_) {
-                write_accounts("accounts", credentials.accounts);
+                write_accounts(is_stiled() ? "turn.accounts" : "accounts", credentials.accounts);
+                continue;
+            }
+            if (is_stiled()) {
+                option_ = "userdb";
+                note(Kind::NotTaken, fmt::format("realm '{}': there is one realm, the domain; "
+                                                 "stile-turnd has several",
+                                                 realm));
                 continue;
             }
             out += fmt::format("\n[tenants.{}]\n", quoted(realm));
@@ -626,7 +656,10 @@ private:
         std::string password;
     };
 
+    bool is_stiled() const { return target_ == ImportTarget::Stiled; }
+
     const CoturnUsers& users_;
+    ImportTarget target_;
     CoturnImport result_;
     std::size_t line_ = 0;
     std::string option_;
@@ -661,8 +694,8 @@ private:
 
 }  // namespace
 
-CoturnImport import_coturn(std::string_view text, const CoturnUsers& users) {
-    return Importer{users}.run(text);
+CoturnImport import_coturn(std::string_view text, const CoturnUsers& users, ImportTarget target) {
+    return Importer{users, target}.run(text);
 }
 
 std::string to_text(const std::vector<ImportNote>& notes, std::string_view file_name) {

@@ -50,13 +50,17 @@ std::expected<CoturnUsers, app::Problem> read_coturn_users(const std::string& pa
 
 struct CoturnImport {
     std::string userdb;  // that the file names; empty: none
-    std::string toml;    // what parse_settings_file reads
+    std::string toml;    // what the program reads
     std::vector<ImportNote> notes;
 };
 
+// Whose configuration it becomes.
+enum class ImportTarget : std::uint8_t { Turnd, Stiled };
+
 // Takes over the text of a turnserver.conf. Call it once to learn of the database, and again with
 // its users.
-CoturnImport import_coturn(std::string_view text, const CoturnUsers& users = {});
+CoturnImport import_coturn(std::string_view text, const CoturnUsers& users = {},
+                           ImportTarget target = ImportTarget::Turnd);
 
 // "turnserver.conf:187: no-auth: not taken: ..."
 std::string to_text(const std::vector<ImportNote>& notes, std::string_view file_name);
