@@ -33,36 +33,40 @@ INLINE int is_served(const struct packet* p) {
     return bpf_map_lookup_elem(&servers, &server) != 0;
 }
 
-// An IPv4 /24 or an IPv6 /48.
+// An IPv4 /24 or an IPv6 /56.
 INLINE __u64 prefix_of(const struct packet* p) {
     __u64 prefix = 0;
     if (p->family == 4) {
         __builtin_memcpy(&prefix, p->key.remote + 12, 3);
         return prefix;
     }
-    __builtin_memcpy(&prefix, p->key.remote, 6);
+    __builtin_memcpy(&prefix, p->key.remote, 7);
     return prefix | ((__u64)6 << 56);
 }
 
-INLINE int may_answer(const struct packet* p) {
-    struct relay_settings* now_valid = get_settings();
-    __u64 now = bpf_ktime_get_coarse_ns();
-    if (!now_valid || now >= now_valid->lease) {
-        count(RELAY_EXPIRED);
-        return 0;
-    }
-    __u64 cost = now_valid->bindings.cost >> 16;
-    if (now_valid->bindings.cost == 0) return 1;
+INLINE int may_answer_prefix(const struct packet* p, const struct relay_rate* rate, __u64 now) {
+    if (rate->cost == 0) return 1;
+    __u64 cost = rate->cost >> 16;
     __u64 prefix = prefix_of(p);
     __u64* clock = bpf_map_lookup_elem(&askers, &prefix);
-    if (clock) {
-        if (take(clock, now, cost, now_valid->bindings.burst)) return 1;
-        count(RELAY_OVER_RATE);
-        return 0;
-    }
+    if (clock) return take(clock, now, cost, rate->burst);
     __u64 first = now + cost;
     bpf_map_update_elem(&askers, &prefix, &first, BPF_ANY);
     return 1;
+}
+
+INLINE int may_answer(const struct packet* p, __u32 octets) {
+    struct relay_settings* set = get_settings();
+    __u64 now = bpf_ktime_get_coarse_ns();
+    if (!set || now >= set->lease) {
+        count(RELAY_EXPIRED);
+        return 0;
+    }
+    if (may_answer_prefix(p, &set->bindings, now) && take_rate(&set->octets, now, octets)) {
+        return 1;
+    }
+    count(RELAY_OVER_RATE);
+    return 0;
 }
 
 INLINE void write_answer(struct stun_answer* answer, const struct packet* p) {
@@ -127,9 +131,9 @@ INLINE enum action answer_binding(void* context, enum mode mode, struct packet* 
         sum += udp_sum(p->key.remote_port, p->key.local_port, p->payload + 8);
         if (fold(sum + sum_payload(s, STUN_HEADER)) != 0xffff) return LEAVE;
     }
-    if (!may_answer(p)) return LEAVE;
-    write_answer(answer, p);
     plan.take = p->family == 4 ? 32 : 44;
+    if (!may_answer(p, plan.take)) return LEAVE;
+    write_answer(answer, p);
     if (kind == SUM_PARTIAL && mode != NATIVE) {
         plan.check = pseudo_sum(way.sum_out, udp_length(&plan));
     } else {

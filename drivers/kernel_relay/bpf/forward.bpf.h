@@ -73,8 +73,14 @@ INLINE enum action move_headers(struct xdp_md* context, const struct packet* p, 
     return SEND;
 }
 
+// In native XDP a packet has room in front of it rather than behind.
+INLINE int grow_or_shrink(struct xdp_md* context, enum mode mode, int octets) {
+    if (mode == NATIVE && bpf_xdp_adjust_head(context, -octets) == 0) return 1;
+    return bpf_xdp_adjust_tail(context, octets) == 0;
+}
+
 // Puts a whole frame that lies in the scratch space in the place of the packet. The UDP header
-// stays at its octet of the buffer.
+// stays at its octet of the buffer, but in native XDP.
 INLINE enum action replace_frame(void* context, enum mode mode, const struct packet* p, __u8 family,
                                  const __u8* frame, __u32 octets) {
     __u32 old = p->frame;
@@ -92,7 +98,7 @@ INLINE enum action replace_frame(void* context, enum mode mode, const struct pac
     if (octets != old) {
         if (mode == TC) {
             if (bpf_skb_change_tail(context, octets, 0)) return failed;
-        } else if (bpf_xdp_adjust_tail(context, (int)octets - (int)old)) {
+        } else if (!grow_or_shrink(context, mode, (int)octets - (int)old)) {
             return failed;
         }
     }

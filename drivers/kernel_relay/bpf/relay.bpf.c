@@ -16,7 +16,9 @@ INLINE enum action serve(void* context, enum mode mode, struct packet* p, void* 
     return forward(context, mode, p, ifindex);
 }
 
-INLINE int serve_xdp(struct xdp_md* context, enum mode mode) {
+enum back { TRANSMIT, REDIRECT };
+
+INLINE int serve_xdp(struct xdp_md* context, enum mode mode, enum back back) {
     void* data = (void*)(long)context->data;
     void* end = (void*)(long)context->data_end;
     struct packet p = {.ifindex = context->ingress_ifindex, .frame = (__u32)(end - data)};
@@ -26,7 +28,7 @@ INLINE int serve_xdp(struct xdp_md* context, enum mode mode) {
         case DELIVER:
             return XDP_PASS;
         case SEND:
-            if (ifindex == p.ifindex) return XDP_TX;
+            if (ifindex == p.ifindex && back == TRANSMIT) return XDP_TX;
             return (int)bpf_redirect(ifindex, 0);
         case BROKEN:
             break;
@@ -35,10 +37,15 @@ INLINE int serve_xdp(struct xdp_md* context, enum mode mode) {
 }
 
 SEC("xdp")
-int stile_xdp_native(struct xdp_md* context) { return serve_xdp(context, NATIVE); }
+int stile_xdp_native(struct xdp_md* context) { return serve_xdp(context, NATIVE, TRANSMIT); }
+
+// What XDP_TX sends out of a veth waits at an end without an XDP program until something else
+// comes; what is redirected to it does not.
+SEC("xdp")
+int stile_xdp_veth(struct xdp_md* context) { return serve_xdp(context, NATIVE, REDIRECT); }
 
 SEC("xdp")
-int stile_xdp_generic(struct xdp_md* context) { return serve_xdp(context, GENERIC); }
+int stile_xdp_generic(struct xdp_md* context) { return serve_xdp(context, GENERIC, TRANSMIT); }
 
 // The headers of a packet from the network may lie in another page than the program can see.
 #define HEADERS 96

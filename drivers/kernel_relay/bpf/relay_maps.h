@@ -82,8 +82,9 @@ struct relay_owner {
 };
 
 struct relay_settings {
-    __u64 lease;  // nothing is forwarded after it
-    struct relay_rate bindings;
+    __u64 lease;                 // nothing is forwarded after it
+    struct relay_rate bindings;  // answers to one prefix; its clock is not used
+    struct relay_rate octets;    // of answers to all
 };
 
 // Key of a listener that Binding requests are answered at.

@@ -136,12 +136,18 @@ TEST_CASE("kernel relay: Binding answers stop at the rate of a prefix and with t
         CHECK(run(SocketAddress::parse("198.51.100.99:1").value(), server) == Outcome::Left);
         CHECK(run(SocketAddress::parse("198.51.101.7:1").value(), server) == Outcome::Delivered);
         const auto server6 = Bench::ends_v6().server;
-        CHECK(run(SocketAddress::parse("[2001:db8:7:ffff::1]:1").value(), server6) ==
-              Outcome::Left);
-        CHECK(run(SocketAddress::parse("[2001:db8:8::7]:1").value(), server6) ==
+        CHECK(run(SocketAddress::parse("[2001:db8:7:ff::1]:1").value(), server6) == Outcome::Left);
+        CHECK(run(SocketAddress::parse("[2001:db8:7:100::7]:1").value(), server6) ==
               Outcome::Delivered);
         CHECK(bench.counted(RELAY_OVER_RATE) == 4);
         settings.bindings = {};
+        CHECK(run(Bench::ends_v4().client, server) == Outcome::Delivered);
+        // For all together: twice 32 octets.
+        settings.octets = to_rate(KernelRate{.per_second = 1, .burst = 70});
+        CHECK(run(Bench::ends_v4().client, server) == Outcome::Delivered);
+        CHECK(run(SocketAddress::parse("203.0.113.1:1").value(), server) == Outcome::Delivered);
+        CHECK(run(SocketAddress::parse("203.0.113.1:1").value(), server) == Outcome::Left);
+        settings.octets = {};
         CHECK(run(Bench::ends_v4().client, server) == Outcome::Delivered);
         settings.lease = monotonic_nanoseconds() - second;
         CHECK(run(Bench::ends_v4().client, server) == Outcome::Left);

@@ -60,7 +60,10 @@ Result attach_xdp(const Programs& programs, Netlink& netlink, const std::vector<
     }
     LIBBPF_OPTS(bpf_link_create_opts, options,
                 .flags = mode == KernelMode::XdpNative ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-    const int handle = bpf_link_create(programs.program(mode), link.index, BPF_XDP, &options);
+    const int program = mode == KernelMode::XdpNative && link.kind == "veth"
+                            ? programs.veth_program()
+                            : programs.program(mode);
+    const int handle = bpf_link_create(program, link.index, BPF_XDP, &options);
     if (handle >= 0) return FileDescriptor{handle};
     if (handle == -EOPNOTSUPP) return std::unexpected("not supported by its driver");
     return std::unexpected(reason(-handle));
@@ -93,26 +96,10 @@ bool is_ours(const bpf_tc_hook& hook) {
     return std::string_view{info.name} == "stile_tc";
 }
 
-void detach_tc_filter(int interface) {
-    const auto hook = tc_hook(interface);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = tc_handle, .priority = tc_priority);
-    if (is_ours(hook)) bpf_tc_detach(&hook, &options);
-}
-
 Result attach_tc(const Programs& programs, const Link& link) {
-    if (const int handle = create_tcx_link(programs.program(KernelMode::Tc), link.index);
-        handle >= 0) {
-        return FileDescriptor{handle};
-    }
-    auto hook = tc_hook(link.index);
-    const int created = bpf_tc_hook_create(&hook);
-    if (created != 0 && created != -EEXIST) return std::unexpected(reason(-created));
-    // One of a process that was killed.
-    detach_tc_filter(link.index);
-    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = programs.program(KernelMode::Tc),
-                .handle = tc_handle, .priority = tc_priority);
-    const int attached = bpf_tc_attach(&hook, &options);
-    if (attached != 0) return std::unexpected(reason(-attached));
+    const int handle = create_tcx_link(programs.program(KernelMode::Tc), link.index);
+    if (handle >= 0) return FileDescriptor{handle};
+    if (auto refused = attach_tc_filter(programs, link)) return std::unexpected(*refused);
     return FileDescriptor{};
 }
 
@@ -128,6 +115,26 @@ std::string to_text(KernelMode mode) {
             return "XDP generic";
     }
     return {};
+}
+
+void detach_tc_filter(int interface) {
+    const auto hook = tc_hook(interface);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = tc_handle, .priority = tc_priority);
+    if (is_ours(hook)) bpf_tc_detach(&hook, &options);
+}
+
+std::optional<std::string> attach_tc_filter(const Programs& programs, const Link& link) {
+    auto hook = tc_hook(link.index);
+    const int created = bpf_tc_hook_create(&hook);
+    if (created != 0 && created != -EEXIST) return reason(-created);
+    // One of a process that was killed.
+    detach_tc_filter(link.index);
+    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = programs.program(KernelMode::Tc),
+                .handle = tc_handle, .priority = tc_priority);
+    if (const int attached = bpf_tc_attach(&hook, &options); attached != 0) {
+        return reason(-attached);
+    }
+    return std::nullopt;
 }
 
 std::expected<Attachment, std::string> Attachment::attach(const Programs& programs,

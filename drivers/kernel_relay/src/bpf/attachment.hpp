@@ -40,4 +40,8 @@ private:
 
 std::string to_text(KernelMode mode);
 
+// The old kind of TC filter, which stays when its process ends. Says why it was refused.
+std::optional<std::string> attach_tc_filter(const Programs& programs, const Link& link);
+void detach_tc_filter(int interface);
+
 }  // namespace stile::drivers::kernel

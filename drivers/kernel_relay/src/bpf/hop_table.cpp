@@ -114,10 +114,13 @@ void HopTable::follow() {
         changes.routes = NetlinkMonitor::Changes::Routes::Changed;
     }
     std::set<NeighbourKey> changed;
+    std::set<NeighbourKey> lost;
     for (const auto& neighbour : changes.neighbours) {
+        const bool is_lost = !neighbour.address && neighbours_.contains(neighbour.key);
         neighbours_.insert_or_assign(neighbour.key, neighbour);
         if (!neighbour.address) neighbours_.erase(neighbour.key);
         changed.insert(neighbour.key);
+        if (is_lost) lost.insert(neighbour.key);
     }
     if (changes.routes == NetlinkMonitor::Changes::Routes::Changed) {
         read_links();
@@ -128,7 +131,10 @@ void HopTable::follow() {
     if (changed.empty()) return;
     for (const auto& [ends, slot] : slots_) {
         const auto& route = hops_[slot].route;
-        if (route && changed.contains({route->interface, route->next_hop})) write(slot);
+        if (!route) continue;
+        const NeighbourKey key{route->interface, route->next_hop};
+        if (changed.contains(key)) write(slot);
+        if (lost.erase(key) != 0) netlink_.use(key);
     }
 }
 

@@ -62,6 +62,7 @@ struct KernelRelay::Impl {
     Impl(Programs loaded, const KernelRelayOptions& options)
         : programs(std::move(loaded)), hops(programs.hops()), channels(programs, hops) {
         programs.settings().bindings = to_rate(options.bindings);
+        programs.settings().octets = to_rate(options.binding_octets);
         renew_lease();
     }
 

@@ -281,6 +281,10 @@ std::optional<std::uint64_t> Netlink::xdp_features(int interface) {
 
 NetlinkMonitor::NetlinkMonitor()
     : fd_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)) {
+    sockaddr_nl address{};
+    address.nl_family = AF_NETLINK;
+    // Unbound, the kernel would take its own messages for ours and leave us out.
+    if (bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return;
     for (const int group :
          {RTNLGRP_NEIGH, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
           RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP}) {

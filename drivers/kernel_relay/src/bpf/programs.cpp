@@ -32,12 +32,6 @@ namespace stile::drivers::kernel {
 
 namespace {
 
-constexpr std::array names = {
-    std::pair{KernelMode::XdpNative, "stile_xdp_native"},
-    std::pair{KernelMode::Tc, "stile_tc"},
-    std::pair{KernelMode::XdpGeneric, "stile_xdp_generic"},
-};
-
 std::size_t page_rounded(std::size_t octets) {
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     return (octets + page - 1) / page * page;
@@ -70,9 +64,8 @@ std::expected<Programs, std::string> Programs::load(std::size_t most_channels) {
         bpf_object* object = open_object();
         if (object == nullptr) return std::unexpected(os_error("open the BPF object").text);
         set_sizes(object, most_channels);
-        for (const auto& [mode, name] : names) {
-            bpf_program__set_autoload(bpf_object__find_program_by_name(object, name),
-                                      !only_tc || mode == KernelMode::Tc);
+        for (const char* name : {"stile_xdp_native", "stile_xdp_veth", "stile_xdp_generic"}) {
+            bpf_program__set_autoload(bpf_object__find_program_by_name(object, name), !only_tc);
         }
         Programs programs{object};
         failure = bpf_object__load(object);
@@ -121,14 +114,23 @@ std::optional<std::string> Programs::share_all(std::size_t most_channels) {
 
 int Programs::map(const char* name) const { return bpf_object__find_map_fd_by_name(object_, name); }
 
+int Programs::program(const char* name) const {
+    return bpf_program__fd(bpf_object__find_program_by_name(object_, name));
+}
+
 int Programs::program(KernelMode mode) const {
-    for (const auto& [which, name] : names) {
-        if (which == mode) {
-            return bpf_program__fd(bpf_object__find_program_by_name(object_, name));
-        }
+    switch (mode) {
+        case KernelMode::XdpNative:
+            return program("stile_xdp_native");
+        case KernelMode::Tc:
+            return program("stile_tc");
+        case KernelMode::XdpGeneric:
+            return program("stile_xdp_generic");
     }
     return -1;
 }
+
+int Programs::veth_program() const { return program("stile_xdp_veth"); }
 
 bool Programs::add_flow(const relay_key& key, std::uint32_t channel) {
     return bpf_map_update_elem(map("flows"), &key, &channel, BPF_ANY) == 0;

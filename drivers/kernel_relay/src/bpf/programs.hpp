@@ -23,6 +23,8 @@ public:
 
     // -1 where the kernel took only the others.
     int program(KernelMode mode) const;
+    // In the place of XDP native on a veth.
+    int veth_program() const;
 
     std::span<relay_channel> channels() const { return channels_; }
     std::span<relay_hop> hops() const { return hops_; }
@@ -39,6 +41,7 @@ public:
 private:
     explicit Programs(bpf_object* object) : object_(object) {}
     int map(const char* name) const;
+    int program(const char* name) const;
     template <class T>
     std::optional<std::string> share(const char* name, std::size_t entries, std::span<T>& memory);
     std::optional<std::string> share_all(std::size_t most_channels);

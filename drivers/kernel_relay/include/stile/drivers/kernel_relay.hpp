@@ -40,9 +40,10 @@ struct KernelRelayOptions {
     // Only this; empty: on each interface the first that works.
     std::optional<KernelMode> mode;
     std::size_t most_channels = 16'384;  // at most most_kernel_channels; about 300 octets each
-    // Binding answers for an IPv4 /24 or IPv6 /48; what is above it is left to user space. Empty:
-    // as many as are asked.
-    std::optional<KernelRate> bindings = KernelRate{.per_second = 100, .burst = 200};
+    // Binding answers to one IPv4 /24 or IPv6 /56, and octets of them (STUN's) to all together;
+    // what is above is left to user space. Empty: as many as are asked.
+    std::optional<KernelRate> bindings = KernelRate{.per_second = 100, .burst = 400};
+    std::optional<KernelRate> binding_octets = KernelRate{.per_second = 1 << 20, .burst = 1 << 21};
 };
 
 inline constexpr std::size_t most_kernel_channels = 1'000'000;
