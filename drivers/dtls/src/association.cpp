@@ -101,6 +101,8 @@ Association::Progress Association::handshake() {
 
 Association::Received Association::read(MutableBytes buffer) {
     ERR_clear_error();
+    // An alert, or a repeated flight, may be the answer to what is read.
+    if (SSL_alloc_buffers(ssl()) != 1) return {.kind = Received::Kind::Failed};
     const int count = SSL_read(ssl(), buffer.data(), static_cast<int>(buffer.size()));
     if (count > 0) {
         return {.kind = Received::Kind::Data, .octets = static_cast<std::size_t>(count)};
@@ -128,11 +130,15 @@ DtlsSent Association::send(BytesView payload, BytesView prefix) {
         start = together.data();
     }
     ERR_clear_error();
-    return SSL_write(ssl(), start, static_cast<int>(size)) > 0 ? DtlsSent::Sent : DtlsSent::NotOpen;
+    // Reading gets its buffers by itself, writing does not.
+    if (SSL_alloc_buffers(ssl()) != 1) return DtlsSent::NotOpen;
+    const int written = SSL_write(ssl(), start, static_cast<int>(size));
+    return written > 0 ? DtlsSent::Sent : DtlsSent::NotOpen;
 }
 
 void Association::say_goodbye() {
     ERR_clear_error();
+    if (SSL_alloc_buffers(ssl()) != 1) return;
     SSL_shutdown(ssl());
     ERR_clear_error();
 }
@@ -145,6 +151,7 @@ std::optional<Duration> Association::retransmission_in() const {
 
 Association::Progress Association::retransmit() {
     ERR_clear_error();
+    if (SSL_alloc_buffers(ssl()) != 1) return Progress::Failed;
     return DTLSv1_handle_timeout(ssl()) < 0 ? Progress::Failed : Progress::Waiting;
 }
 

@@ -44,6 +44,9 @@ public:
     Received read(MutableBytes buffer);
     DtlsSent send(BytesView payload, BytesView prefix);
     void say_goodbye();
+    // Gives back OpenSSL's record buffers, half of what an association takes, until they are
+    // needed again. Not while one of its calls runs.
+    void rest() { SSL_free_buffers(ssl()); }
 
     // How long until a flight is due again; empty when none is.
     std::optional<Duration> retransmission_in() const;

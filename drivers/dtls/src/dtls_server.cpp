@@ -207,7 +207,9 @@ void DtlsServer::Impl::welcome(BytesView hello_random) {
 void DtlsServer::Impl::work(Session& session) {
     if (session.state == Session::State::Handshake && !open(session)) return;
     if (session.state == Session::State::Open) deliver(session);
-    if (!dead && session.state != Session::State::Ended) arm(session);
+    if (dead || session.state == Session::State::Ended) return;
+    session.association->rest();
+    arm(session);
 }
 
 // False where there is nothing more to do with the session now.
@@ -355,7 +357,9 @@ void DtlsServer::handle_datagram(const Path& path, BytesView datagram) {
 DtlsSent DtlsServer::send(DtlsSessionId session, BytesView payload, BytesView prefix) {
     Impl::Session* found = impl_->find_open(session);
     if (found == nullptr) return DtlsSent::NotOpen;
-    return found->association->send(payload, prefix);
+    const DtlsSent sent = found->association->send(payload, prefix);
+    found->association->rest();
+    return sent;
 }
 
 void DtlsServer::close(DtlsSessionId session) {
