@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
+#include "relay_command.hpp"
 
 #include <stile/app/problem.hpp>
 #include <stile/app/suggestion.hpp>
@@ -14,13 +15,15 @@ namespace {
 using namespace stile;
 
 constexpr std::string_view version = "stile-stun 0.1.0";
-constexpr std::array<std::string_view, 4> commands{"binding", "nat", "lifetime", "hairpin"};
+constexpr std::array<std::string_view, 5> commands{"binding", "nat", "lifetime", "hairpin",
+                                                   "relay"};
 
 constexpr const char* examples = R"(Examples:
   stile-stun binding stun:stun.example.org
   stile-stun binding 'stuns:stun.example.org?transport=tcp'
   stile-stun nat stun.example.org             needs a server with two addresses (RFC 5780)
   stile-stun lifetime stun.example.org --longest 10m
+  stile-stun relay 'turns:turn.example.org?transport=tcp' --user alice --password-file secret
 )";
 
 // Word mistyped: CLI11 knows that something is wrong, not what was meant.
@@ -92,7 +95,8 @@ struct Common {
 }  // namespace
 
 int main(int count, char** words) {
-    CLI::App program{"Ask STUN servers who you are and what the NATs on the way do."};
+    CLI::App program{
+        "Ask STUN and TURN servers who you are, what the NATs on the way do, and to relay."};
     program.set_version_flag("-V,--version", std::string{version});
     program.footer(examples);
     program.require_subcommand(1);
@@ -127,6 +131,10 @@ int main(int count, char** words) {
         program.add_subcommand("hairpin", "whether your mapped address works from inside");
     common.add_to(hairpin);
 
+    probe::RelayCommand relay_command;
+    auto* const relay = program.add_subcommand("relay", "whether a TURN server relays, and how");
+    relay_command.add_to(relay);
+
     try {
         program.parse(count, words);
     } catch (const CLI::ParseError& error) {
@@ -148,5 +156,6 @@ int main(int count, char** words) {
                             .budget = budget.duration()};
         return probe::lifetime(lifetime_options);
     }
+    if (relay->parsed()) return relay_command.run();
     return probe::hairpin({common.finished()});
 }

@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/app/problem.hpp>
+#include <stile/turn_link/turn_link.hpp>
+
+#include <string_view>
+
+namespace stile::probe {
+
+// What a link that came to nothing most likely means, and what to do.
+app::Problem problem_of(const turn_link::LinkFailure& failure, std::string_view uri);
+// The same of one step that the server refused.
+app::Problem problem_of(std::string_view step, const turn::Failure& failure);
+
+}  // namespace stile::probe
