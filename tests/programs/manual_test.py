@@ -15,7 +15,7 @@ PAGES = {"stile": "stile.1.scd", "stile-stun": "stile-stun.1.scd", "stiled": "st
          "stile-turnd": "stile-turnd.8.scd"}
 COMMANDS = {
     "stile": [[], ["login"], ["share"], ["get"], ["gateway"], ["status"], ["contacts"], ["contacts", "rm"]],
-    "stile-stun": [[], ["binding"], ["nat"], ["lifetime"], ["hairpin"]],
+    "stile-stun": [[], ["binding"], ["nat"], ["lifetime"], ["hairpin"], ["relay"]],
     "stiled": [[], ["run"], ["check"], ["user"], ["user", "add"], ["user", "link"], ["user", "list"],
                ["user", "rm"], ["turn"], ["turn", "status"], ["turn", "sessions"], ["turn", "trace"],
                ["reload"], ["import"]],
