@@ -134,6 +134,7 @@ void AllocationTable::set_mobility(Allocation& allocation, Mobility mobility) {
     mobile_.emplace(mobility.id, allocation.index);
     const auto moving_to = std::exchange(mobility.moving_to, std::nullopt);
     allocation.mobility = std::make_unique<Mobility>(std::move(mobility));
+    if (allocation.mobility->old == Mobility::Old::Left) detach(allocation);
     if (moving_to && find(*moving_to) == nullptr) begin_move(allocation, *moving_to);
 }
 
@@ -149,8 +150,9 @@ void AllocationTable::begin_move(Allocation& allocation, const ClientFlow& to) {
 }
 
 void AllocationTable::settle_move(Allocation& allocation) {
-    detach(allocation);
+    erase_flow(allocation.flow, allocation.index);
     allocation.flow = *std::exchange(allocation.mobility->moving_to, std::nullopt);
+    allocation.mobility->old = Mobility::Old::There;
     *flows_.find(key_of(allocation.flow)) = allocation.index;
     for (const auto& index : allocation.relays) {
         if (index) relays_[*index].flow = allocation.flow;
@@ -164,6 +166,10 @@ void AllocationTable::cancel_move(Allocation& allocation) {
 
 void AllocationTable::detach(Allocation& allocation) {
     erase_flow(allocation.flow, allocation.index);
+    allocation.mobility->old = Mobility::Old::Left;
+    for (const auto& index : allocation.relays) {
+        if (index) relays_[*index].flow = {};
+    }
 }
 
 Relay& AllocationTable::add_relay(AddressFamily family, RelayProtocol protocol,

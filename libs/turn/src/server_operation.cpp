@@ -150,7 +150,9 @@ std::size_t Server::restore(Instant now, const Snapshot& snapshot) {
 }
 
 bool Server::restore(Instant now, const Snapshot::Allocation& copy) {
-    if (table_.find(copy.flow) != nullptr || copy.relays.empty() || copy.relays.size() > 2) {
+    const bool at_flow = !copy.mobility || copy.mobility->old == Mobility::Old::There;
+    if ((at_flow && table_.find(copy.flow) != nullptr) || copy.relays.empty() ||
+        copy.relays.size() > 2) {
         return false;
     }
     Allocation& allocation = table_.create(copy.flow, copy.username, copy.created_by);

@@ -91,6 +91,7 @@ void Writer::allocation(const Snapshot::Allocation& copy) {
         number(mobility.id);
         number(mobility.serial);
         optional(mobility.moving_to, [&](const ClientFlow& to) { flow(to); });
+        number(static_cast<std::uint64_t>(mobility.old));
         octets(mobility.moved_by.octets);
         instant(mobility.moved_at);
         octets(mobility.answer);
@@ -213,6 +214,7 @@ Snapshot::Allocation Reader::allocation() {
         mobility.id = number();
         mobility.serial = static_cast<std::uint32_t>(number());
         mobility.moving_to = optional([&] { return flow(); });
+        mobility.old = number() == 0 ? Mobility::Old::There : Mobility::Old::Left;
         mobility.moved_by.octets = fixed<12>();
         mobility.moved_at = instant();
         mobility.answer = to_bytes(octets());

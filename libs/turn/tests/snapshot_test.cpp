@@ -132,6 +132,33 @@ TEST_CASE("turn server, restart: dual allocations, reservations, moves and TCP c
     CHECK(world.open.empty());
 }
 
+TEST_CASE("turn server, restart: who left its connection is found again beside who came after it") {
+    World world{full_config()};
+    RawClient mobile{world};
+    mobile.flow.transport = ClientTransport::Tcp;
+    const auto given = mobile.ask(Method::Allocate, [](Builder& b) {
+        b.add(stun::RequestedTransport{}).add(stun::MobilityTicket{});
+    });
+    const Bytes ticket = to_bytes(given.get<stun::MobilityTicket>().value().octets);
+    REQUIRE(mobile.permit(peer_address) == 0);
+    world.server.handle_client_gone(world.now, mobile.flow);
+    world.run_events();
+    RawClient other{world, "bob", "hidden", mobile.flow.remote.to_string()};
+    other.flow.transport = ClientTransport::Tcp;
+    REQUIRE(other.allocate() == 0);
+
+    restart(world, full_config());
+    CHECK(world.server.allocations() == 2);
+    // What comes for the one does not reach the other.
+    const auto arrived = world.server.handle_peer(world.now, world.wanted.front().relay,
+                                                  peer_address, as_bytes("x"));
+    CHECK((!arrived || arrived->flow != other.flow));
+    REQUIRE(other.permit(peer_address) == 0);
+    mobile.flow.remote = address("203.0.113.5:5");
+    CHECK(mobile.code(Method::Refresh, [&](Builder& b) { b.add(stun::MobilityTicket{ticket}); }) ==
+          0);
+}
+
 TEST_CASE("turn server, restart: what was handed over is forgotten without a word") {
     World world{full_config()};
     RawClient raw{world};

@@ -146,7 +146,7 @@ public:
     // It has the new one alone. Requires: it is moving.
     void settle_move(Allocation& allocation);
     void cancel_move(Allocation& allocation);
-    // The 5-tuple leads to the allocation no more.
+    // The 5-tuple leads to the allocation no more, nor the relays to it. Requires: it is mobile.
     void detach(Allocation& allocation);
     std::size_t allocations() const { return allocations_.size() - free_allocations_.size(); }
 

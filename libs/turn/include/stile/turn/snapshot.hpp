@@ -17,6 +17,9 @@ struct Mobility {
     std::uint32_t serial = 0;  // of the ticket that is valid
     // The new 5-tuple, until data comes from there; the old one is Allocation::flow.
     std::optional<ClientFlow> moving_to;
+    // Left: the connection is closed, and Allocation::flow may be another's by now.
+    enum class Old : std::uint8_t { There, Left };
+    Old old = Old::There;
     stun::TransactionId moved_by;  // the last request that moved it, for its retransmissions
     Instant moved_at;
     Bytes answer;
