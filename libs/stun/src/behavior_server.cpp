@@ -39,6 +39,11 @@ Bytes success(const MessageView& request, const SocketAddress& client, const Soc
     return builder.finish();
 }
 
+bool mentions_behavior(const MessageView& request) {
+    return request.has(AttributeType::ChangeRequest) || request.has(AttributeType::ResponsePort) ||
+           request.has(AttributeType::Padding);
+}
+
 bool is_binding_request(const MessageView& message) {
     return message.message_class() == Class::Request && message.method() == Method::Binding;
 }
@@ -64,6 +69,9 @@ std::optional<BehaviorServer::Answer> BehaviorServer::respond(const MessageView&
                                                               const Path& path) const {
     if (!is_binding_request(request) || !serves(path.local)) return std::nullopt;
     const auto other = other_than(path.local);
+    if (!other && !mentions_behavior(request)) {
+        return Answer{path, *BindingResponder{software}.respond(request, path.remote)};
+    }
     // Nothing but a wish is a reason to refuse: clients of RFC 3489 always send CHANGE-REQUEST.
     const ChangeRequest change = request.get<ChangeRequest>().value_or(ChangeRequest{});
     const UnknownAttributes unknown =
@@ -93,10 +101,11 @@ std::optional<BehaviorServer::Answer> BehaviorServer::respond(const MessageView&
 std::optional<Bytes> BehaviorServer::respond_on_connection(const MessageView& request,
                                                            const Path& path) const {
     if (!is_binding_request(request) || !serves(path.local)) return std::nullopt;
+    const auto other = other_than(path.local);
+    if (!other) return BindingResponder{software}.respond(request, path.remote);
     const UnknownAttributes unknown = request.unknown_required();
     if (!unknown.empty()) return unknown_attribute_response(request, unknown);
-    return success(request, path.remote, path.local, other_than(path.local), software,
-                   std::nullopt);
+    return success(request, path.remote, path.local, other, software, std::nullopt);
 }
 
 }  // namespace stile::stun

@@ -5,6 +5,7 @@
 #include <stile/base/machine.hpp>
 #include <stile/stun/behavior_discovery.hpp>
 #include <stile/stun/behavior_server.hpp>
+#include <stile/stun/binding_responder.hpp>
 #include <stile/stun/integrity.hpp>
 
 namespace stile::stun {
@@ -100,8 +101,9 @@ TEST_CASE("stun behavior server: with one address it names no other and changes 
     const Bytes plain = binding_request();
     const auto answer = one.respond(view(plain), path);
     REQUIRE(answer);
-    CHECK_FALSE(view(answer->response).has(AttributeType::OtherAddress));
-    CHECK(view(answer->response).get<ResponseOrigin>()->address == path.local);
+    CHECK(answer->path == path);
+    CHECK(answer->response == respond_to_binding(view(plain), path.remote));
+    CHECK(one.respond_on_connection(view(plain), path) == answer->response);
     MessageBuilder changing{Class::Request, Method::Binding, id_of(1)};
     const Bytes change = changing.add(ChangeRequest{Change::Keep, Change::Change}).finish();
     CHECK(view(one.respond(view(change), path)->response).get<ErrorCode>()->code == 420);
@@ -110,7 +112,10 @@ TEST_CASE("stun behavior server: with one address it names no other and changes 
     CHECK(view(one.respond(view(keep), path)->response).message_class() == Class::SuccessResponse);
     MessageBuilder other_port{Class::Request, Method::Binding, id_of(1)};
     const Bytes port = other_port.add(ResponsePort{Port{6000}}).finish();
-    CHECK(one.respond(view(port), path)->path.remote == address("192.0.2.1:6000"));
+    const auto elsewhere = one.respond(view(port), path);
+    CHECK(elsewhere->path.remote == address("192.0.2.1:6000"));
+    CHECK_FALSE(view(elsewhere->response).has(AttributeType::OtherAddress));
+    CHECK(view(elsewhere->response).get<ResponseOrigin>()->address == path.local);
     CHECK_FALSE(one.respond(view(plain), {address("198.51.100.1:3479"), path.remote}));
 }
 

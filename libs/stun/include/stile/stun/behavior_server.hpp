@@ -11,10 +11,11 @@
 namespace stile::stun {
 
 // The server's side of RFC 5780: a Binding responder that tells and shows what NATs on the way do.
-// With two addresses and two ports, all four of which receive and send, it does all of it; with one
-// address it tells no other and refuses CHANGE-REQUEST, but knows RESPONSE-PORT and PADDING
-// (Section 6). Holds no state. No answer is longer than its request by more than an empty
-// Binding answer, whatever PADDING asks.
+// With two addresses and two ports, all four of which receive and send, it does all of it. With one
+// it tells no other and refuses CHANGE-REQUEST, but knows RESPONSE-PORT and PADDING (Section 6);
+// requests without any of these are answered as BindingResponder does, in few octets. Holds no
+// state. No answer is longer than its request by more than an empty Binding answer, whatever
+// PADDING asks.
 struct BehaviorServer {
     struct Answer {
         Path path;  // from where to where
