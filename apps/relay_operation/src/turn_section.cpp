@@ -25,6 +25,8 @@ constexpr std::uint64_t packet_burst = 64;
 constexpr std::uint64_t least_nonce_seconds = 60;
 constexpr std::uint64_t most_nonce_seconds = 86'400;
 constexpr std::uint64_t most_a_minute = 1'000'000;
+constexpr std::uint64_t most_answers = 10'000'000;
+constexpr std::uint64_t answer_burst = 4;  // seconds' worth, for those who come together
 constexpr std::size_t most_name_octets = 508;  // USERNAME, RFC 8489 Section 14.3
 constexpr std::size_t least_secret_octets = 8;
 
@@ -53,6 +55,13 @@ std::vector<TomlKey> TurnSection::keys() {
          [this, &settings](TomlNode node) {
              if (const auto ports = toml_.ports(node)) settings.ports = {ports->first, ports->last};
          }},
+        {"answers_per_second_per_network",
+         [this, &settings](TomlNode node) {
+             if (const auto count = toml_.number(node, 1, most_answers)) {
+                 settings.replies.rate = {.per_second = *count, .burst = answer_burst * *count};
+             }
+         }},
+        rate("answer_octets_per_second", octet_burst, settings.replies.octets),
         {"shards",
          [this, &settings](TomlNode node) {
              if (const auto count = toml_.number(node, 0, most_shards)) settings.shards = *count;
