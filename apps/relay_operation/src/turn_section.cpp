@@ -26,7 +26,7 @@ constexpr std::uint64_t least_nonce_seconds = 60;
 constexpr std::uint64_t most_nonce_seconds = 86'400;
 constexpr std::uint64_t most_a_minute = 1'000'000;
 constexpr std::uint64_t most_answers = 10'000'000;
-constexpr std::uint64_t answer_burst = 4;  // seconds' worth, for those who come together
+constexpr std::uint64_t answer_burst = 4;      // seconds' worth, for those who come together
 constexpr std::size_t most_name_octets = 508;  // USERNAME, RFC 8489 Section 14.3
 constexpr std::size_t least_secret_octets = 8;
 

@@ -127,6 +127,8 @@ external_addresses = ["203.0.113.7"]
 stun_server = "stun.example.org:3478"
 relay_ports = "50000-50999"
 shards = 3
+answers_per_second_per_network = 5000
+answer_octets_per_second = 0
 kernel_path = "tc"
 secrets = ["north-and-south", { secret = "another secret", digest = "sha256" }, { file = "/etc/s" }]
 allocations = 500
@@ -159,6 +161,8 @@ accounts = { alice = "wonderland" }
     CHECK(file.stun_server == "stun.example.org:3478");
     CHECK(settings.ports == relay::PortRange{50000, 50999});
     CHECK(settings.shards == 3);
+    CHECK(settings.replies.rate == turn::TokenRate{.per_second = 5000, .burst = 20000});
+    CHECK_FALSE(settings.replies.octets);
     CHECK(settings.kernel_path == relay::KernelPath::Tc);
     const relay::Tenant& tenant = settings.tenants.front();
     REQUIRE(tenant.secrets.size() == 2);
