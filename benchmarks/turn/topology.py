@@ -112,7 +112,7 @@ class LoopbackPlace:
     def __init__(self, name):
         self.namespace = Namespace(name)
         self.listen = self.relay = "127.0.0.1"
-        self.relays = ["127.0.0.1"]
+        self.relays = ["127.0.0.1", "127.0.0.4"]
         self.clients, self.peer = ["127.0.0.2"], "127.0.0.3"
         self.open_peers = "127.0.0.0/8"
         drop_discards(self.namespace, ["lo"])

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TURN server with everything switched on, for the tests of other people's clients.
 
-The tests run in a network namespace with addresses of their own (enter()), so that peers are other
-addresses than the server's, in both families. STILE_TEST_RELAY=coturn puts Debian's coturn in the
+The tests run in a network namespace of their own, and the server in another (enter()), so that peers
+are other addresses than the server's machine has, in both families. STILE_TEST_RELAY=coturn puts Debian's coturn in the
 place of stile-turnd: what fails there, too, is no fault of ours.
 """
 import json
@@ -20,26 +20,46 @@ SERVER, PEER, CLIENT, SECOND, SECOND_CLIENT = (f"198.18.0.{last}" for last in ra
 SERVER6, PEER6, CLIENT6 = (f"fd00:53::{last}" for last in (1, 2, 3))
 PORT, TLS_PORT, ALTERNATE_PORT = 3478, 5349, 3479
 USER, PASSWORD, SECRET, REALM = "alice", "correct horse", "a secret of many letters", "example.org"
+HOST = "server"
 OPEN_PEERS = ("198.18.0.0/15", "fd00:53::/64")
 # What turnutils_uclient -J has built in: key id "north", and this long-term key.
 OAUTH_KEY = ("north", "SEdrajMyS2pHaXV5MDk4c2RmYXFiTmpPaWF6NzE5MjM=")
 
 
 def enter():
-    """Into a namespace with these addresses; ends the program as skipped where that is not allowed."""
+    """Into namespaces with these addresses; ends the program as skipped where that is not allowed."""
     if not shutil.which("turnserver" if uses_coturn() else turnd()):
         print("skipped: there is no TURN server to test")
         sys.exit(77)
     lab.enter_or_skip()
     lab.ip("link", "set", "lo", "up")
-    for address in (SERVER, PEER, CLIENT, SECOND, SECOND_CLIENT):
-        lab.ip("addr", "add", f"{address}/32", "dev", "lo")
-    for address in (SERVER6, PEER6, CLIENT6):
-        lab.ip("addr", "add", f"{address}/128", "dev", "lo", "nodad")
+    lab.Host(HOST, SERVER)
+    lab.ip("link", "add", "server", "type", "veth", "peer", "name", "clients", "netns", HOST)
+    for command, interface, addresses, addresses6 in (
+            (["ip"], "server", (PEER, CLIENT, SECOND_CLIENT), (PEER6, CLIENT6)),
+            (["ip", "-n", HOST], "clients", (SERVER, SECOND), (SERVER6,))):
+        words = [["addr", "add", f"{address}/24", "dev", interface] for address in addresses]
+        words += [["addr", "add", f"{address}/64", "dev", interface, "nodad"] for address in addresses6]
+        for line in (*words, ["link", "set", interface, "up"]):
+            lab.ip(*command[1:], *line)
+
 
 
 def uses_coturn():
     return os.environ.get("STILE_TEST_RELAY") == "coturn"
+
+
+class ServerHost:
+    """Where the server runs, for programs.Program."""
+
+    @staticmethod
+    def command(words):
+        return ["ip", "netns", "exec", HOST, *map(str, words)]
+
+
+def server_ip(*words):
+    """ip(8) on the server's machine."""
+    lab.ip("-n", HOST, *words)
 
 
 def turnd():
@@ -72,7 +92,8 @@ class Relay:
             "turnserver", "-n", "-v", "--no-cli", "--lt-cred-mech", *accounts, "-r", REALM,
             "--mobility", "--cert", self.certificate, "--pkey", self.key, *listening, *relaying,
             "-p", PORT, "--tls-listening-port", TLS_PORT, "--allow-loopback-peers", "--log-file", "stdout",
-            "--simple-log", "--pidfile", self.world.file("pid"), "--userdb", self.world.file("turndb")])
+            "--simple-log", "--pidfile", self.world.file("pid"), "--userdb", self.world.file("turndb")],
+            host=ServerHost)
         program.wait_for("IO method .admin thread")
         return program
 
@@ -99,6 +120,8 @@ secrets = ["{SECRET}"]
 rfc5766_channels = true
 mobility = true
 tcp_relays = true
+answers_per_second_per_network = 100000
+answer_octets_per_second = 0
 
 allocations = 40000
 allocations_per_user = 10000
@@ -106,7 +129,7 @@ allocations_per_user = 10000
 [accounts]
 {accounts}
 """)
-        program = self.world.start("stile-turnd", [turnd(), "--config", config])
+        program = self.world.start("stile-turnd", [turnd(), "--config", config], host=ServerHost)
         program.wait_for("^Ready")
         return program
 

@@ -7,7 +7,6 @@ coturn 4.6.1 closes a client's TCP connection when a send for it fails with ENET
 import subprocess
 import unittest
 
-import lab
 import programs
 import relay_servers as relays
 import turn_wire
@@ -21,7 +20,7 @@ PEERS = {"ENETUNREACH": NO_ROUTE, "EHOSTUNREACH": UNREACHABLE, "EACCES": PROHIBI
 
 def make_routes():
     for kind, address in (("unreachable", UNREACHABLE), ("prohibit", PROHIBITED), ("blackhole", BLACKHOLE)):
-        lab.ip("route", "add", kind, address)
+        relays.server_ip("route", "add", kind, address)
 
 
 class Unreachable(unittest.TestCase):
@@ -69,16 +68,15 @@ class Unreachable(unittest.TestCase):
 
     def test_a_route_that_goes_away_and_comes_back(self):
         client = self.client("tcp")
-        lab.ip("route", "add", "unreachable", f"{relays.PEER}/32", "table", "7")
-        rule = ["rule", "add", "pref", "1", "from", relays.SERVER, "to", relays.PEER, "lookup", "7"]
-        lab.ip("rule", "add", "pref", "2", "lookup", "local")
-        lab.ip(*rule)
-        self.addCleanup(subprocess.run, ["ip", "route", "flush", "table", "7"], check=False)
-        lab.ip("rule", "del", "pref", "0")
+        relays.server_ip("route", "add", "unreachable", f"{relays.PEER}/32", "table", "7")
+        rule = ["to", relays.PEER, "lookup", "7"]
+        relays.server_ip("rule", "add", "pref", "1", *rule)
+        self.addCleanup(subprocess.run, ["ip", "-n", relays.HOST, "route", "flush", "table", "7"],
+                        check=False)
         for _ in range(3):
             client.send_on(0x4000, b"lost on its way")
         client.refresh()
-        lab.ip("rule", "del", *rule[2:])
+        relays.server_ip("rule", "del", *rule)
         self.assert_well(client)
 
 

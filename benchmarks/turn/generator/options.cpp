@@ -16,7 +16,7 @@ constexpr const char* usage =
     "usage: bench_turn relay|allocate|binding|memory --server ADDRESS:PORT --client IP[,IP...]\n"
     "  --peer IP               where the other end of relay is\n"
     "  --relay IP              the server's address on the peers' side, if it is another\n"
-    "  --user NAME --password TEXT\n"
+    "  --user NAME[,NAME...] --password TEXT    one password for all\n"
     "  --way turn|bare|direct|drop      through a TURN server, through bench_turn_bare, straight\n"
     "                          into sockets at the server's place, or to its discard port\n"
     "  --direction up|down     client to peer, or peer to client\n"
@@ -105,7 +105,7 @@ bool set_place(Options& options, std::string_view key, std::string_view value) {
     } else if (key == "--peer-netns") {
         options.peer_namespace = value;
     } else if (key == "--user") {
-        options.username = value;
+        for (const auto part : split(value)) options.usernames.emplace_back(part);
     } else if (key == "--password") {
         options.password = value;
     } else if (key == "--pid") {
@@ -167,6 +167,7 @@ Options parse_options(std::vector<std::string_view> words) {
         ++i;
     }
     if (options.clients.empty()) refuse("no --client");
+    if (options.usernames.empty()) options.usernames.emplace_back("alice");
     if (options.flows == 0 || options.train == 0 || options.train > 64) refuse("a count");
     return options;
 }

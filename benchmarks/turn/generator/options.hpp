@@ -39,7 +39,7 @@ struct Options {
     IpAddress peer;
     // The server's address towards peers, where no relayed address says it; else the server's.
     std::optional<IpAddress> relay;
-    std::string username = "alice";
+    std::vector<std::string> usernames;  // sessions take them in turn
     std::string password = "secret";
     std::string client_namespace;  // paths such as /run/netns/client; empty: where we are
     std::string server_namespace;

@@ -112,8 +112,8 @@ void Progress::start(Session& session, Session::State state) {
     session.state = state;
     session.sends = 0;
     if (!session.authentication) {
-        session.authentication.emplace(
-            stun::LongTermClient::Credentials{options_.username, options_.password});
+        const std::string& user = options_.usernames[next_user_++ % options_.usernames.size()];
+        session.authentication.emplace(stun::LongTermClient::Credentials{user, options_.password});
     }
     const stun::TransactionId id = number_id(next_id_++);
     const auto build = [&]() -> stun::MessageBuilder {

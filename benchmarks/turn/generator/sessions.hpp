@@ -67,6 +67,7 @@ private:
     std::size_t at_once_;
     std::optional<SocketAddress> peer_;
     std::uint64_t next_id_ = 1;
+    std::size_t next_user_ = 0;
     std::uint64_t retransmissions_ = 0;
     std::uint64_t mismatches_ = 0;
 };
