@@ -14,4 +14,9 @@ inline constexpr std::size_t most_shards = 256;
 // What the tags of sockets have room for; each tenant has tables of its own on each shard.
 inline constexpr std::size_t most_tenants = 1024;
 
+// Clients of one shard whose packets arrive at another: mobile ones and those with reservations.
+inline constexpr std::size_t most_foreign_flows = 65'536;
+// Messages that wait to be handed to another shard, each with a copy of a datagram.
+inline constexpr std::size_t most_mail = 4096;
+
 }  // namespace stile::relay

@@ -2,12 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/relay/relay.hpp>
 
+#include "behavior_places.hpp"
 #include "limits.hpp"
 #include "shard.hpp"
 
 #include <stile/relay/handover.hpp>
 
+#include <stile/drivers/random.hpp>
+
 #include <algorithm>
+#include <iterator>
 
 namespace stile::relay {
 namespace {
@@ -28,6 +32,34 @@ std::size_t shard_count(const Settings& settings) {
     return std::min(wanted, most_shards);
 }
 
+HashSeed make_seed() {
+    crypto::RandomStream random{drivers::random_seed()};
+    const std::uint64_t k0 = random.u64();
+    return {.k0 = k0, .k1 = random.u64()};
+}
+
+// ALPN by RFC 7443; without HTTPS on the same port nothing else is agreed on.
+std::expected<Contexts, StartError> make_contexts(const Settings& settings, bool https) {
+    Contexts contexts;
+    if (settings.certificate_pem.empty()) return contexts;
+    drivers::TlsServerConfig config;
+    config.certificate_pem = settings.certificate_pem;
+    config.key_pem = settings.key_pem;
+    config.handshake_timeout = settings.streams.first_message;
+    config.alpn = {"stun.turn", "stun.nat-discovery"};
+    auto dtls = drivers::TlsContext::server(config, drivers::TlsCarrier::Datagrams);
+    if (https) config.alpn.emplace_back("http/1.1");
+    auto tls = drivers::TlsContext::server(config);
+    for (const auto* const made : {&dtls, &tls}) {
+        if (*made) continue;
+        return std::unexpected(
+            StartError{.what = "cannot use the certificate", .cause = made->error().text});
+    }
+    contexts.tls = *std::move(tls);
+    contexts.dtls = *std::move(dtls);
+    return contexts;
+}
+
 std::optional<turn::Redirect> redirect_of(const Settings& settings) {
     if (!settings.redirect) return std::nullopt;
     return turn::Redirect{.address = *settings.redirect,
@@ -41,7 +73,15 @@ struct Relay::Impl {
     Impl(Settings wanted, OnHttps https)
         : settings(std::move(wanted)),
           common{.directory = turn::RelayDirectory{directory_of(settings)},
-                 .on_https = std::move(https)} {}
+                 .on_https = std::move(https),
+                 .seed = make_seed(),
+                 .shards = {},
+                 .kernel = {}} {}
+
+    // Every thread ends before any shard goes: they know each other.
+    ~Impl() {
+        for (const auto& shard : shards) shard->stop();
+    }
 
     std::expected<void, StartError> start();
 
@@ -52,10 +92,19 @@ struct Relay::Impl {
 };
 
 std::expected<void, StartError> Relay::Impl::start() {
-    for (std::size_t i = 0; i < shard_count(settings); ++i) {
-        shards.push_back(std::make_unique<Shard>(common, static_cast<std::uint8_t>(i), settings));
+    const auto contexts = make_contexts(settings, static_cast<bool>(common.on_https));
+    if (!contexts) return std::unexpected(contexts.error());
+    if (settings.kernel_path != KernelPath::Off) {
+        common.kernel = std::make_unique<KernelOffload>(settings);
     }
-    for (const Listener& listener : settings.listeners) {
+    for (std::size_t i = 0; i < shard_count(settings); ++i) {
+        shards.push_back(
+            std::make_unique<Shard>(common, static_cast<std::uint8_t>(i), settings, *contexts));
+        common.shards.push_back(shards.back().get());
+    }
+    auto listeners = settings.listeners;
+    std::ranges::copy(behavior_listeners(settings), std::back_inserter(listeners));
+    for (const Listener& listener : listeners) {
         // The first shard may choose the port; the others share it.
         Listener bound = listener;
         for (const auto& shard : shards) {
@@ -64,6 +113,10 @@ std::expected<void, StartError> Relay::Impl::start() {
             bound.address = *address;
         }
         listening.push_back(bound.address);
+        // Two-address answers (RFC 5780) are more than the kernel's.
+        if (common.kernel && listener.kind == ListenerKind::Udp && !settings.alternate) {
+            common.kernel->listens(bound.address, settings);
+        }
     }
     for (const auto& shard : shards) shard->run();
     return {};
@@ -102,6 +155,12 @@ Statistics Relay::statistics() {
         shard->ask([&](Shard& asked) { asked.add_statistics(sum); });
     }
     sum.kernel_path = "user space";
+    if (impl_->common.kernel) {
+        const auto kernel = impl_->common.kernel->statistics();
+        sum.kernel_path = impl_->common.kernel->describe();
+        sum.kernel_packets = kernel.to_peer + kernel.to_client;
+        sum.binding_answers += kernel.bindings;
+    }
     return sum;
 }
 

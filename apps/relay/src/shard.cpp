@@ -3,6 +3,7 @@
 #include "shard.hpp"
 
 #include "limits.hpp"
+#include "tag.hpp"
 #include "tenant_config.hpp"
 
 #include <stile/base/assert.hpp>
@@ -12,14 +13,20 @@ namespace stile::relay {
 namespace {
 
 constexpr Duration clock_interval = std::chrono::seconds{10};
+// Quotas of what the kernel carries are counted this late; well within drivers::kernel_lease_time.
+constexpr Duration kernel_interval = std::chrono::seconds{1};
 
-// The tag of a socket: what it is, and which.
-constexpr std::uint64_t relay_bit = 1ULL << 63U;
-constexpr unsigned tenant_shift = 32;
+StartError cannot_listen(const Listener& listener, std::string_view protocol,
+                         const std::string& cause) {
+    return {.what = "cannot listen on " + listener.address.to_string() + " (" +
+                    std::string{protocol} + ")",
+            .cause = cause};
+}
 
 }  // namespace
 
-Shard::Shard(Common& common, std::uint8_t number, const Settings& settings)
+Shard::Shard(Common& common, std::uint8_t number, const Settings& settings,
+             const Contexts& contexts)
     : common_(common),
       number_(number),
       sockets_(loop_, {.on_arrivals = [this](drivers::UdpSocketSet::Id, std::uint64_t tag,
@@ -27,27 +34,50 @@ Shard::Shard(Common& common, std::uint8_t number, const Settings& settings)
                        .on_icmp_error =
                            [this](drivers::UdpSocketSet::Id, std::uint64_t tag,
                                   const drivers::IcmpError& error) {
-                               if ((tag & relay_bit) == 0) return;
-                               const auto tenant = (tag & ~relay_bit) >> tenant_shift;
-                               tenants_[tenant]->handle_icmp(static_cast<std::uint32_t>(tag),
-                                                             error);
+                               if (!tag::is_relay(tag)) return;
+                               tenants_[tag::tenant(tag)]->handle_icmp(tag::index(tag), error);
                            },
-                       .on_round = {}}),
-      clock_timer_(loop_, [this] {
-          for (const auto& tenant : tenants_) tenant->set_wall_time();
-          clock_timer_.arm_after(clock_interval);
-      }) {
+                       .on_round = [this] { end_round(); }}),
+      contexts_(contexts),
+      streams_(loop_, settings.streams,
+               {.on_message =
+                    [this](const StreamFront::ClientPointer& client, BytesView message) {
+                        handle_message(client->tenant, client->flow, message);
+                        // A ConnectionBind takes the connection at once.
+                        tenants_[client->tenant]->pump();
+                    },
+                .on_batch =
+                    [this](std::size_t tenant) {
+                        tenants_[tenant]->pump();
+                        sockets_.flush();
+                    },
+                .on_gone =
+                    [this](const StreamClient& client) { client_gone(client.tenant, client.flow); },
+                .on_https = common.on_https}),
+      clock_timer_(loop_,
+                   [this] {
+                       for (const auto& tenant : tenants_) tenant->set_wall_time();
+                       foreign_.expire(loop_.now());
+                       clock_timer_.arm_after(clock_interval);
+                   }),
+      kernel_timer_(loop_, [this] { tend_kernel(); }) {
     crypto::RandomStream random{drivers::random_seed()};
     ports_ = std::make_unique<RelayPorts>(settings.relay_addresses, settings.ports, random.fork());
+    streams_.set_context(contexts.tls);
     for (std::size_t i = 0; i < settings.tenants.size(); ++i) {
-        tenants_.push_back(std::make_unique<TenantFront>(
-            TenantFront::Parts{.loop = loop_,
-                               .sockets = sockets_,
-                               .clients = *this,
-                               .ports = *ports_,
-                               .relay_tag = relay_bit | std::uint64_t{i} << tenant_shift},
-            service_config(settings, settings.tenants[i], number_, common_.directory),
-            random.fork()));
+        auto config = service_config(settings, settings.tenants[i], number_, common_.directory);
+        if (common_.kernel) config.relay.offload = common_.kernel->offer();
+        tenants_.push_back(
+            std::make_unique<TenantFront>(TenantFront::Parts{.loop = loop_,
+                                                             .sockets = sockets_,
+                                                             .clients = *this,
+                                                             .ports = *ports_,
+                                                             .directory = common_.directory,
+                                                             .kernel = common_.kernel.get(),
+                                                             .shard = number_,
+                                                             .tenant = i,
+                                                             .relay_tag = tag::relays_of(i)},
+                                          std::move(config), random.fork()));
         const bool filled =
             fill_credentials(tenants_.back()->service().credentials(), settings.tenants[i]);
         STILE_ASSERT(filled);
@@ -55,87 +85,112 @@ Shard::Shard(Common& common, std::uint8_t number, const Settings& settings)
     clock_timer_.arm_after(clock_interval);
 }
 
-Shard::~Shard() {
+// The kernel is asked once for all shards.
+void Shard::tend_kernel() {
+    for (const auto& [place, traffic] : common_.kernel->tend()) {
+        common_.shards[place.shard]->post([&shard = *common_.shards[place.shard], place, traffic] {
+            shard.tenants_[place.tenant]->handle_offloaded(place.relay, traffic);
+        });
+    }
+    kernel_timer_.arm_after(kernel_interval);
+}
+
+Shard::~Shard() { stop(); }
+
+void Shard::stop() {
     if (!thread_.joinable()) return;
     loop_.post([this] { loop_.stop(); });
     thread_.join();
 }
 
 void Shard::run() {
+    if (common_.kernel && number_ == 0) kernel_timer_.arm_after(Duration::zero());
     thread_ = std::thread{[this] { loop_.run(); }};
 }
 
+void Shard::mail(drivers::Task task) {
+    if (mailed_.fetch_add(1, std::memory_order_relaxed) >= most_mail) {
+        mailed_.fetch_sub(1, std::memory_order_relaxed);
+        return;
+    }
+    loop_.post([this, task = std::move(task)]() mutable {
+        mailed_.fetch_sub(1, std::memory_order_relaxed);
+        task();
+    });
+}
+
 std::expected<SocketAddress, StartError> Shard::listen(const Listener& listener) {
+    switch (listener.kind) {
+        case ListenerKind::Udp:
+        case ListenerKind::Dtls:
+            return listen_udp(listener);
+        case ListenerKind::Tcp:
+        case ListenerKind::Tls:
+            return listen_tcp(listener);
+    }
+    return std::unexpected(StartError{});
+}
+
+std::expected<SocketAddress, StartError> Shard::listen_udp(Listener listener) {
+    const bool dtls_alone = listener.kind == ListenerKind::Dtls;
+    if (dtls_alone && !contexts_.dtls) {
+        return std::unexpected(cannot_listen(listener, "DTLS", "there is no certificate"));
+    }
     const auto socket =
         sockets_.open(listener.address, {.senders = drivers::UdpSocketSet::Senders::Many,
                                          .reuse_port = drivers::UdpOptions::ReusePort::Yes,
                                          .receive_buffer = 4'194'304,
                                          .send_buffer = 1'048'576,
-                                         .tag = udp_listeners_.size()});
-    if (!socket) {
-        return std::unexpected(
-            StartError{.what = "cannot listen on " + listener.address.to_string() + " (UDP)",
-                       .cause = socket.error().text});
+                                         .tag = tag::listener(udp_listeners_.size())});
+    if (!socket) return std::unexpected(cannot_listen(listener, "UDP", socket.error().text));
+    listener.address = sockets_.local_address(*socket);
+    udp_listeners_.push_back({.listener = listener, .socket = *socket, .dtls = {}});
+    if (contexts_.dtls) begin_dtls(udp_listeners_.back(), *contexts_.dtls);
+    return listener.address;
+}
+
+void Shard::begin_dtls(UdpListener& listener, const drivers::TlsContext& context) {
+    const std::size_t tenant = listener.listener.tenant;
+    const drivers::UdpSocketSet::Id socket = listener.socket;
+    listener.dtls = std::make_unique<DtlsFront>(
+        loop_, context,
+        DtlsFront::Handlers{
+            .on_output =
+                [this, socket](const Path& path, BytesView datagram) {
+                    sockets_.send(
+                        {.from = socket, .path = path, .prefix = {}, .payload = datagram});
+                    sockets_.flush();
+                },
+            .on_message =
+                [this, tenant](const turn::ClientFlow& flow, BytesView message) {
+                    handle_message(tenant, flow, message);
+                    tenants_[tenant]->pump();
+                    sockets_.flush();
+                },
+            .on_gone = [this,
+                        tenant](const turn::ClientFlow& flow) { client_gone(tenant, flow); }});
+}
+
+std::expected<SocketAddress, StartError> Shard::listen_tcp(Listener listener) {
+    const bool tls_alone = listener.kind == ListenerKind::Tls;
+    const std::string_view protocol = tls_alone ? "TLS" : "TCP";
+    if (tls_alone && !contexts_.tls) {
+        return std::unexpected(cannot_listen(listener, protocol, "there is no certificate"));
     }
-    const SocketAddress address = sockets_.local_address(*socket);
-    udp_listeners_.push_back({address, *socket, listener.tenant});
-    return address;
-}
-
-void Shard::handle_arrivals(std::uint64_t tag,
-                            std::span<const drivers::UdpSocketSet::Arrival> arrivals) {
-    if ((tag & relay_bit) == 0) return handle_clients(udp_listeners_[tag], arrivals);
-    TenantFront& tenant = *tenants_[(tag & ~relay_bit) >> tenant_shift];
-    for (const auto& arrival : arrivals) {
-        tenant.handle_peer(static_cast<std::uint32_t>(tag), arrival);
-    }
-}
-
-void Shard::handle_clients(const UdpListener& listener,
-                           std::span<const drivers::UdpSocketSet::Arrival> arrivals) {
-    TenantFront& tenant = *tenants_[listener.tenant];
-    for (const auto& arrival : arrivals) {
-        const turn::ClientFlow flow{arrival.path.local, arrival.path.remote,
-                                    turn::ClientTransport::Udp};
-        BytesView rest = arrival.payload;
-        do {
-            const BytesView datagram = rest.first(std::min(arrival.segment_size, rest.size()));
-            rest = rest.subspan(datagram.size());
-            tenant.handle_client(flow, datagram);
-        } while (!rest.empty());
-    }
-    tenant.pump();
-}
-
-void Shard::send_to_client(const turn::ToClient& message) {
-    const UdpListener* const listener = listener_of(message.flow.local);
-    if (listener == nullptr) return;
-    sockets_.send({.from = listener->socket,
-                   .path = {.local = message.flow.local, .remote = message.flow.remote},
-                   .prefix = message.prefix(),
-                   .payload = message.payload,
-                   .padding = message.padding});
-}
-
-void Shard::send_answer(const turn::ClientFlow& flow, BytesView message) {
-    const UdpListener* const listener = listener_of(flow.local);
-    if (listener == nullptr) return;
-    sockets_.send({.from = listener->socket,
-                   .path = {.local = flow.local, .remote = flow.remote},
-                   .prefix = {},
-                   .payload = message});
-    sockets_.flush();
-}
-
-// The listener that the client's datagrams come to: at its address, or everywhere.
-const Shard::UdpListener* Shard::listener_of(const SocketAddress& local) const {
-    for (const UdpListener& listener : udp_listeners_) {
-        const bool fits =
-            listener.address.ip == local.ip || (listener.address.ip.is_unspecified() &&
-                                                listener.address.ip.family() == local.ip.family());
-        if (fits && listener.address.port == local.port) return &listener;
-    }
-    return nullptr;
+    auto made = std::make_unique<TcpListener>();
+    TcpListener* const raw = made.get();
+    auto socket = drivers::TcpListener::open(
+        loop_, listener.address,
+        [this, raw](std::unique_ptr<drivers::TcpStream> stream) {
+            accept(std::move(stream), raw->listener);
+        },
+        {.reuse_port = drivers::ListenOptions::ReusePort::Yes, .backlog = 511, .accepted = {}});
+    if (!socket) return std::unexpected(cannot_listen(listener, protocol, socket.error().text));
+    listener.address = (*socket)->local_address();
+    made->listener = listener;
+    made->socket = *std::move(socket);
+    tcp_listeners_.push_back(std::move(made));
+    return listener.address;
 }
 
 void Shard::add_statistics(Statistics& sum) const {
@@ -159,7 +214,10 @@ void Shard::add_statistics(Statistics& sum) const {
     }
     for (const UdpListener& listener : udp_listeners_) {
         sum.receive_queue_drops += sockets_.kernel_drops(listener.socket);
+        if (listener.dtls) sum.dtls_clients += listener.dtls->clients();
     }
+    sum.stream_clients += streams_.clients();
+    sum.stream_drops += streams_.dropped();
     sum.send_errors += sockets_.counters().send_errors + sockets_.counters().send_drops;
 }
 

@@ -2,14 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "client_output.hpp"
+#include "dtls_front.hpp"
+#include "foreign_flows.hpp"
+#include "kernel_path.hpp"
 #include "relay_ports.hpp"
+#include "stream_front.hpp"
 #include "tenant_front.hpp"
 
 #include <stile/drivers/loop.hpp>
+#include <stile/drivers/tcp.hpp>
 #include <stile/drivers/udp_socket_set.hpp>
 #include <stile/relay/relay.hpp>
 #include <stile/turn/relay_directory.hpp>
 
+#include <atomic>
 #include <expected>
 #include <future>
 #include <memory>
@@ -18,27 +25,41 @@
 
 namespace stile::relay {
 
-// What all shards of one relay share.
+class Shard;
+
+// TLS and DTLS with the same certificate.
+struct Contexts {
+    std::optional<drivers::TlsContext> tls;
+    std::optional<drivers::TlsContext> dtls;
+};
+
+// What all shards of one relay share. Nothing of it changes while they run.
 struct Common {
     turn::RelayDirectory directory;
     Relay::OnHttps on_https;
+    HashSeed seed;  // for who goes to which shard
+    std::vector<Shard*> shards;
+    std::unique_ptr<KernelOffload> kernel;  // null where the settings want none
 };
 
 // One thread: its loop, its sockets and its cores. Made on the caller's thread; from run() on it
-// belongs to its own, and others reach it by post() and ask().
+// belongs to its own, and others reach it by post(), ask() and mail().
 class Shard final : ClientOutput {
 public:
-    Shard(Common& common, std::uint8_t number, const Settings& settings);
+    Shard(Common& common, std::uint8_t number, const Settings& settings, const Contexts& contexts);
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
-    // Stops the thread.
     ~Shard();
 
-    // Before run(). The address that it got.
+    // Before run(), or on the shard's thread. The address that it got.
     std::expected<SocketAddress, StartError> listen(const Listener& listener);
     void run();
+    // Ends the thread; nothing is called back any more.
+    void stop();
 
     void post(drivers::Task task) { loop_.post(std::move(task)); }
+    // As post(), for what the network causes: dropped where too much waits already.
+    void mail(drivers::Task task);
     // Runs `question` on the shard's thread and waits for its result.
     template <class Question>
     auto ask(Question question) -> decltype(question(std::declval<Shard&>()));
@@ -51,27 +72,59 @@ public:
 
 private:
     struct UdpListener {
-        SocketAddress address;
+        Listener listener;  // with the port that it got
         drivers::UdpSocketSet::Id socket;
-        std::size_t tenant;
+        std::unique_ptr<DtlsFront> dtls;  // absent without a certificate
+    };
+    struct TcpListener {
+        Listener listener;
+        std::unique_ptr<drivers::TcpListener> socket;
     };
 
+    std::expected<SocketAddress, StartError> listen_udp(Listener listener);
+    std::expected<SocketAddress, StartError> listen_tcp(Listener listener);
+    void begin_dtls(UdpListener& listener, const drivers::TlsContext& context);
+
+    void accept(std::unique_ptr<drivers::TcpStream> stream, const Listener& listener);
     void handle_arrivals(std::uint64_t tag,
                          std::span<const drivers::UdpSocketSet::Arrival> arrivals);
-    void handle_clients(const UdpListener& listener,
+    void handle_clients(UdpListener& listener,
                         std::span<const drivers::UdpSocketSet::Arrival> arrivals);
+    // From a client of any kind: to the tenant, or to the shard that it is for.
+    void handle_message(std::size_t tenant, const turn::ClientFlow& flow, BytesView message);
+    void forward(std::uint8_t shard, std::size_t tenant, const turn::ClientFlow& flow,
+                 BytesView message);
+    void handle_forwarded(std::uint8_t from, std::size_t tenant, const turn::ClientFlow& flow,
+                          BytesView message);
+    void client_gone(std::size_t tenant, const turn::ClientFlow& flow);
+    void end_round();
+    void tend_kernel();
+
     void send_to_client(const turn::ToClient& message) override;
     void send_answer(const turn::ClientFlow& flow, BytesView message) override;
-    const UdpListener* listener_of(const SocketAddress& local) const;
+    void allocation_opened(const turn::ClientFlow& flow) override;
+    void allocation_closed(const turn::ClientFlow& flow) override;
+    void allocation_moved(const turn::ClientFlow& from, const turn::ClientFlow& to) override;
+    StreamFront::Taken take_connection(const turn::ClientFlow& flow) override;
+    // To a client that is no plain UDP client of ours.
+    void send_parts(const turn::ClientFlow& flow, BytesView prefix, BytesView payload,
+                    std::size_t padding, StreamFront::Kind kind);
+    UdpListener* listener_of(const SocketAddress& local);
 
     Common& common_;
     std::uint8_t number_;
     drivers::Loop loop_;
     drivers::UdpSocketSet sockets_;
     std::unique_ptr<RelayPorts> ports_;
-    std::vector<UdpListener> udp_listeners_;
     std::vector<std::unique_ptr<TenantFront>> tenants_;
+    Contexts contexts_;
+    StreamFront streams_;
+    std::vector<UdpListener> udp_listeners_;
+    std::vector<std::unique_ptr<TcpListener>> tcp_listeners_;
+    ForeignFlows foreign_;
+    std::atomic<std::size_t> mailed_ = 0;
     drivers::Timer clock_timer_;
+    drivers::Timer kernel_timer_;  // on the first shard, for all
     std::thread thread_;
 };
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenant_config.hpp"
 
+#include "behavior_places.hpp"
+
 #include <algorithm>
 
 namespace stile::relay {
@@ -26,6 +28,7 @@ turn_server::ServiceConfig service_config(const Settings& settings, const Tenant
     config.relay.directory = &directory;
     config.replies = settings.replies;
     config.own_addresses = settings.own_addresses;
+    config.discovery = discovery_addresses(settings);
     return config;
 }
 

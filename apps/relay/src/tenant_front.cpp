@@ -28,7 +28,9 @@ void for_each_datagram(const Set::Arrival& arrival, Take take) {
 TenantFront::TenantFront(Parts parts, turn_server::ServiceConfig config,
                          crypto::RandomStream random)
     : parts_(parts),
+      rates_{.bandwidth = config.relay.user_bandwidth, .packets = config.relay.user_packets},
       service_(parts.loop.now(), parts.loop.wall_now(), std::move(config), std::move(random)),
+      tcp_(parts.loop, service_, parts.directory, [this] { pump(); }),
       timer_(parts.loop, [this] {
           service_.handle_timeout(parts_.loop.now());
           pump();
@@ -77,6 +79,8 @@ void TenantFront::carry(const turn::Relayed& result) {
 
 // Opening a relay queues its answer, and an answer may come with an event.
 void TenantFront::pump() {
+    // What an event causes is seen by the outer call.
+    if (std::exchange(pumping_, true)) return;
     for (;;) {
         if (const auto transmit = service_.poll_transmit()) {
             parts_.clients.send_answer(transmit->flow, transmit->message);
@@ -86,7 +90,24 @@ void TenantFront::pump() {
             break;
         }
     }
+    pumping_ = false;
     timer_.arm(service_.poll_timeout());
+}
+
+KernelOffload::Place TenantFront::place_of(turn::RelayId relay) const {
+    return {.shard = parts_.shard, .tenant = parts_.tenant, .relay = relay};
+}
+
+void TenantFront::open_channel(const turn::ChannelOpened& opened) {
+    const RelaySocket* const relay = find(opened.relay);
+    if (parts_.kernel == nullptr || relay == nullptr) return;
+    parts_.kernel->open_channel(place_of(opened.relay), opened,
+                                parts_.sockets.local_address(relay->socket), rates_);
+}
+
+void TenantFront::handle_offloaded(turn::RelayId relay, const turn::Traffic& carried) {
+    service_.handle_offloaded(parts_.loop.now(), relay, carried);
+    pump();
 }
 
 void TenantFront::set_wall_time() {
@@ -94,19 +115,54 @@ void TenantFront::set_wall_time() {
 }
 
 void TenantFront::handle(const turn_server::Service::Event& event) {
-    if (const auto* const wanted = std::get_if<turn::RelayWanted>(&event)) {
-        open_relay(*wanted);
-    } else if (const auto* const closed = std::get_if<turn::RelayClosed>(&event)) {
-        close(closed->relay);
-    } else if (const auto* const ended = std::get_if<turn::Server::AllocationClosed>(&event)) {
-        if (usage_.size() == most_usage_records) usage_.pop_front();
-        usage_.push_back(ended->usage);
+    struct Handler {
+        TenantFront& self;
+        void operator()(const turn::RelayWanted& wanted) const { self.open_relay(wanted); }
+        void operator()(const turn::RelayClosed& closed) const {
+            self.close(closed.relay);
+            self.tcp_.close(closed.relay);
+        }
+        void operator()(const turn::Server::AllocationOpened& opened) const {
+            self.parts_.clients.allocation_opened(opened.flow);
+        }
+        void operator()(const turn::Server::AllocationClosed& closed) const {
+            if (self.usage_.size() == most_usage_records) self.usage_.pop_front();
+            self.usage_.push_back(closed.usage);
+            self.parts_.clients.allocation_closed(closed.usage.session.flow);
+        }
+        void operator()(const turn::Server::AllocationMoved& moved) const {
+            self.parts_.clients.allocation_moved(moved.from, moved.to);
+        }
+        void operator()(const turn::ConnectionWanted& wanted) const { self.tcp_.connect(wanted); }
+        void operator()(const turn::ConnectionJoined& joined) const { self.join(joined); }
+        void operator()(const turn::ConnectionClosed& closed) const {
+            self.tcp_.close(closed.connection);
+        }
+        void operator()(const turn::ChannelOpened& opened) const { self.open_channel(opened); }
+        void operator()(const turn::ChannelClosed& closed) const {
+            if (self.parts_.kernel == nullptr) return;
+            self.parts_.kernel->close_channel(self.place_of(closed.relay), closed.channel);
+        }
+    };
+    std::visit(Handler{*this}, event);
+}
+
+void TenantFront::join(const turn::ConnectionJoined& joined) {
+    StreamFront::Taken client = parts_.clients.take_connection(joined.data_flow);
+    if (!client.stream) {
+        tcp_.close(joined.connection);
+        return service_.handle_connection_gone(parts_.loop.now(), joined.connection);
     }
+    tcp_.join(joined.connection, std::move(client.stream), client.unread);
 }
 
 void TenantFront::open_relay(const turn::RelayWanted& wanted) {
+    const bool tcp = wanted.protocol == turn::RelayProtocol::Tcp;
     const auto address = parts_.ports.open(
-        wanted, [this](turn::RelayId relay, const SocketAddress& at) { return bind(relay, at); },
+        wanted,
+        [this, tcp](turn::RelayId relay, const SocketAddress& at) {
+            return tcp ? tcp_.listen(relay, at) : bind(relay, at);
+        },
         [this](turn::RelayId relay) { close(relay); });
     const Instant now = parts_.loop.now();
     if (!address) return service_.handle_relay_failed(now, wanted.relay);
@@ -120,12 +176,19 @@ bool TenantFront::bind(turn::RelayId relay, const SocketAddress& address) {
     if (!socket) return false;
     if (relay.index >= relays_.size()) relays_.resize(relay.index + 1);
     relays_[relay.index] = {relay, *socket};
+    if (parts_.kernel != nullptr) {
+        parts_.kernel->relay_opened(address, parts_.ports.external(address));
+    }
     return true;
 }
 
 void TenantFront::close(turn::RelayId relay) {
     RelaySocket* const found = find(relay);
     if (found == nullptr) return;
+    if (parts_.kernel != nullptr) {
+        const SocketAddress local = parts_.sockets.local_address(found->socket);
+        parts_.kernel->relay_closed(place_of(relay), local, parts_.ports.external(local));
+    }
     parts_.sockets.close(found->socket);
     *found = {};
 }

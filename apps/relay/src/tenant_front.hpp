@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "client_output.hpp"
+#include "kernel_path.hpp"
 #include "relay_ports.hpp"
+#include "tcp_relays.hpp"
 
 #include <stile/drivers/loop.hpp>
 #include <stile/drivers/udp_socket_set.hpp>
@@ -13,17 +16,6 @@
 
 namespace stile::relay {
 
-// The way back to a client, whatever it came by. Implemented by the shard.
-class ClientOutput {
-public:
-    virtual void send_to_client(const turn::ToClient& message) = 0;
-    // A whole answer; `message` is valid during the call only.
-    virtual void send_answer(const turn::ClientFlow& flow, BytesView message) = 0;
-
-protected:
-    ~ClientOutput() = default;
-};
-
 // One tenant on one shard: its core and the sockets of its relays.
 class TenantFront {
 public:
@@ -32,6 +24,10 @@ public:
         drivers::UdpSocketSet& sockets;
         ClientOutput& clients;
         RelayPorts& ports;
+        turn::RelayDirectory& directory;
+        KernelOffload* kernel;  // null without a kernel path
+        std::uint8_t shard;
+        std::size_t tenant;
         std::uint64_t relay_tag;  // of its relays' sockets; the low 32 bits are the relay's index
     };
 
@@ -45,6 +41,8 @@ public:
     void handle_icmp(std::uint32_t index, const drivers::IcmpError& error);
     // Carries out what the core wants since; after each batch of inputs.
     void pump();
+    // What the kernel carried past the core.
+    void handle_offloaded(turn::RelayId relay, const turn::Traffic& carried);
     // The wall clock was read.
     void set_wall_time();
 
@@ -60,14 +58,21 @@ private:
     void handle(const turn_server::Service::Event& event);
     void open_relay(const turn::RelayWanted& wanted);
     bool bind(turn::RelayId relay, const SocketAddress& address);
+    void join(const turn::ConnectionJoined& joined);
     void close(turn::RelayId relay);
     // Null where it is closed.
     RelaySocket* find(turn::RelayId relay);
 
+    KernelOffload::Place place_of(turn::RelayId relay) const;
+    void open_channel(const turn::ChannelOpened& opened);
+
     Parts parts_;
+    KernelOffload::Rates rates_;
     turn_server::Service service_;
     std::vector<RelaySocket> relays_;  // by RelayId::index
+    TcpRelays tcp_;
     std::deque<turn::Usage> usage_;
+    bool pumping_ = false;
     drivers::Timer timer_;
 };
 

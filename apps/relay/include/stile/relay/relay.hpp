@@ -32,6 +32,7 @@ struct Statistics {
     std::size_t relays = 0;
     std::size_t stream_clients = 0;
     std::size_t dtls_clients = 0;
+    std::uint64_t stream_drops = 0;  // data for slow clients on TCP and TLS
     std::uint64_t receive_queue_drops = 0;
     std::uint64_t send_errors = 0;
     std::string kernel_path;  // "xdp native on eth0", "user space"

@@ -45,6 +45,18 @@ struct Account {
     turn::CredentialTable::Keys keys;
 };
 
+// What clients on TCP and TLS may cost.
+struct StreamLimits {
+    Duration first_message = std::chrono::seconds{10};  // TLS handshake and PROXY header included
+    Duration idle = std::chrono::minutes{2};            // between messages, without an allocation
+    // Connections without an allocation, of one IPv4 address or IPv6 /64, and in all; of a shard.
+    std::size_t strangers_per_source = 64;
+    std::size_t strangers = 8192;
+    // Octets that wait for a slow client; data beyond them is dropped, as a network would.
+    std::size_t buffered = 262'144;
+    friend bool operator==(const StreamLimits&, const StreamLimits&) = default;
+};
+
 // Those who relay under one realm. Users, quotas and credentials of one tenant mean nothing to
 // another.
 struct Tenant {
@@ -74,6 +86,7 @@ struct Settings {
     std::vector<IpAddress> own_addresses;  // never peers
     // Answers to who has shown no credential, Binding included; of each tenant on each shard.
     turn_server::ReplyLimits replies;
+    StreamLimits streams;
     // RFC 5780: the second address and port; absent where there is only one.
     std::optional<SocketAddress> alternate;
     std::string certificate_pem;  // with its intermediates; empty: no TLS and no DTLS

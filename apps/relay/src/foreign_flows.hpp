@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/base/time.hpp>
+#include <stile/turn/client_flow.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+namespace stile::relay {
+
+// Clients whose packets arrive at one shard while their allocation is on another: the system
+// spreads clients by their address, and who moves (RFC 8016) or uses a reservation has an
+// allocation where it was made.
+class ForeignFlows {
+public:
+    // On the shard where they arrive: whose they are.
+    std::optional<std::uint8_t> owner_of(const turn::ClientFlow& flow) const {
+        if (owners_.empty()) return std::nullopt;
+        const auto found = owners_.find(flow);
+        return found == owners_.end() ? std::nullopt : std::optional{found->second};
+    }
+    void set_owner(const turn::ClientFlow& flow, std::uint8_t shard);
+    void clear_owner(const turn::ClientFlow& flow) { owners_.erase(flow); }
+
+    // On the shard that has the allocation: where they arrive.
+    std::optional<std::uint8_t> origin_of(const turn::ClientFlow& flow) const {
+        if (origins_.empty()) return std::nullopt;
+        const auto found = origins_.find(flow);
+        return found == origins_.end() ? std::nullopt : std::optional{found->second.shard};
+    }
+    // A request came from there: remembered for a while, and for good once keep() is called.
+    // False where there is no room.
+    [[nodiscard]] bool set_origin(Instant now, const turn::ClientFlow& flow, std::uint8_t shard);
+    void keep(const turn::ClientFlow& flow);
+    void clear_origin(const turn::ClientFlow& flow) { origins_.erase(flow); }
+    void expire(Instant now);
+
+private:
+    struct Origin {
+        std::uint8_t shard = 0;
+        std::optional<Instant> expires;  // absent: there is an allocation
+    };
+    std::map<turn::ClientFlow, std::uint8_t> owners_;
+    std::map<turn::ClientFlow, Origin> origins_;
+};
+
+}  // namespace stile::relay

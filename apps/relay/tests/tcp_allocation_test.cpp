@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+// RFC 6062.
+#include "test_relay.hpp"
+
+#include <stile/drivers/tcp.hpp>
+#include <stile/turn/data_connection.hpp>
+
+using namespace stile;
+using namespace stile::relay;
+using namespace stile::relay::testing;
+using drivers::Loop;
+
+namespace {
+
+// A data connection of a client: binds, then is the peer's.
+struct Data {
+    Data(Loop& loop_of, const SocketAddress& server, turn::DataConnection made,
+         std::string_view early = {})
+        : loop(loop_of),
+          core(std::move(made)),
+          stream(drivers::TcpStream::connect(loop_of, server)) {
+        stream->set_handlers({.on_open = {},
+                              .on_bytes =
+                                  [this](BytesView bytes) {
+                                      heard += as_text(core.handle_octets(loop.now(), bytes));
+                                      pump();
+                                  },
+                              .on_end = [this] { ended = true; },
+                              .on_writable = {},
+                              .on_closed = [this](drivers::Closed) { closed = true; }});
+        pump();
+        if (!early.empty()) (void)stream->write(as_bytes(early));
+    }
+    void pump() {
+        while (const auto message = core.poll_transmit()) (void)stream->write(*message);
+    }
+
+    Loop& loop;
+    turn::DataConnection core;
+    std::unique_ptr<drivers::Stream> stream;
+    std::string heard;
+    bool ended = false;
+    bool closed = false;
+};
+
+struct Peer {
+    explicit Peer(Loop& loop, std::string_view local = "127.0.0.3:0")
+        : listener(*drivers::TcpListener::open(
+              loop, at(local),
+              [this](std::unique_ptr<drivers::TcpStream> taken) { take(std::move(taken)); })) {}
+    void take(std::unique_ptr<drivers::TcpStream> taken) {
+        stream = std::move(taken);
+        stream->set_handlers({.on_open = [this] { open = true; },
+                              .on_bytes = [this](BytesView bytes) { heard += as_text(bytes); },
+                              .on_end = [this] { ended = true; },
+                              .on_writable = {},
+                              .on_closed = [this](drivers::Closed) { closed = true; }});
+    }
+    std::unique_ptr<drivers::TcpListener> listener;
+    std::unique_ptr<drivers::TcpStream> stream;
+    std::string heard;
+    bool open = false;
+    bool ended = false;
+    bool closed = false;
+};
+
+struct World {
+    explicit World(std::size_t shards = 1) {
+        Settings settings =
+            settings_of({{.kind = ListenerKind::Tcp, .address = at("127.0.0.1:0")}});
+        settings.shards = shards;
+        settings.tenants[0].limits.tcp_relays = turn::Offer::Offered;
+        relay = start(std::move(settings));
+        server = relay->listening()[0];
+        auto config = client_config(turn::ClientTransport::Tcp);
+        config.protocol = turn::RelayProtocol::Tcp;
+        client = std::make_unique<TestClient>(
+            loop, stream_wire(drivers::TcpStream::connect(loop, server)), config);
+        REQUIRE(run(loop, [&] { return client->find<turn::Client::Allocated>() != nullptr; }));
+    }
+
+    template <class Event>
+    const Event& await() {
+        REQUIRE(run(loop, [&] { return client->find<Event>() != nullptr; }));
+        return *client->find<Event>();
+    }
+
+    Loop loop;
+    std::unique_ptr<Relay> relay;
+    SocketAddress server;
+    std::unique_ptr<TestClient> client;
+};
+
+}  // namespace
+
+TEST_CASE("TCP allocation: the client connects to a peer, and octets go both ways") {
+    for (const std::size_t shards : {1U, 4U}) {
+        World world{shards};
+        Peer peer{world.loop};
+        (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
+        world.client->pump();
+        const auto connected = world.await<turn::Client::Connected>();
+        CHECK(peer.stream->peer_address() == world.client->relayed());
+        REQUIRE(peer.stream->write(as_bytes("waiting ")) == drivers::Written::Queued);
+
+        Data data{world.loop, world.server,
+                  world.client->core().data_connection(world.loop.now(), connected.connection)};
+        REQUIRE(run(world.loop, [&] { return data.core.bound(); }));
+        REQUIRE(data.stream->write(as_bytes("hello")) == drivers::Written::Queued);
+        REQUIRE(peer.stream->write(as_bytes("world")) == drivers::Written::Queued);
+        CHECK(run(world.loop,
+                  [&] { return peer.heard == "hello" && data.heard == "waiting world"; }));
+
+        // Half of it ends, the other goes on.
+        data.stream->finish();
+        CHECK(run(world.loop, [&] { return peer.ended; }));
+        REQUIRE(peer.stream->write(as_bytes("!")) == drivers::Written::Queued);
+        CHECK(run(world.loop, [&] { return data.heard == "waiting world!"; }));
+        peer.stream->close();
+        CHECK(run(world.loop, [&] { return data.ended && peer.closed; }));
+        CHECK(run(world.loop, [&] { return world.relay->sessions().at(0).connections == 0; }));
+        CHECK(world.relay->statistics().relay.octets_to_peers == 5);
+        CHECK(world.relay->statistics().relay.octets_to_clients == 14);
+    }
+}
+
+TEST_CASE("TCP allocation: a permitted peer connects to the relay, another is refused") {
+    World world;
+    Peer permitted{world.loop};
+    world.client->permit(at("127.0.0.3:1"));
+    REQUIRE(run(world.loop, [&] {
+        return world.client->find<turn::Client::PermissionInstalled>() != nullptr;
+    }));
+    permitted.take(drivers::TcpStream::connect(world.loop, world.client->relayed(),
+                                               {.local = at("127.0.0.3:0")}));
+    const auto attempt = world.await<turn::Client::ConnectionAttempt>();
+    CHECK(attempt.peer == permitted.stream->local_address());
+    Data data{world.loop, world.server,
+              world.client->core().data_connection(world.loop.now(), attempt.connection)};
+    REQUIRE(permitted.stream->write(as_bytes("from outside")) == drivers::Written::Queued);
+    CHECK(run(world.loop, [&] { return data.heard == "from outside"; }));
+
+    Peer stranger{world.loop};
+    stranger.take(drivers::TcpStream::connect(world.loop, world.client->relayed(),
+                                              {.local = at("127.0.0.4:0")}));
+    CHECK(run(world.loop, [&] { return stranger.closed; }));
+}
+
+TEST_CASE("TCP allocation: what follows a ConnectionBind at once is the peer's") {
+    World world;
+    Peer peer{world.loop};
+    (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
+    world.client->pump();
+    const auto connected = world.await<turn::Client::Connected>();
+    // RFC 6062 Section 4.3 lets the client send only after the answer; octets that come early are
+    // still octets of the connection.
+    Data data{world.loop, world.server,
+              world.client->core().data_connection(world.loop.now(), connected.connection),
+              "early"};
+    CHECK(run(world.loop, [&] { return peer.heard == "early"; }));
+}
+
+TEST_CASE("TCP allocation: a peer that refuses is a failure of that connection alone") {
+    World world;
+    SocketAddress nobody;
+    {
+        Peer gone{world.loop};
+        nobody = gone.listener->local_address();
+    }
+    (void)world.client->core().connect(world.loop.now(), nobody);
+    world.client->pump();
+    CHECK(world.await<turn::Client::ConnectFailed>().peer == nobody);
+    CHECK(world.relay->statistics().allocations == 1);
+}
+
+TEST_CASE("TCP allocation: megabytes pass whole through bounded buffers") {
+    World world;
+    Peer peer{world.loop};
+    (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
+    world.client->pump();
+    const auto connected = world.await<turn::Client::Connected>();
+    Data data{world.loop, world.server,
+              world.client->core().data_connection(world.loop.now(), connected.connection)};
+    REQUIRE(run(world.loop, [&] { return data.core.bound(); }));
+    std::string sent;
+    for (std::size_t i = 0; sent.size() < 3'000'000; ++i) sent += std::to_string(i) + ' ';
+    // The receiver starts late, so that everything on the way fills.
+    peer.stream->set_reading(drivers::Reading::Paused);
+    REQUIRE(data.stream->write(as_bytes(sent)) == drivers::Written::Queued);
+    data.stream->finish();
+    REQUIRE(run(world.loop, [&] { return data.stream->buffered() < sent.size(); }));
+    peer.stream->set_reading(drivers::Reading::Flowing);
+    REQUIRE(run(world.loop, [&] { return peer.ended; }));
+    CHECK(peer.heard == sent);
+}
+
+TEST_CASE("TCP allocation: its end closes its connections") {
+    World world;
+    Peer peer{world.loop};
+    (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
+    world.client->pump();
+    const auto connected = world.await<turn::Client::Connected>();
+    Data data{world.loop, world.server,
+              world.client->core().data_connection(world.loop.now(), connected.connection)};
+    REQUIRE(run(world.loop, [&] { return data.core.bound(); }));
+    world.client.reset();
+    CHECK(run(world.loop,
+              [&] { return (peer.closed || peer.ended) && (data.closed || data.ended); }));
+}
