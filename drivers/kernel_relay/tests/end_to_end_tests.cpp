@@ -74,7 +74,6 @@ struct Lab {
                                          .addresses = {IpAddress::parse("10.2.0.1").value()},
                                          .mode = mode,
                                          .most_channels = 16});
-        if (!opened) MESSAGE(opened.error().text);
         return opened ? *std::move(opened) : nullptr;
     }
 };

@@ -25,14 +25,14 @@ bool is_usable(const KernelRelay::Channel& channel) {
            channel.relayed.ip.family() == channel.peer.ip.family();
 }
 
-std::uint64_t read(const std::uint64_t& shared) {
+template <class Number>
+std::uint64_t read(const Number& shared) {
     // The kernel counts with atomic additions.
-    return std::atomic_ref{const_cast<std::uint64_t&>(shared)}.load(std::memory_order_relaxed);
+    return std::atomic_ref{const_cast<Number&>(shared)}.load(std::memory_order_relaxed);
 }
 
-KernelRelay::Amount read(const relay_amount& amount) {
-    return {.packets = read(reinterpret_cast<const std::uint64_t&>(amount.packets)),
-            .octets = read(reinterpret_cast<const std::uint64_t&>(amount.octets))};
+KernelRelay::Amount read_amount(const relay_amount& amount) {
+    return {.packets = read(amount.packets), .octets = read(amount.octets)};
 }
 
 KernelRelay::Amount operator-(const KernelRelay::Amount& one, const KernelRelay::Amount& other) {
@@ -157,8 +157,8 @@ void ChannelTable::remove_relay(const SocketAddress& relayed) {
 void ChannelTable::take(std::uint32_t slot, std::vector<KernelRelay::ChannelTraffic>& into) {
     auto& entry = entries_[slot];
     const auto& shared = programs_.channels()[slot];
-    const auto to_peer = read(shared.peer_amount);
-    const auto to_client = read(shared.client_amount);
+    const auto to_peer = read_amount(shared.peer_amount);
+    const auto to_client = read_amount(shared.client_amount);
     if (to_peer.packets == entry.to_peer.packets && to_client.packets == entry.to_client.packets) {
         return;
     }

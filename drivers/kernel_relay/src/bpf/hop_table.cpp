@@ -15,7 +15,7 @@ namespace stile::drivers::kernel {
 namespace {
 
 // Routes asked for in one tend(): ten microseconds each, on the thread that calls.
-constexpr std::size_t most_resolved_at_once = 1024;
+constexpr std::size_t most_resolved_at_once = 256;
 // The kernel hears nothing of packets that bypass it; a neighbour goes stale in half a minute.
 constexpr std::chrono::seconds look_after_time{5};
 
