@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
-// Input: records of one kind octet, one length octet, and that many octets. Answers get the
-// transaction id of the client's last request, so that they are not all strangers.
+// Input: records of one kind octet, one length octet, and that many octets; the last octet of all
+// chooses the kind of allocation. Answers get the transaction id of the client's last request, so
+// that they are not all strangers.
 #include <stile/base/assert.hpp>
 #include <stile/base/byte_reader.hpp>
 #include <stile/stun/message_builder.hpp>
@@ -13,11 +14,34 @@ namespace {
 using namespace stile;
 using namespace stile::turn;
 
+ClientConfig config_for(std::uint8_t choice) {
+    ClientConfig config{.username = "u", .password = "p"};
+    switch (choice % 4) {
+        case 0:
+            break;
+        case 1:
+            config.transport = ClientTransport::Tcp;
+            config.protocol = RelayProtocol::Tcp;
+            break;
+        case 2:
+            config.mobility = ClientConfig::Mobility::Wanted;
+            break;
+        case 3:
+            config.third_party = ClientConfig::ThirdParty::Used;
+            break;
+    }
+    return config;
+}
+
 class Harness {
 public:
+    explicit Harness(std::uint8_t choice)
+        : client_{now_, config_for(choice), crypto::RandomStream{crypto::seed_from_number(1)}},
+          tcp_(choice % 4 == 1) {}
+
     void step(std::uint8_t kind, BytesView octets) {
         const SocketAddress peer{.ip = IpAddress::v4(0x08080800U + kind / 32), .port = {9}};
-        switch (kind % 8) {
+        switch (kind % 12) {
             case 0:
                 message(octets);
                 break;
@@ -43,18 +67,51 @@ public:
             case 7:
                 octets.size() > 200 ? client_.release(now_) : client_.forget(peer.ip);
                 break;
+            case 8:
+                if (tcp_) (void)client_.connect(now_, peer);
+                break;
+            case 9:
+                octets.size() > 100 ? client_.handle_unreachable(now_)
+                                    : void(client_.move(now_, ClientTransport::Tcp));
+                break;
+            case 10:
+                client_.authorize(now_,
+                                  {.key_id = "k", .token = to_bytes(octets), .mac_key = last_});
+                break;
+            case 11:
+                join(octets);
+                break;
         }
-        while (const auto sent = client_.poll_transmit()) {
-            const Bytes copy = to_bytes(*sent);
-            const auto parsed = stun::MessageView::parse(copy);
-            if (parsed && parsed->message_class() == stun::Class::Request) last_ = copy;
-        }
+        while (const auto sent = client_.poll_transmit()) keep(*sent);
+        while (const auto sent = client_.poll_move_transmit()) keep(*sent);
         while (client_.poll_event()) {
         }
         if (const auto next = client_.poll_timeout()) STILE_ASSERT(*next > Instant{});
     }
 
 private:
+    void keep(BytesView sent) {
+        const Bytes copy = to_bytes(sent);
+        const auto parsed = stun::MessageView::parse(copy);
+        if (parsed && parsed->message_class() == stun::Class::Request) last_ = copy;
+    }
+
+    // A data connection that gets these octets, and an answer made of them.
+    void join(BytesView octets) {
+        DataConnection connection = client_.data_connection(now_, {7});
+        keep(connection.poll_transmit().value());
+        const auto request = stun::MessageView::parse(last_);
+        auto builder = stun::MessageBuilder::reply(*request, stun::Class::SuccessResponse);
+        const Bytes answer = builder.finish();
+        const auto half = octets.first(octets.size() / 2);
+        STILE_ASSERT(connection.handle_octets(now_, half).size() <= half.size());
+        STILE_ASSERT(connection.handle_octets(now_, answer).size() <= answer.size());
+        (void)connection.handle_octets(now_, octets);
+        while (connection.poll_event()) {
+        }
+        (void)connection.poll_timeout();
+    }
+
     void message(BytesView octets) {
         (void)framed_size(octets);
         const auto data = client_.handle_message(now_, octets);
@@ -78,16 +135,15 @@ private:
     }
 
     Instant now_{};
-    Client client_{now_,
-                   {.username = "u", .password = "p"},
-                   crypto::RandomStream{crypto::seed_from_number(1)}};
+    Client client_;
+    bool tcp_;
     Bytes last_;
 };
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Harness harness;
+    Harness harness{size == 0 ? std::uint8_t{0} : data[size - 1]};
     harness.step(6, {});
     ByteReader reader{std::as_bytes(std::span{data, size})};
     while (reader.remaining() >= 2) {
