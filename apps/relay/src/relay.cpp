@@ -112,7 +112,8 @@ std::expected<void, StartError> Relay::Impl::start() {
             if (!address) return std::unexpected(address.error());
             bound.address = *address;
         }
-        listening.push_back(bound.address);
+        // Those of RFC 5780 that come after are nobody's to ask for.
+        if (listening.size() < settings.listeners.size()) listening.push_back(bound.address);
         // Two-address answers (RFC 5780) are more than the kernel's.
         if (common.kernel && listener.kind == ListenerKind::Udp && !settings.alternate) {
             common.kernel->listens(bound.address, settings);
