@@ -318,6 +318,16 @@ TEST_CASE("kernel relay end to end: user space gets what the process no longer a
     lab->relay.ip("neigh flush dev r1");
     CHECK(call.settle());
 
+    // A way out that takes less; the client's side still takes all.
+    lab->relay.ip("link set r1 mtu 1000");
+    driver->tend();
+    call.client.send(call.server, channel_data(number, sample(1100)));
+    CHECK(call.listener.receive());
+    call.check_up(900);
+    lab->relay.ip("link set r1 mtu 1500");
+    driver->tend();
+    call.check_up(1100);
+
     const auto traffic = driver->take_traffic();
     REQUIRE(traffic.size() == 1);
     CHECK(traffic[0].tag == 77);

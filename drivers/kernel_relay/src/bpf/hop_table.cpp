@@ -140,19 +140,17 @@ void HopTable::follow() {
 
 void HopTable::look_after_neighbours() {
     std::set<NeighbourKey> wanted;
+    // No notice comes of a path that takes smaller packets than before.
+    const bool asks_anew = to_resolve_.empty();
     for (const auto& [ends, slot] : slots_) {
         const auto& route = hops_[slot].route;
-        if (!route) {
-            to_resolve_.push_back(slot);
-            continue;
-        }
-        if (route->kind == Route::Kind::Local) continue;
+        const bool is_used = std::atomic_ref{memory_[slot].used}.exchange(0) != 0;
+        if (asks_anew && (is_used || !route)) to_resolve_.push_back(slot);
+        if (!route || route->kind == Route::Kind::Local) continue;
         const NeighbourKey key{route->interface, route->next_hop};
         const auto neighbour = neighbours_.find(key);
-        const bool is_used = std::atomic_ref{memory_[slot].used}.exchange(0) != 0;
-        if (neighbour == neighbours_.end()) {
-            wanted.insert(key);
-        } else if (is_used && (neighbour->second.state & NUD_STALE) != 0) {
+        const bool is_known = neighbour != neighbours_.end();
+        if (!is_known || (is_used && (neighbour->second.state & NUD_STALE) != 0)) {
             wanted.insert(key);
         }
     }
