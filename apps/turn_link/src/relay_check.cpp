@@ -357,6 +357,9 @@ private:
             }
             finish(series, sum);
         }
+        // In order: a reset would reach the peer.
+        stream->close();
+        wait([&] { return ended.has_value(); }, options_.patience);
     }
 
     drivers::Loop& loop_;

@@ -9,7 +9,6 @@
 namespace stile::turn_link {
 namespace {
 
-// Lives as long as a question or the timer is open.
 struct Run : std::enable_shared_from_this<Run> {
     using Kind = turn::ServerResolution::Question::Kind;
     using Done = std::move_only_function<void(std::vector<turn::ServerAddress>)>;
@@ -19,12 +18,16 @@ struct Run : std::enable_shared_from_this<Run> {
         : names(service),
           resolution(std::move(machine)),
           done(std::move(callback)),
-          timer(loop, [this] { finish(); }) {}
+          timer(loop, [this] {
+              const auto self = shared_from_this();
+              auto told = std::exchange(done, nullptr);
+              told(resolution.servers());
+          }) {}
 
     void go_on() {
         if (!done) return;
         const auto& question = resolution.poll_question();
-        if (!question) return timer.arm(Instant{});
+        if (!question) return timer.arm_after(Duration{0});
         switch (question->kind) {
             case Kind::Naptr:
                 return names.naptr(question->name, on_answer(&Run::take_naptr));
@@ -36,8 +39,9 @@ struct Run : std::enable_shared_from_this<Run> {
     }
     template <class Record>
     drivers::OnDnsAnswer<Record> on_answer(void (Run::*take)(const std::vector<Record>&)) {
-        return [self = shared_from_this(), take](drivers::DnsAnswer<Record> answer) {
-            if (!self->done) return;
+        return [weak = weak_from_this(), take](drivers::DnsAnswer<Record> answer) {
+            const auto self = weak.lock();
+            if (!self || !self->done) return;
             if (answer) {
                 ((*self).*take)(*answer);
             } else {
@@ -71,31 +75,25 @@ struct Run : std::enable_shared_from_this<Run> {
     void take_addresses(const std::vector<IpAddress>& addresses) {
         resolution.handle_addresses(addresses);
     }
-    void finish() {
-        const auto self = std::exchange(itself, nullptr);
-        auto callback = std::exchange(done, nullptr);
-        if (callback) callback(resolution.servers());
-    }
-
     drivers::NameService& names;
     turn::ServerResolution resolution;
     Done done;
     drivers::Timer timer;
-    std::shared_ptr<Run> itself;  // until finish()
 };
 
 }  // namespace
 
-void resolve_servers(drivers::Loop& loop, drivers::NameService& names, const turn::TurnUri& uri,
-                     std::span<const turn::ClientTransport> supported, Duration deadline,
-                     std::move_only_function<void(std::vector<turn::ServerAddress>)> done) {
+std::shared_ptr<void> resolve_servers(
+    drivers::Loop& loop, drivers::NameService& names, const turn::TurnUri& uri,
+    std::span<const turn::ClientTransport> supported, Duration deadline,
+    std::move_only_function<void(std::vector<turn::ServerAddress>)> done) {
     const auto run = std::make_shared<Run>(
         loop, names,
         turn::ServerResolution{uri, supported, crypto::RandomStream{drivers::random_seed()}},
         std::move(done));
-    run->itself = run;
     run->timer.arm_after(deadline);
     run->go_on();
+    return run;
 }
 
 }  // namespace stile::turn_link

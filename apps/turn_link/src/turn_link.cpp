@@ -59,6 +59,7 @@ struct TurnLink::Impl : std::enable_shared_from_this<TurnLink::Impl> {
     TurnLinkOptions options;
     std::shared_ptr<Handlers> handlers;  // a callback may replace what runs
     Security security;
+    std::shared_ptr<void> resolving;
     std::vector<turn::ServerAddress> servers;  // still to be tried
     std::vector<turn::ServerAddress> asked;
     unsigned redirections = 0;
@@ -123,7 +124,7 @@ std::optional<LinkFailure> TurnLink::Impl::prepare() {
 void TurnLink::Impl::begin() {
     // By the resolver's callback: nobody is called from within the constructor.
     const auto refused = prepare();
-    resolve_servers(
+    resolving = resolve_servers(
         loop, names, options.uri, refused ? std::span<const ClientTransport>{} : options.transports,
         resolving_time, [weak = weak_from_this(), refused](std::vector<turn::ServerAddress> found) {
             const auto self = weak.lock();
@@ -305,6 +306,7 @@ TurnLink::TurnLink(drivers::Loop& loop, drivers::NameService& names, TurnLinkOpt
 TurnLink::~TurnLink() {
     impl_->ended = true;
     impl_->forget_handlers();
+    impl_->resolving.reset();
     impl_->timer.disarm();
 }
 

@@ -388,6 +388,9 @@ void Client::fail_channel(Instant now, const SocketAddress& peer, Failure failur
     Channel* channel = find_channel(peer);
     if (channel == nullptr) return;
     channel->flight = Flight::Idle;
+    // It was to refresh the permission, too.
+    Permission* permission = find_permission(peer.ip);
+    if (permission != nullptr && permission->due) permission->due = now;
     if (failure.kind == FailureKind::TimedOut && channel->permitted_until &&
         now < *channel->permitted_until) {
         if (channel->due) channel->due = now;

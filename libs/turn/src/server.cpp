@@ -231,26 +231,27 @@ void Server::handle_channel_bind(Instant now, const Verified& verified, Allocati
     if (judge_peer(peer->address) == Standing::Forbidden) {
         return refuse(verified, error::forbidden);
     }
-    if (!take_new_peers(now, allocation, {&peer->address.ip, 1})) {
-        return refuse(verified, error::insufficient_capacity);
+    // A refused binding must not leave a permission behind. RFC 8656 Section 12.2.
+    const Channel* there = table_.find_channel(allocation.index, {number->number}, now);
+    const PeerChannel* back = table_.find_channel_of(allocation.index, peer->address, now);
+    if ((there != nullptr && there->peer != peer->address) ||
+        (back != nullptr && back->number.value != number->number)) {
+        return refuse(verified, error::bad_request);
     }
-    // The permission first: a channel without one would be of no use.
-    if (table_.install_permission(allocation, peer->address.ip, now, config_.permissions) ==
-        AllocationTable::Installed::Full) {
-        return refuse(verified, error::insufficient_capacity);
-    }
-    const auto bound =
-        table_.bind_channel(allocation, {number->number}, peer->address, now, config_.channels);
+    // A request that is refused leaves nothing behind, a permission neither.
+    const auto outcome =
+        table_.prepare_channel(allocation, {number->number}, peer->address, now, config_.channels);
     tell_withdrawn();
-    switch (bound) {
-        case AllocationTable::Bound::Done:
-            answer(verified, reply(verified, stun::Class::SuccessResponse));
-            return offer_channels(now, allocation, peer->address.ip);
-        case AllocationTable::Bound::Conflict:
-            return refuse(verified, error::bad_request);
-        case AllocationTable::Bound::Full:
-            return refuse(verified, error::insufficient_capacity);
+    if (outcome == AllocationTable::Bound::Conflict) return refuse(verified, error::bad_request);
+    if (outcome == AllocationTable::Bound::Full ||
+        !take_new_peers(now, allocation, {&peer->address.ip, 1}) ||
+        table_.install_permission(allocation, peer->address.ip, now, config_.permissions) ==
+            AllocationTable::Installed::Full) {
+        return refuse(verified, error::insufficient_capacity);
     }
+    table_.bind_channel(allocation, {number->number}, peer->address, now);
+    answer(verified, reply(verified, stun::Class::SuccessResponse));
+    offer_channels(now, allocation, peer->address.ip);
 }
 
 bool Server::is_relay_address(const IpAddress& ip) const {

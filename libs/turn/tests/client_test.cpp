@@ -159,6 +159,22 @@ TEST_CASE("turn client: a refused permission is reported and not asked for again
     CHECK(alone.sent());
 }
 
+TEST_CASE("turn client: a binding that is refused does not take the permission with it") {
+    Alone alone;
+    alone.allocate();
+    alone.client.permit(alone.now, peer_address.ip);
+    const auto permission = alone.sent();
+    REQUIRE(permission);
+    alone.answer(*permission, Class::SuccessResponse, [](auto&) {});
+    alone.now += 150s;
+    alone.client.bind_channel(alone.now, peer_address);
+    alone.refuse(stun::error::insufficient_capacity);
+    CHECK(alone.event<Client::ChannelFailed>());
+    const auto again = alone.sent();
+    REQUIRE(again);
+    CHECK(again->method() == Method::CreatePermission);
+}
+
 TEST_CASE("turn client: channel numbers differ, and a forgotten one rests before it is reused") {
     World world;
     ClientEnd& end = world.add_client();
