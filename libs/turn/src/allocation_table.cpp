@@ -339,31 +339,34 @@ std::optional<Instant> AllocationTable::permitted_until(AllocationIndex allocati
     return *expires;
 }
 
-AllocationTable::Bound AllocationTable::bind_channel(Allocation& allocation, ChannelNumber number,
-                                                     const SocketAddress& peer, Instant now,
-                                                     std::size_t most) {
+AllocationTable::Bound AllocationTable::prepare_channel(Allocation& allocation,
+                                                        ChannelNumber number,
+                                                        const SocketAddress& peer, Instant now,
+                                                        std::size_t most) {
     const auto number_key = key_of(allocation.index, number);
-    const auto peer_key = key_of(allocation.index, peer);
-    const Instant expires = now + channel_lifetime;
-    if (Channel* known = channels_.find(number_key); known != nullptr && known->peer == peer) {
-        PeerChannel& back = *channels_by_peer_.find(peer_key);
-        known->expires = expires;
-        back.expires = expires;
-        fold_traffic(allocation, *known, back);
-        return Bound::Done;
-    }
+    const Channel* known = channels_.find(number_key);
+    if (known != nullptr && known->peer == peer) return Bound::Done;
     if (find_channel(allocation.index, number, now) != nullptr ||
         find_channel_of(allocation.index, peer, now) != nullptr) {
         return Bound::Conflict;
     }
     // Expired bindings of this number or this peer are in the way, too.
-    if (allocation.channels.size() >= most || channels_.find(number_key) != nullptr ||
-        channels_by_peer_.find(peer_key) != nullptr) {
+    if (allocation.channels.size() >= most || known != nullptr ||
+        channels_by_peer_.find(key_of(allocation.index, peer)) != nullptr) {
         drop_expired_channels(allocation, now);
     }
-    if (allocation.channels.size() >= most) return Bound::Full;
-    restore_channel(allocation, number, peer, expires);
-    return Bound::Done;
+    return allocation.channels.size() >= most ? Bound::Full : Bound::Done;
+}
+
+void AllocationTable::bind_channel(Allocation& allocation, ChannelNumber number,
+                                   const SocketAddress& peer, Instant now) {
+    const Instant expires = now + channel_lifetime;
+    Channel* known = channels_.find(key_of(allocation.index, number));
+    if (known == nullptr) return restore_channel(allocation, number, peer, expires);
+    PeerChannel& back = *channels_by_peer_.find(key_of(allocation.index, peer));
+    known->expires = expires;
+    back.expires = expires;
+    fold_traffic(allocation, *known, back);
 }
 
 void AllocationTable::restore_channel(Allocation& allocation, ChannelNumber number,

@@ -231,13 +231,6 @@ void Server::handle_channel_bind(Instant now, const Verified& verified, Allocati
     if (judge_peer(peer->address) == Standing::Forbidden) {
         return refuse(verified, error::forbidden);
     }
-    // A refused binding must not leave a permission behind. RFC 8656 Section 12.2.
-    const Channel* there = table_.find_channel(allocation.index, {number->number}, now);
-    const PeerChannel* back = table_.find_channel_of(allocation.index, peer->address, now);
-    if ((there != nullptr && there->peer != peer->address) ||
-        (back != nullptr && back->number.value != number->number)) {
-        return refuse(verified, error::bad_request);
-    }
     // A request that is refused leaves nothing behind, a permission neither.
     const auto outcome =
         table_.prepare_channel(allocation, {number->number}, peer->address, now, config_.channels);

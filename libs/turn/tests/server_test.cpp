@@ -465,17 +465,6 @@ TEST_CASE("turn server: ChannelBind, RFC 8656 Section 12.2") {
     CHECK(raw.bind(0x4FFF, other_peer) == 0);
 }
 
-TEST_CASE("turn server: a refused binding leaves no permission behind") {
-    World world;
-    RawClient raw{world};
-    REQUIRE(raw.allocate() == 0);
-    REQUIRE(raw.bind(0x4000, peer_address) == 0);
-    CHECK(raw.bind(0x4000, other_peer) == 400);
-    raw.send_indication(other_peer, "x");
-    CHECK(world.at_peers.empty());
-    CHECK(world.server.dropped(DropReason::NoPermission) == 1);
-}
-
 TEST_CASE("turn server: channel numbers of RFC 5766 are taken only where configured") {
     for (const auto range : {ChannelRange::Rfc8656, ChannelRange::Rfc5766}) {
         const bool wide = range == ChannelRange::Rfc5766;

@@ -84,6 +84,24 @@ TEST_CASE("turn server: a usage record says how much, and why it ended") {
           }) == EndReason::ClientGone);
 }
 
+TEST_CASE("turn server: a ChannelBind that is refused installs no permission") {
+    auto config = server_config();
+    config.channels = 2;
+    World world{config};
+    RawClient raw{world};
+    REQUIRE(raw.allocate() == 0);
+    REQUIRE(raw.bind(0x4000, peer_address) == 0);
+    CHECK(raw.bind(0x4000, other_peer) == 400);
+    CHECK(raw.bind(0x4001, peer_address) == 400);
+    REQUIRE(raw.bind(0x4001, address("7.7.7.7:7")) == 0);
+    CHECK(raw.bind(0x4002, other_peer) == 508);
+    CHECK(world.server.sessions(world.now).at(0).permissions.size() == 2);
+    world.now += 299s;
+    CHECK(raw.bind(0x4002, peer_address) == 400);
+    world.now += 1s;
+    CHECK(world.server.sessions(world.now).at(0).permissions.empty());
+}
+
 ServerConfig offload_config() {
     auto config = server_config();
     config.offload = Offer::Offered;

@@ -201,9 +201,14 @@ public:
                                            Instant now) const;
 
     enum class Bound : std::uint8_t { Done, Conflict, Full };
-    // Conflict: the number or the peer is bound otherwise. RFC 8656 Section 12.2.
-    Bound bind_channel(Allocation& allocation, ChannelNumber number, const SocketAddress& peer,
-                       Instant now, std::size_t most);
+    // Whether bind_channel can be called next, with the same arguments: nothing is bound, but what
+    // has expired makes room. Conflict: the number or the peer is bound otherwise. RFC 8656
+    // Section 12.2.
+    Bound prepare_channel(Allocation& allocation, ChannelNumber number, const SocketAddress& peer,
+                          Instant now, std::size_t most);
+    // Binds, or refreshes. Requires: prepare_channel said Done.
+    void bind_channel(Allocation& allocation, ChannelNumber number, const SocketAddress& peer,
+                      Instant now);
     // As another process had them, once each.
     void restore_permission(Allocation& allocation, const IpAddress& peer, Instant expires);
     void restore_channel(Allocation& allocation, ChannelNumber number, const SocketAddress& peer,
