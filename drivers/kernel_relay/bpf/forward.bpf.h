@@ -155,7 +155,8 @@ INLINE int admit(struct relay_channel* channel, __u32 octets) {
 INLINE enum action forward(void* context, enum mode mode, struct packet* p, __u32* ifindex) {
     struct plan plan = {};
     struct relay_channel* channel = 0;
-    if ((p->first & bpf_htons(0xf000)) == bpf_htons(0x4000)) {
+    // As wide as RFC 5766 has it; which numbers are in use the process knows.
+    if ((p->first & bpf_htons(0xc000)) == bpf_htons(0x4000)) {
         channel = find_channel(p, p->first);
         if (channel && !plan_to_peer(p, &plan)) {
             count(RELAY_ODD);

@@ -252,6 +252,21 @@ TEST_CASE("kernel relay: only the channel's own five-tuple and number pass") {
     });
 }
 
+TEST_CASE("kernel relay: channel numbers of RFC 5766 pass where they are installed") {
+    in_each_mode([](Bench& bench) {
+        const auto ends = Bench::ends_v4();
+        bench.install(ends);
+        const auto run = [&](std::uint16_t number) {
+            return bench.run(to_server(ends, channel_data(number, sample(20)))).outcome;
+        };
+        CHECK(run(0x7fff) == Outcome::Left);
+        REQUIRE(bench.programs().add_flow(to_key(ends.server, ends.client, 0x7fff), 0));
+        CHECK(run(0x7fff) == Outcome::Sent);
+        REQUIRE(bench.programs().add_flow(to_key(ends.server, ends.client, 0x8000), 0));
+        CHECK(run(0x8000) == Outcome::Left);
+    });
+}
+
 TEST_CASE("kernel relay: a peer may send what looks like ChannelData or a Binding request") {
     in_each_mode([](Bench& bench) {
         const auto ends = Bench::ends_v6();

@@ -20,7 +20,7 @@ bool is_usable(const SocketAddress& address) {
 bool is_usable(const KernelRelay::Channel& channel) {
     const auto& key = channel.key;
     return is_usable(key.server) && is_usable(key.client) && is_usable(channel.relayed) &&
-           is_usable(channel.peer) && key.channel >= 0x4000 && key.channel <= 0x4FFF &&
+           is_usable(channel.peer) && key.channel >= 0x4000 && key.channel <= 0x7FFF &&
            key.server.ip.family() == key.client.ip.family() &&
            channel.relayed.ip.family() == channel.peer.ip.family();
 }

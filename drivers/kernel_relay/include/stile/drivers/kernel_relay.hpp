@@ -83,7 +83,7 @@ public:
     struct Key {
         SocketAddress server;  // the listener, as in the client's packets
         SocketAddress client;
-        std::uint16_t channel = 0;
+        std::uint16_t channel = 0;  // 0x4000 to 0x7FFF
         friend auto operator<=>(const Key&, const Key&) = default;
     };
     struct Channel {
