@@ -53,7 +53,6 @@ private:
         streams_.push_back(drivers::TcpStream::connect(
             loop_, target, {.connect_timeout = patience_, .local = from_}));
         drivers::TcpStream* stream = streams_.back().get();
-        from_ = stream->local_address();
         const auto then = [this](auto act) {
             return [this, act](auto&&... arguments) {
                 act(arguments...);
@@ -61,7 +60,10 @@ private:
             };
         };
         stream->set_handlers({
-            .on_open = then([this, target] { machine_.handle_connected(loop_.now(), target); }),
+            .on_open = then([this, target, stream] {
+                from_ = stream->local_address();
+                machine_.handle_connected(loop_.now(), target);
+            }),
             .on_bytes = then([this, target](BytesView bytes) {
                 machine_.handle_bytes(loop_.now(), target, bytes);
             }),
