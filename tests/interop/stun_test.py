@@ -147,5 +147,71 @@ class OurServer(Asking):
         self.assertEqual(found["mapped"], found["local"])
 
 
+@programs.needs("openssl")
+class OurTurnd(Asking):
+    """stile-turnd with a second address, as RFC 5780 wants it."""
+
+    def setUp(self):
+        super().setUp()
+        if not os.path.exists(os.path.join(programs.bin_folder(), "stile-turnd")):
+            self.skipTest("stile-turnd is not built")
+        self.port, self.tls_port = programs.free_port(), programs.free_port()
+        self.key, self.authority = certificate(self.world)
+        config = self.world.write("turnd.toml", f"""
+realm = "example.org"
+state_directory = "{self.world.folder("state")}"
+certificate = "{self.authority}"
+key = "{self.key}"
+[listen]
+udp = ["{FIRST}:{self.port}"]
+tcp = ["{FIRST}:{self.port}"]
+tls = ["{FIRST}:{self.tls_port}"]
+dtls = ["{FIRST}:{self.tls_port}"]
+alternate = "{SECOND}:{programs.free_port(SECOND)}"
+[turn]
+relay_addresses = ["{FIRST}"]
+secrets = ["a secret of many letters"]
+""")
+        turnd = self.world.start("stile-turnd",
+                                 [os.path.join(programs.bin_folder(), "stile-turnd"), "--config", config])
+        turnd.wait_for("^Ready")
+
+    def test_our_own_client_over_every_transport(self):
+        for transport, uri in {"udp": f"stun:localhost:{self.port}",
+                               "dtls": f"stuns:localhost:{self.port}?transport=udp",
+                               "tcp": f"stun:localhost:{self.port}?transport=tcp",
+                               "tls": f"stuns:localhost:{self.tls_port}"}.items():
+            with self.subTest(transport):
+                found = self.report("binding", uri, "-4", "--ca", self.authority)
+                self.assertEqual((found["transport"], found["mapped"]), (transport, found["local"]))
+        alone = self.report("binding", f"stuns:localhost:{self.tls_port}?transport=udp", "-4", "--ca", self.authority)
+        self.assertEqual(alone["transport"], "dtls")
+
+    def test_our_own_client_finds_everything(self):
+        report = self.report("nat", f"{FIRST}:{self.port}")
+        self.assertEqual((report["calls"], report["udp"]["fragments"]), ("direct", "pass"), report)
+        self.assertEqual(report["tcp"]["mapping"], "endpoint-independent", report)
+        report = self.report("lifetime", f"{FIRST}:{self.port}", "--first", "500ms", "--longest", "1s")
+        self.assertEqual(report["alive_s"], 1)
+
+    def discovery(self, *words):
+        return self.world.run(["turnutils_natdiscovery", *words, "-L", FIRST, "-p", self.port, FIRST]).stdout
+
+    @programs.needs("turnutils_natdiscovery")
+    def test_turnutils_natdiscovery(self):
+        self.assertIn("Endpoint Independent Mapping", self.discovery("-m"))
+        self.assertIn("Endpoint Independent Mapping", self.discovery("-m", "-P"))
+        self.assertIn("Endpoint Independent Filtering", self.discovery("-f"))
+        self.assertIn("successful hairpinning", self.discovery("-H"))
+
+    @programs.needs("stun")
+    def test_stun_client_of_rfc_3489(self):
+        self.assertIn("Primary: Open", self.world.run(["stun", f"{FIRST}:{self.port}"]).stdout)
+
+    @programs.needs("stunc")
+    def test_stunc_of_sofia_sip(self):
+        self.assertIn("Open Internet", self.world.run(["stunc", f"{FIRST}:{self.port}", "-n"]).stdout)
+
+
 if __name__ == "__main__":
     unittest.main()
