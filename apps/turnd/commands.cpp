@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "turnd.hpp"
 
+#include <stile/base/text.hpp>
 #include <stile/relay/prepare.hpp>
 
 #include <fmt/chrono.h>
@@ -68,8 +69,24 @@ std::vector<std::string> addresses_of(const Config& config) {
 
 }  // namespace
 
-std::string socket_of(const Config& config) {
-    return relay::StateFolder::choose(config.file.state_directory, "stile-turnd") + "/admin.sock";
+std::string socket_of(const relay::SettingsFile& file) {
+    return relay::StateFolder::choose(file.state_directory, "stile-turnd") + "/admin.sock";
+}
+
+std::string socket_of_broken(const std::string& named) {
+    relay::SettingsFile file;
+    const auto text =
+        relay::read_file(named.empty() ? std::string{default_config_file} : named, "The file");
+    constexpr std::string_view key = "state_directory";
+    std::string_view rest = text ? std::string_view{*text} : std::string_view{};
+    while (!rest.empty()) {
+        std::string_view line = trim(take_until(rest, '\n'));
+        if (!line.starts_with(key)) continue;
+        (void)take_until(line, '"');
+        file.state_directory = take_until(line, '"');
+        break;
+    }
+    return socket_of(file);
 }
 
 int show_secret(const Config& config, const SecretOptions& options) {

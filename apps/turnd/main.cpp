@@ -86,11 +86,14 @@ public:
         if (chosen("check")) return turnd::check(file_);
         if (chosen("serve") || program_.get_subcommands().empty()) return turnd::serve(file_);
         const auto config = turnd::load_config(file_);
-        if (!config) {
+        const bool makes_secrets = chosen("secret") || chosen("credential");
+        if (!config && makes_secrets) {
             fmt::print(stderr, "{}", config.error());
             return static_cast<int>(app::ExitCode::BadConfiguration);
         }
-        return act(*config);
+        if (makes_secrets) return act(*config);
+        // The running server has a good configuration, whatever the file says by now.
+        return command(config ? turnd::socket_of(config->file) : turnd::socket_of_broken(file_));
     }
 
 private:
@@ -102,16 +105,16 @@ private:
     bool chosen(const char* name) const { return program_.got_subcommand(name); }
 
     int act(const turnd::Config& config) {
-        const auto output = json_ ? relay::Output::Json : relay::Output::Table;
-        const std::string socket = turnd::socket_of(config);
         if (chosen("secret")) {
             using Action = turnd::SecretOptions::Action;
             return turnd::show_secret(config, {rotate_ ? Action::Rotate : Action::Show});
         }
-        if (chosen("credential")) {
-            if (json_) credential_.output = turnd::CredentialOptions::Output::Json;
-            return turnd::make_credential(config, credential_);
-        }
+        if (json_) credential_.output = turnd::CredentialOptions::Output::Json;
+        return turnd::make_credential(config, credential_);
+    }
+
+    int command(const std::string& socket) const {
+        const auto output = json_ ? relay::Output::Json : relay::Output::Table;
         if (chosen("status")) return relay::show_status(socket, output);
         if (chosen("sessions")) return relay::show_sessions(socket, output);
         if (chosen("trace")) {

@@ -45,6 +45,8 @@ struct CredentialOptions {
 int make_credential(const Config& config, const CredentialOptions& options);
 
 // Where the running server takes commands.
-std::string socket_of(const Config& config);
+std::string socket_of(const relay::SettingsFile& file);
+// Of a configuration file that is not good: what it says of the state directory still counts.
+std::string socket_of_broken(const std::string& named);
 
 }  // namespace stile::turnd

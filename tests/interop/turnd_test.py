@@ -18,6 +18,7 @@ import programs
 import turn_wire
 
 ADDRESS = programs.LOOPBACK
+PEER = "127.0.0.2"
 USER, PASSWORD, REALM = "alice", "wonderland", "example.org"
 
 
@@ -53,6 +54,7 @@ tcp = ["{ADDRESS}:{self.port}"]
 [turn]
 relay_addresses = ["{ADDRESS}"]
 allow_peers = ["127.0.0.0/8"]
+rfc5766_channels = true
 {turn}
 {people}
 [metrics]
@@ -95,7 +97,7 @@ class Echo(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((ADDRESS, 0))
+        self.socket.bind((PEER, 0))
         self.port = self.socket.getsockname()[1]
         self.start()
 
@@ -120,7 +122,7 @@ class Operator(unittest.TestCase):
                 pass
 
     def uclient(self, server, *words, user=USER, password=PASSWORD, start=False):
-        command = ["turnutils_uclient", "-v", "-c", "-p", server.port, "-u", user, "-w", password, "-e", ADDRESS,
+        command = ["turnutils_uclient", "-v", "-c", "-p", server.port, "-u", user, "-w", password, "-e", PEER,
                    "-r", Echo().port, *words, ADDRESS]
         return self.world.start("uclient", command) if start else self.world.run(command)
 

@@ -554,6 +554,8 @@ private:
         write_ports(section);
         for (const auto& [key, value] : turn_) section += fmt::format("{} = {}\n", key, value);
         if (!switches_.contains("no-tcp-relay")) section += "tcp_relays = true\n";
+        // Its clients may choose among all the channel numbers of RFC 5766.
+        section += "rfc5766_channels = true\n";
         write_peers(section);
         const auto own = tenants_.find(realm_);
         if (own != tenants_.end() && !own->second.secrets.empty()) {

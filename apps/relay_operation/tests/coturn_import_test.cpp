@@ -246,3 +246,24 @@ response-origin-only-with-rfc5780
     CHECK(judge(file, "83.166.68.46") == Denied);
     CHECK(judge(file, "83.166.96.0") == Allowed);
 }
+
+TEST_CASE("coturn import: what stiled takes has its own names") {
+    relay::CoturnUsers users;
+    users.accounts = {{"other.example", "carol", "ffeeddccbbaa99887766554433221100"}};
+    const auto import = relay::import_coturn(
+        "realm=example.org\nuser=alice:wonderland\ncert=/c.pem\npkey=/k.pem\nno-dtls\n"
+        "listening-ip=192.0.2.1\ntcp-proxy-port=5555\n",
+        users, relay::ImportTarget::Stiled);
+    for (const char* line :
+         {"domain = \"example.org\"\n", "turn = [\"192.0.2.1:3478\"]\n",
+          "turns = [\"192.0.2.1:5349\"]\n", "[turn.accounts]\n\"alice\" = \"wonderland\"\n",
+          "certificate = \"/c.pem\"\n"}) {
+        CAPTURE(line);
+        CAPTURE(import.toml);
+        CHECK(import.toml.find(line) != std::string::npos);
+    }
+    CHECK(import.toml.find("tenants") == std::string::npos);
+    CHECK(note_of(import, "no-dtls")->kind == Kind::NotTaken);
+    CHECK(note_of(import, "tcp-proxy-port")->kind == Kind::NotTaken);
+    CHECK(note_of(import, "userdb")->kind == Kind::NotTaken);
+}
