@@ -7,8 +7,13 @@ namespace stile::relay {
 DtlsFront::DtlsFront(drivers::Loop& loop, const drivers::TlsContext& context, Handlers handlers)
     : handlers_(std::move(handlers)),
       server_(loop, context, {},
-              {.on_output = [this](const Path& path,
-                                   BytesView datagram) { handlers_.on_output(path, datagram); },
+              {.on_output =
+                   [this](const Path& path, BytesView datagram) {
+                       const auto own = sockets_.find(flow_of(path));
+                       handlers_.on_output(
+                           own == sockets_.end() ? std::nullopt : std::optional{own->second}, path,
+                           datagram);
+                   },
                .on_opened =
                    [this](drivers::DtlsSessionId session, const Path& path) {
                        // A client that begins again has a new session at its old address.
@@ -31,6 +36,12 @@ DtlsFront::DtlsFront(drivers::Loop& loop, const drivers::TlsContext& context, Ha
                        sessions_.erase(flow.mapped());
                        handlers_.on_gone(flow.mapped());
                    }}) {}
+
+std::vector<turn::ClientFlow> DtlsFront::flows() const {
+    std::vector<turn::ClientFlow> all;
+    for (const auto& [flow, session] : sessions_) all.push_back(flow);
+    return all;
+}
 
 void DtlsFront::send(const turn::ClientFlow& flow, BytesView message, BytesView prefix,
                      std::size_t padding) {

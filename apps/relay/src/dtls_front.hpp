@@ -10,6 +10,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <vector>
 
 namespace stile::relay {
 
@@ -17,7 +19,10 @@ namespace stile::relay {
 class DtlsFront {
 public:
     struct Handlers {
-        std::move_only_function<void(const Path&, BytesView)> on_output;
+        // The socket: one of the client's own, where set_socket() gave it one.
+        std::move_only_function<void(std::optional<drivers::UdpSocketSet::Id>, const Path&,
+                                     BytesView)>
+            on_output;
         std::move_only_function<void(const turn::ClientFlow&, BytesView)> on_message;
         std::move_only_function<void(const turn::ClientFlow&)> on_gone;
     };
@@ -31,6 +36,10 @@ public:
               std::size_t padding);
     bool has(const turn::ClientFlow& flow) const { return sessions_.contains(flow); }
     void set_context(const drivers::TlsContext& context) { server_.set_context(context); }
+    std::vector<turn::ClientFlow> flows() const;
+    void set_socket(const turn::ClientFlow& flow, drivers::UdpSocketSet::Id socket) {
+        sockets_[flow] = socket;
+    }
     std::size_t clients() const { return sessions_.size(); }
 
 private:
@@ -41,6 +50,7 @@ private:
     Handlers handlers_;
     std::map<turn::ClientFlow, drivers::DtlsSessionId> sessions_;
     std::map<drivers::DtlsSessionId, turn::ClientFlow> flows_;
+    std::map<turn::ClientFlow, drivers::UdpSocketSet::Id> sockets_;
     Bytes padded_;
     drivers::DtlsServer server_;
 };

@@ -20,7 +20,13 @@ public:
     std::optional<std::uint8_t> owner_of(const turn::ClientFlow& flow) const {
         if (owners_.empty()) return std::nullopt;
         const auto found = owners_.find(flow);
-        return found == owners_.end() ? std::nullopt : std::optional{found->second};
+        return found == owners_.end() ? std::nullopt : std::optional{found->second.shard};
+    }
+    // A request was handed to that shard, and what follows may come before it is known whether it
+    // succeeded: remembered for a while, and for good once set_owner() is called. False where there
+    // is no room.
+    [[nodiscard]] bool expect_owner(Instant now, const turn::ClientFlow& flow, std::uint8_t shard) {
+        return set(owners_, now, flow, shard);
     }
     void set_owner(const turn::ClientFlow& flow, std::uint8_t shard);
     void clear_owner(const turn::ClientFlow& flow) { owners_.erase(flow); }
@@ -33,18 +39,23 @@ public:
     }
     // A request came from there: remembered for a while, and for good once keep() is called.
     // False where there is no room.
-    [[nodiscard]] bool set_origin(Instant now, const turn::ClientFlow& flow, std::uint8_t shard);
+    [[nodiscard]] bool set_origin(Instant now, const turn::ClientFlow& flow, std::uint8_t shard) {
+        return set(origins_, now, flow, shard);
+    }
     void keep(const turn::ClientFlow& flow);
     void clear_origin(const turn::ClientFlow& flow) { origins_.erase(flow); }
     void expire(Instant now);
 
 private:
-    struct Origin {
+    struct Other {
         std::uint8_t shard = 0;
         std::optional<Instant> expires;  // absent: there is an allocation
     };
-    std::map<turn::ClientFlow, std::uint8_t> owners_;
-    std::map<turn::ClientFlow, Origin> origins_;
+    using Flows = std::map<turn::ClientFlow, Other>;
+    static bool set(Flows& flows, Instant now, const turn::ClientFlow& flow, std::uint8_t shard);
+
+    Flows owners_;
+    Flows origins_;
 };
 
 }  // namespace stile::relay

@@ -5,6 +5,7 @@
 #include "behavior_places.hpp"
 #include "limits.hpp"
 #include "shard.hpp"
+#include "tenant_config.hpp"
 
 #include <stile/relay/handover.hpp>
 
@@ -60,6 +61,28 @@ std::expected<Contexts, StartError> make_contexts(const Settings& settings, bool
     return contexts;
 }
 
+// What the tables of credentials can hold, before anything depends on it.
+std::expected<void, StartError> check_tenants(const Settings& settings) {
+    if (settings.tenants.empty() || settings.tenants.size() > most_tenants) {
+        return std::unexpected(
+            StartError{.what = "cannot serve", .cause = "there are no realms, or too many"});
+    }
+    for (const Tenant& tenant : settings.tenants) {
+        turn::CredentialTable table{tenant.realm};
+        if (fill_credentials(table, tenant)) continue;
+        return std::unexpected(
+            StartError{.what = "cannot serve " + tenant.realm,
+                       .cause = "too many secrets or accounts, or a name that is too long"});
+    }
+    for (const Listener& listener : settings.listeners) {
+        if (listener.tenant < settings.tenants.size()) continue;
+        return std::unexpected(
+            StartError{.what = "cannot listen on " + listener.address.to_string(),
+                       .cause = "its realm is not there"});
+    }
+    return {};
+}
+
 std::optional<turn::Redirect> redirect_of(const Settings& settings) {
     if (!settings.redirect) return std::nullopt;
     return turn::Redirect{.address = *settings.redirect,
@@ -71,7 +94,8 @@ std::optional<turn::Redirect> redirect_of(const Settings& settings) {
 
 struct Relay::Impl {
     Impl(Settings wanted, OnHttps https)
-        : settings(std::move(wanted)),
+        : directory(wanted.relay_addresses),
+          settings(std::move(wanted)),
           common{.directory = turn::RelayDirectory{directory_of(settings)},
                  .on_https = std::move(https),
                  .seed = make_seed(),
@@ -83,44 +107,131 @@ struct Relay::Impl {
         for (const auto& shard : shards) shard->stop();
     }
 
-    std::expected<void, StartError> start();
+    std::expected<void, StartError> start(Handover handover);
+    std::expected<SocketAddress, StartError> listen(const Listener& listener,
+                                                    const Contexts& contexts);
+    std::expected<void, StartError> check(const Settings& wanted) const;
+    std::expected<void, StartError> reload(Settings wanted);
+    void stop_listening(const Listener& listener);
 
+    std::vector<RelayAddress> directory;  // what `common` was made with
     Settings settings;
     Common common;
     std::vector<SocketAddress> listening;
     std::vector<std::unique_ptr<Shard>> shards;
 };
 
-std::expected<void, StartError> Relay::Impl::start() {
+std::expected<void, StartError> Relay::Impl::start(Handover handover) {
+    if (auto good = check_tenants(settings); !good) return good;
     const auto contexts = make_contexts(settings, static_cast<bool>(common.on_https));
     if (!contexts) return std::unexpected(contexts.error());
     if (settings.kernel_path != KernelPath::Off) {
         common.kernel = std::make_unique<KernelOffload>(settings);
     }
-    for (std::size_t i = 0; i < shard_count(settings); ++i) {
+    const std::size_t count =
+        handover.shards.empty() ? shard_count(settings) : handover.shards.size();
+    for (std::size_t i = 0; i < count; ++i) {
         shards.push_back(
             std::make_unique<Shard>(common, static_cast<std::uint8_t>(i), settings, *contexts));
         common.shards.push_back(shards.back().get());
+        if (i < handover.shards.size()) shards[i]->resume(std::move(handover.shards[i]), settings);
     }
     auto listeners = settings.listeners;
     std::ranges::copy(behavior_listeners(settings), std::back_inserter(listeners));
     for (const Listener& listener : listeners) {
-        // The first shard may choose the port; the others share it.
-        Listener bound = listener;
-        for (const auto& shard : shards) {
-            const auto address = shard->listen(bound);
-            if (!address) return std::unexpected(address.error());
-            bound.address = *address;
-        }
+        const auto address = listen(listener, *contexts);
+        if (!address) return std::unexpected(address.error());
         // Those of RFC 5780 that come after are nobody's to ask for.
-        if (listening.size() < settings.listeners.size()) listening.push_back(bound.address);
-        // Two-address answers (RFC 5780) are more than the kernel's.
-        if (common.kernel && listener.kind == ListenerKind::Udp && !settings.alternate) {
-            common.kernel->listens(bound.address, settings);
-        }
+        if (listening.size() < settings.listeners.size()) listening.push_back(*address);
     }
     for (const auto& shard : shards) shard->run();
     return {};
+}
+
+// The first shard may choose the port; the others share it.
+std::expected<SocketAddress, StartError> Relay::Impl::listen(const Listener& listener,
+                                                             const Contexts& contexts) {
+    Listener bound = listener;
+    for (const auto& shard : shards) {
+        const auto open = [&](Shard& asked) -> std::expected<SocketAddress, StartError> {
+            if (const auto there = asked.resumed(bound)) return *there;
+            return asked.listen(bound, contexts);
+        };
+        const auto address = shard->is_running() ? shard->ask(open) : open(*shard);
+        if (!address) return std::unexpected(address.error());
+        bound.address = *address;
+    }
+    // Two-address answers (RFC 5780) are more than the kernel's.
+    if (common.kernel && listener.kind == ListenerKind::Udp && !settings.alternate) {
+        common.kernel->listens(bound.address, settings);
+    }
+    return bound.address;
+}
+
+// What only a restart can change.
+std::expected<void, StartError> Relay::Impl::check(const Settings& wanted) const {
+    const auto refuse = [](const char* what) {
+        return std::unexpected(StartError{.what = what, .cause = "this needs a restart"});
+    };
+    if (wanted.tenants.size() < settings.tenants.size()) return refuse("cannot remove a realm");
+    if (shard_count(wanted) != shards.size()) return refuse("cannot change the number of shards");
+    if (wanted.kernel_path != settings.kernel_path) return refuse("cannot change the kernel path");
+    if (wanted.alternate != settings.alternate) {
+        return refuse("cannot change the second address of RFC 5780");
+    }
+    for (const RelayAddress& address : wanted.relay_addresses) {
+        const auto known = std::ranges::find(directory, address);
+        if (known == directory.end()) return refuse("cannot add a relay address");
+    }
+    return check_tenants(wanted);
+}
+
+std::expected<void, StartError> Relay::Impl::reload(Settings wanted) {
+    if (auto good = check(wanted); !good) return good;
+    const auto contexts = make_contexts(wanted, static_cast<bool>(common.on_https));
+    if (!contexts) return std::unexpected(contexts.error());
+    // Before anything changes: new listeners are what can fail. They may be of new tenants.
+    std::vector<SocketAddress> addresses;
+    std::vector<Listener> opened;
+    for (const Listener& listener : wanted.listeners) {
+        const auto known = std::ranges::find(settings.listeners, listener);
+        if (known != settings.listeners.end()) {
+            addresses.push_back(
+                listening[static_cast<std::size_t>(known - settings.listeners.begin())]);
+        } else if (listener.tenant >= settings.tenants.size()) {
+            return std::unexpected(StartError{.what = "cannot listen for a realm that is new",
+                                              .cause = "this needs a restart"});
+        } else {
+            const auto address = listen(listener, *contexts);
+            if (!address) {
+                for (const Listener& back : opened) stop_listening(back);
+                return std::unexpected(address.error());
+            }
+            opened.push_back(listener);
+            opened.back().address = *address;
+            addresses.push_back(*address);
+        }
+    }
+    for (const auto& shard : shards) {
+        shard->ask([&](Shard& asked) { asked.reconfigure(settings, wanted, *contexts); });
+    }
+    for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
+        if (std::ranges::find(wanted.listeners, settings.listeners[i]) != wanted.listeners.end()) {
+            continue;
+        }
+        Listener gone = settings.listeners[i];
+        gone.address = listening[i];
+        stop_listening(gone);
+    }
+    settings = std::move(wanted);
+    listening = std::move(addresses);
+    return {};
+}
+
+void Relay::Impl::stop_listening(const Listener& listener) {
+    for (const auto& shard : shards) {
+        shard->ask([&](Shard& asked) { asked.stop_listening(listener.address, listener.kind); });
+    }
 }
 
 Relay::Relay(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -129,18 +240,22 @@ Relay::~Relay() = default;
 std::expected<std::unique_ptr<Relay>, StartError> Relay::start(Settings settings,
                                                                OnHttps on_https) {
     auto impl = std::make_unique<Impl>(std::move(settings), std::move(on_https));
-    if (auto started = impl->start(); !started) return std::unexpected(started.error());
+    if (auto started = impl->start({}); !started) return std::unexpected(started.error());
     return std::unique_ptr<Relay>{new Relay(std::move(impl))};
 }
 
-std::expected<std::unique_ptr<Relay>, StartError> Relay::resume(Settings, Handover, OnHttps) {
-    return std::unexpected(
-        StartError{.what = "cannot continue another process's work", .cause = "not possible yet"});
+std::expected<std::unique_ptr<Relay>, StartError> Relay::resume(Settings settings,
+                                                                Handover handover,
+                                                                OnHttps on_https) {
+    auto impl = std::make_unique<Impl>(std::move(settings), std::move(on_https));
+    if (auto started = impl->start(std::move(handover)); !started) {
+        return std::unexpected(started.error());
+    }
+    return std::unique_ptr<Relay>{new Relay(std::move(impl))};
 }
 
-std::expected<void, StartError> Relay::reload(Settings) {
-    return std::unexpected(
-        StartError{.what = "cannot change the settings", .cause = "not possible yet"});
+std::expected<void, StartError> Relay::reload(Settings settings) {
+    return impl_->reload(std::move(settings));
 }
 
 void Relay::drain() {
@@ -181,7 +296,13 @@ std::vector<turn::Usage> Relay::take_usage() {
     return list;
 }
 
-Handover Relay::hand_over() { return {}; }
+Handover Relay::hand_over() {
+    Handover handover;
+    for (const auto& shard : impl_->shards) {
+        handover.shards.push_back(shard->ask([](Shard& asked) { return asked.hand_over(); }));
+    }
+    return handover;
+}
 
 std::vector<SocketAddress> Relay::listening() const { return impl_->listening; }
 

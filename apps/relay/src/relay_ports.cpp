@@ -17,6 +17,11 @@ RelayPorts::RelayPorts(std::vector<RelayAddress> addresses, PortRange range,
                        crypto::RandomStream random)
     : addresses_(std::move(addresses)), range_(range), random_(std::move(random)) {}
 
+void RelayPorts::change(std::vector<RelayAddress> addresses, PortRange range) {
+    addresses_ = std::move(addresses);
+    range_ = range;
+}
+
 std::optional<SocketAddress> RelayPorts::open(const turn::RelayWanted& wanted, const Bind& bind,
                                               const Unbind& unbind) {
     std::vector<IpAddress> choices;

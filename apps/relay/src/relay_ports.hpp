@@ -18,6 +18,9 @@ class RelayPorts {
 public:
     RelayPorts(std::vector<RelayAddress> addresses, PortRange range, crypto::RandomStream random);
 
+    // For relays from now on.
+    void change(std::vector<RelayAddress> addresses, PortRange range);
+
     // Both are told whether a socket could be bound there.
     using Bind = std::function<bool(turn::RelayId, const SocketAddress&)>;
     using Unbind = std::function<void(turn::RelayId)>;

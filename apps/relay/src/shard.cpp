@@ -54,6 +54,7 @@ Shard::Shard(Common& common, std::uint8_t number, const Settings& settings,
                 .on_gone =
                     [this](const StreamClient& client) { client_gone(client.tenant, client.flow); },
                 .on_https = common.on_https}),
+      random_(drivers::random_seed()),
       clock_timer_(loop_,
                    [this] {
                        for (const auto& tenant : tenants_) tenant->set_wall_time();
@@ -61,28 +62,29 @@ Shard::Shard(Common& common, std::uint8_t number, const Settings& settings,
                        clock_timer_.arm_after(clock_interval);
                    }),
       kernel_timer_(loop_, [this] { tend_kernel(); }) {
-    crypto::RandomStream random{drivers::random_seed()};
-    ports_ = std::make_unique<RelayPorts>(settings.relay_addresses, settings.ports, random.fork());
+    ports_ = std::make_unique<RelayPorts>(settings.relay_addresses, settings.ports, random_.fork());
     streams_.set_context(contexts.tls);
-    for (std::size_t i = 0; i < settings.tenants.size(); ++i) {
-        auto config = service_config(settings, settings.tenants[i], number_, common_.directory);
-        if (common_.kernel) config.relay.offload = common_.kernel->offer();
-        tenants_.push_back(
-            std::make_unique<TenantFront>(TenantFront::Parts{.loop = loop_,
-                                                             .sockets = sockets_,
-                                                             .clients = *this,
-                                                             .ports = *ports_,
-                                                             .directory = common_.directory,
-                                                             .kernel = common_.kernel.get(),
-                                                             .shard = number_,
-                                                             .tenant = i,
-                                                             .relay_tag = tag::relays_of(i)},
-                                          std::move(config), random.fork()));
-        const bool filled =
-            fill_credentials(tenants_.back()->service().credentials(), settings.tenants[i]);
-        STILE_ASSERT(filled);
-    }
+    for (std::size_t i = 0; i < settings.tenants.size(); ++i) add_tenant(settings, i);
     clock_timer_.arm_after(clock_interval);
+}
+
+void Shard::add_tenant(const Settings& settings, std::size_t index) {
+    const turn::Offer offload = common_.kernel ? common_.kernel->offer() : turn::Offer::NotOffered;
+    tenants_.push_back(std::make_unique<TenantFront>(
+        TenantFront::Parts{.loop = loop_,
+                           .sockets = sockets_,
+                           .clients = *this,
+                           .ports = *ports_,
+                           .directory = common_.directory,
+                           .kernel = common_.kernel.get(),
+                           .shard = number_,
+                           .tenant = index,
+                           .relay_tag = tag::relays_of(index)},
+        service_config(settings, settings.tenants[index], number_, common_.directory, offload),
+        random_.fork()));
+    const bool filled =
+        fill_credentials(tenants_.back()->service().credentials(), settings.tenants[index]);
+    STILE_ASSERT(filled);
 }
 
 // The kernel is asked once for all shards.
@@ -119,34 +121,39 @@ void Shard::mail(drivers::Task task) {
     });
 }
 
-std::expected<SocketAddress, StartError> Shard::listen(const Listener& listener) {
+std::expected<SocketAddress, StartError> Shard::listen(const Listener& listener,
+                                                       const Contexts& contexts) {
     switch (listener.kind) {
         case ListenerKind::Udp:
         case ListenerKind::Dtls:
-            return listen_udp(listener);
+            return listen_udp(listener, contexts);
         case ListenerKind::Tcp:
         case ListenerKind::Tls:
-            return listen_tcp(listener);
+            return listen_tcp(listener, contexts);
     }
     return std::unexpected(StartError{});
 }
 
-std::expected<SocketAddress, StartError> Shard::listen_udp(Listener listener) {
+std::expected<SocketAddress, StartError> Shard::listen_udp(Listener listener,
+                                                           const Contexts& contexts) {
     const bool dtls_alone = listener.kind == ListenerKind::Dtls;
-    if (dtls_alone && !contexts_.dtls) {
+    if (dtls_alone && !contexts.dtls) {
         return std::unexpected(cannot_listen(listener, "DTLS", "there is no certificate"));
     }
-    const auto socket =
-        sockets_.open(listener.address, {.senders = drivers::UdpSocketSet::Senders::Many,
-                                         .reuse_port = drivers::UdpOptions::ReusePort::Yes,
-                                         .receive_buffer = 4'194'304,
-                                         .send_buffer = 1'048'576,
-                                         .tag = tag::listener(udp_listeners_.size())});
+    const auto socket = sockets_.open(listener.address, listener_options(udp_listeners_.size()));
     if (!socket) return std::unexpected(cannot_listen(listener, "UDP", socket.error().text));
     listener.address = sockets_.local_address(*socket);
     udp_listeners_.push_back({.listener = listener, .socket = *socket, .dtls = {}});
-    if (contexts_.dtls) begin_dtls(udp_listeners_.back(), *contexts_.dtls);
+    if (contexts.dtls) begin_dtls(udp_listeners_.back(), *contexts.dtls);
     return listener.address;
+}
+
+drivers::UdpSocketSet::Options Shard::listener_options(std::size_t index) const {
+    return {.senders = drivers::UdpSocketSet::Senders::Many,
+            .reuse_port = drivers::UdpOptions::ReusePort::Yes,
+            .receive_buffer = 4'194'304,
+            .send_buffer = 1'048'576,
+            .tag = tag::listener(index)};
 }
 
 void Shard::begin_dtls(UdpListener& listener, const drivers::TlsContext& context) {
@@ -156,9 +163,12 @@ void Shard::begin_dtls(UdpListener& listener, const drivers::TlsContext& context
         loop_, context,
         DtlsFront::Handlers{
             .on_output =
-                [this, socket](const Path& path, BytesView datagram) {
-                    sockets_.send(
-                        {.from = socket, .path = path, .prefix = {}, .payload = datagram});
+                [this, socket](std::optional<drivers::UdpSocketSet::Id> own, const Path& path,
+                               BytesView datagram) {
+                    sockets_.send({.from = own.value_or(socket),
+                                   .path = path,
+                                   .prefix = {},
+                                   .payload = datagram});
                     sockets_.flush();
                 },
             .on_message =
@@ -171,10 +181,11 @@ void Shard::begin_dtls(UdpListener& listener, const drivers::TlsContext& context
                         tenant](const turn::ClientFlow& flow) { client_gone(tenant, flow); }});
 }
 
-std::expected<SocketAddress, StartError> Shard::listen_tcp(Listener listener) {
+std::expected<SocketAddress, StartError> Shard::listen_tcp(Listener listener,
+                                                           const Contexts& contexts) {
     const bool tls_alone = listener.kind == ListenerKind::Tls;
     const std::string_view protocol = tls_alone ? "TLS" : "TCP";
-    if (tls_alone && !contexts_.tls) {
+    if (tls_alone && !contexts.tls) {
         return std::unexpected(cannot_listen(listener, protocol, "there is no certificate"));
     }
     auto made = std::make_unique<TcpListener>();
@@ -213,6 +224,7 @@ void Shard::add_statistics(Statistics& sum) const {
         sum.relays += service.relays();
     }
     for (const UdpListener& listener : udp_listeners_) {
+        if (listener.state == UdpListener::State::Closed) continue;
         sum.receive_queue_drops += sockets_.kernel_drops(listener.socket);
         if (listener.dtls) sum.dtls_clients += listener.dtls->clients();
     }

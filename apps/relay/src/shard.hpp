@@ -52,8 +52,10 @@ public:
     ~Shard();
 
     // Before run(), or on the shard's thread. The address that it got.
-    std::expected<SocketAddress, StartError> listen(const Listener& listener);
+    std::expected<SocketAddress, StartError> listen(const Listener& listener,
+                                                    const Contexts& contexts);
     void run();
+    bool is_running() const { return thread_.joinable(); }
     // Ends the thread; nothing is called back any more.
     void stop();
 
@@ -69,20 +71,37 @@ public:
     void add_sessions(std::vector<turn::Session>& list) const;
     void take_usage(std::vector<turn::Usage>& list);
     void drain(const std::optional<turn::Redirect>& redirect);
+    // Stops listening there; connections that were accepted go on.
+    void stop_listening(const SocketAddress& address, ListenerKind kind);
+    // Everything but the listeners.
+    void reconfigure(const Settings& before, const Settings& settings, const Contexts& contexts);
+    // Datagram and plain TCP clients with all that is theirs, and the listeners.
+    HandedShard hand_over();
+    // Before run(). The addresses of the listeners that came with it are filled in.
+    void resume(HandedShard handed, const Settings& settings);
+    // Whether a listener of the other process is there for this one.
+    std::optional<SocketAddress> resumed(const Listener& listener) const;
 
 private:
     struct UdpListener {
         Listener listener;  // with the port that it got
         drivers::UdpSocketSet::Id socket;
         std::unique_ptr<DtlsFront> dtls;  // absent without a certificate
+        enum class State : std::uint8_t { Open, Closed };
+        State state = State::Open;  // its place stays: sockets name it
     };
     struct TcpListener {
         Listener listener;
         std::unique_ptr<drivers::TcpListener> socket;
     };
 
-    std::expected<SocketAddress, StartError> listen_udp(Listener listener);
-    std::expected<SocketAddress, StartError> listen_tcp(Listener listener);
+    std::expected<SocketAddress, StartError> listen_udp(Listener listener,
+                                                        const Contexts& contexts);
+    std::expected<SocketAddress, StartError> listen_tcp(Listener listener,
+                                                        const Contexts& contexts);
+    void add_tenant(const Settings& settings, std::size_t index);
+    void keep_dtls_clients(const UdpListener& listener);
+    drivers::UdpSocketSet::Options listener_options(std::size_t index) const;
     void begin_dtls(UdpListener& listener, const drivers::TlsContext& context);
 
     void accept(std::unique_ptr<drivers::TcpStream> stream, const Listener& listener);
@@ -122,6 +141,7 @@ private:
     std::vector<UdpListener> udp_listeners_;
     std::vector<std::unique_ptr<TcpListener>> tcp_listeners_;
     ForeignFlows foreign_;
+    crypto::RandomStream random_;
     std::atomic<std::size_t> mailed_ = 0;
     drivers::Timer clock_timer_;
     drivers::Timer kernel_timer_;  // on the first shard, for all

@@ -91,6 +91,7 @@ void Shard::handle_message(std::size_t tenant, const turn::ClientFlow& flow, Byt
 
 void Shard::forward(std::uint8_t shard, std::size_t tenant, const turn::ClientFlow& flow,
                     BytesView message) {
+    if (!foreign_.expect_owner(loop_.now(), flow, shard)) return;
     Shard& owner = *common_.shards[shard];
     owner.mail([&owner, from = number_, tenant, flow, copy = to_bytes(message)] {
         owner.handle_forwarded(from, tenant, flow, copy);
@@ -162,9 +163,10 @@ void Shard::send_parts(const turn::ClientFlow& flow, BytesView prefix, BytesView
         });
     }
     if (flow.transport == ClientTransport::Dtls) {
-        UdpListener* const listener = listener_of(flow.local);
-        if (listener != nullptr && listener->dtls) {
-            listener->dtls->send(flow, payload, prefix, padding);
+        for (const UdpListener& listener : udp_listeners_) {
+            if (listener.dtls && listener.dtls->has(flow)) {
+                return listener.dtls->send(flow, payload, prefix, padding);
+            }
         }
     } else if (StreamClient* const client = streams_.find(flow)) {
         streams_.send(*client, {prefix, payload, BytesView{zeros}.first(padding)}, kind);
@@ -216,6 +218,7 @@ StreamFront::Taken Shard::take_connection(const turn::ClientFlow& flow) {
 Shard::UdpListener* Shard::listener_of(const SocketAddress& local) {
     for (UdpListener& listener : udp_listeners_) {
         const SocketAddress& bound = listener.listener.address;
+        if (listener.state == UdpListener::State::Closed) continue;
         const bool fits = bound.ip == local.ip ||
                           (bound.ip.is_unspecified() && bound.ip.family() == local.ip.family());
         if (fits && bound.port == local.port) return &listener;

@@ -10,9 +10,12 @@ namespace stile::relay {
 
 // What one shard's core of one tenant is configured with.
 turn_server::ServiceConfig service_config(const Settings& settings, const Tenant& tenant,
-                                          std::uint8_t shard, turn::RelayDirectory& directory);
+                                          std::uint8_t shard, turn::RelayDirectory& directory,
+                                          turn::Offer offload);
 
-// Fills in the tenant's accounts and secrets. False where a limit of the table is passed.
-[[nodiscard]] bool fill_credentials(turn::CredentialTable& table, const Tenant& tenant);
+// Fills in the tenant's accounts and secrets, and removes the accounts that only `before` has.
+// False where a limit of the table is passed.
+[[nodiscard]] bool fill_credentials(turn::CredentialTable& table, const Tenant& tenant,
+                                    const Tenant* before = nullptr);
 
 }  // namespace stile::relay

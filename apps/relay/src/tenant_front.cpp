@@ -25,16 +25,24 @@ void for_each_datagram(const Set::Arrival& arrival, Take take) {
 
 }  // namespace
 
-TenantFront::TenantFront(Parts parts, turn_server::ServiceConfig config,
+TenantFront::TenantFront(Parts parts, const turn_server::ServiceConfig& config,
                          crypto::RandomStream random)
     : parts_(parts),
       rates_{.bandwidth = config.relay.user_bandwidth, .packets = config.relay.user_packets},
-      service_(parts.loop.now(), parts.loop.wall_now(), std::move(config), std::move(random)),
+      realm_(config.relay.authentication.realm),
+      service_(parts.loop.now(), parts.loop.wall_now(), config, std::move(random)),
       tcp_(parts.loop, service_, parts.directory, [this] { pump(); }),
       timer_(parts.loop, [this] {
           service_.handle_timeout(parts_.loop.now());
           pump();
       }) {}
+
+void TenantFront::reconfigure(const turn_server::ServiceConfig& config) {
+    rates_ = {.bandwidth = config.relay.user_bandwidth, .packets = config.relay.user_packets};
+    realm_ = config.relay.authentication.realm;
+    service_.reconfigure(parts_.loop.now(), config);
+    pump();
+}
 
 void TenantFront::handle_client(const turn::ClientFlow& flow, BytesView message) {
     if (const auto result = service_.handle_client(parts_.loop.now(), flow, message)) {
@@ -169,17 +177,24 @@ void TenantFront::open_relay(const turn::RelayWanted& wanted) {
     service_.handle_relay_opened(now, wanted.relay, parts_.ports.external(*address));
 }
 
+drivers::UdpSocketSet::Options TenantFront::socket_options(turn::RelayId relay) const {
+    return {.icmp_errors = drivers::UdpOptions::IcmpErrors::Reported,
+            .tag = parts_.relay_tag | relay.index};
+}
+
 bool TenantFront::bind(turn::RelayId relay, const SocketAddress& address) {
-    const auto socket =
-        parts_.sockets.open(address, {.icmp_errors = drivers::UdpOptions::IcmpErrors::Reported,
-                                      .tag = parts_.relay_tag | relay.index});
+    const auto socket = parts_.sockets.open(address, socket_options(relay));
     if (!socket) return false;
-    if (relay.index >= relays_.size()) relays_.resize(relay.index + 1);
-    relays_[relay.index] = {relay, *socket};
-    if (parts_.kernel != nullptr) {
-        parts_.kernel->relay_opened(address, parts_.ports.external(address));
-    }
+    adopt(relay, *socket);
     return true;
+}
+
+void TenantFront::adopt(turn::RelayId relay, Set::Id socket) {
+    if (relay.index >= relays_.size()) relays_.resize(relay.index + 1);
+    relays_[relay.index] = {relay, socket};
+    if (parts_.kernel == nullptr) return;
+    const SocketAddress local = parts_.sockets.local_address(socket);
+    parts_.kernel->relay_opened(local, parts_.ports.external(local));
 }
 
 void TenantFront::close(turn::RelayId relay) {
@@ -191,6 +206,44 @@ void TenantFront::close(turn::RelayId relay) {
     }
     parts_.sockets.close(found->socket);
     *found = {};
+}
+
+HandedTenant TenantFront::hand_over(const std::vector<turn::ClientFlow>& leaving,
+                                    std::vector<HandedRelay>& relays) {
+    HandedTenant handed{.realm = realm_, .state = service_.snapshot(parts_.loop.now())};
+    std::erase_if(handed.state.allocations, [&](const turn::Snapshot::Allocation& allocation) {
+        return std::ranges::find(leaving, allocation.flow) == leaving.end();
+    });
+    const auto take = [&](turn::RelayId id) {
+        RelaySocket* const relay = find(id);
+        if (relay == nullptr) return;
+        const SocketAddress address = parts_.sockets.local_address(relay->socket);
+        if (parts_.kernel != nullptr) {
+            parts_.kernel->relay_closed(place_of(id), address, parts_.ports.external(address));
+        }
+        relays.push_back({.tenant = parts_.tenant,
+                          .relay = id,
+                          .address = address,
+                          .socket = parts_.sockets.release(relay->socket)});
+        *relay = {};
+    };
+    for (const auto& allocation : handed.state.allocations) {
+        for (const auto& relay : allocation.relays) take(relay.id);
+        service_.forget(allocation.flow);
+    }
+    for (const auto& reservation : handed.state.reservations) take(reservation.id);
+    pump();
+    return handed;
+}
+
+void TenantFront::resume(const turn::Snapshot& state, std::vector<HandedRelay> relays) {
+    for (HandedRelay& relay : relays) {
+        const auto socket =
+            parts_.sockets.adopt(std::move(relay.socket), socket_options(relay.relay));
+        if (socket) adopt(relay.relay, *socket);
+    }
+    (void)service_.restore(parts_.loop.now(), state);
+    pump();
 }
 
 TenantFront::RelaySocket* TenantFront::find(turn::RelayId relay) {

@@ -9,6 +9,7 @@
 
 #include <stile/drivers/loop.hpp>
 #include <stile/drivers/udp_socket_set.hpp>
+#include <stile/relay/handover.hpp>
 #include <stile/turn_server/service.hpp>
 
 #include <deque>
@@ -31,7 +32,15 @@ public:
         std::uint64_t relay_tag;  // of its relays' sockets; the low 32 bits are the relay's index
     };
 
-    TenantFront(Parts parts, turn_server::ServiceConfig config, crypto::RandomStream random);
+    TenantFront(Parts parts, const turn_server::ServiceConfig& config, crypto::RandomStream random);
+
+    // All but the shard, from now on. The credentials are the caller's to fill.
+    void reconfigure(const turn_server::ServiceConfig& config);
+    // What allocations of the listed flows use, for another process: forgotten here.
+    HandedTenant hand_over(const std::vector<turn::ClientFlow>& leaving,
+                           std::vector<HandedRelay>& relays);
+    // Continues what another process had; the sockets of its relays came with it.
+    void resume(const turn::Snapshot& state, std::vector<HandedRelay> relays);
 
     turn_server::Service& service() { return service_; }
     const turn_server::Service& service() const { return service_; }
@@ -66,8 +75,12 @@ private:
     KernelOffload::Place place_of(turn::RelayId relay) const;
     void open_channel(const turn::ChannelOpened& opened);
 
+    drivers::UdpSocketSet::Options socket_options(turn::RelayId relay) const;
+    void adopt(turn::RelayId relay, drivers::UdpSocketSet::Id socket);
+
     Parts parts_;
     KernelOffload::Rates rates_;
+    std::string realm_;
     turn_server::Service service_;
     std::vector<RelaySocket> relays_;  // by RelayId::index
     TcpRelays tcp_;

@@ -138,7 +138,13 @@ TEST_CASE("foreign flows: an origin is forgotten unless an allocation came of it
     CHECK(flows.origin_of(two) == 2);
     flows.clear_origin(two);
     CHECK_FALSE(flows.origin_of(two));
+    CHECK(flows.expect_owner(start, one, 3));
+    CHECK(flows.owner_of(one) == 3);
+    flows.expire(start + 60s);
+    CHECK_FALSE(flows.owner_of(one));
     flows.set_owner(one, 3);
+    CHECK(flows.expect_owner(start, one, 3));
+    flows.expire(start + 60s);
     CHECK(flows.owner_of(one) == 3);
     flows.clear_owner(one);
     CHECK_FALSE(flows.owner_of(one));

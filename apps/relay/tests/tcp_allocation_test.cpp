@@ -16,10 +16,11 @@ namespace {
 // A data connection of a client: binds, then is the peer's.
 struct Data {
     Data(Loop& loop_of, const SocketAddress& server, turn::DataConnection made,
-         std::string_view early = {})
+         std::string_view early_text = {})
         : loop(loop_of),
           core(std::move(made)),
-          stream(drivers::TcpStream::connect(loop_of, server)) {
+          stream(drivers::TcpStream::connect(loop_of, server)),
+          early(to_bytes(early_text)) {
         stream->set_handlers({.on_open = {},
                               .on_bytes =
                                   [this](BytesView bytes) {
@@ -30,15 +31,21 @@ struct Data {
                               .on_writable = {},
                               .on_closed = [this](drivers::Closed) { closed = true; }});
         pump();
-        if (!early.empty()) (void)stream->write(as_bytes(early));
     }
     void pump() {
-        while (const auto message = core.poll_transmit()) (void)stream->write(*message);
+        while (const auto message = core.poll_transmit()) {
+            Bytes octets = to_bytes(*message);
+            // The first request has a nonce of another address, and is asked for again.
+            if (++requests == 2) octets.insert(octets.end(), early.begin(), early.end());
+            (void)stream->write(octets);
+        }
     }
 
     Loop& loop;
     turn::DataConnection core;
     std::unique_ptr<drivers::Stream> stream;
+    Bytes early;
+    int requests = 0;
     std::string heard;
     bool ended = false;
     bool closed = false;

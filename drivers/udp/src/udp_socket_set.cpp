@@ -280,6 +280,13 @@ std::expected<UdpSocketSet::Id, OsError> UdpSocketSet::open(const SocketAddress&
         const int code = errno;
         return std::unexpected(os_error("bind UDP socket on " + local.to_string(), code));
     }
+    if (options.peer) {
+        const socklen_t peer_size = fill_endpoint(native, *options.peer);
+        if (::connect(fd, &native.any, peer_size) != 0) {
+            const int code = errno;
+            return std::unexpected(os_error("connect UDP socket on " + local.to_string(), code));
+        }
+    }
     return impl_->add(*std::move(socket), options);
 }
 

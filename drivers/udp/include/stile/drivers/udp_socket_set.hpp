@@ -56,6 +56,9 @@ public:
         // at ten times its size; see granted() of UdpSocket for what the system allows.
         std::size_t receive_buffer = 262'144;
         std::size_t send_buffer = 262'144;
+        // Connected to it: the system gives this socket what comes from there, before others that
+        // share the port, and nothing else.
+        std::optional<SocketAddress> peer;
         // Comes back with all that arrives there.
         std::uint64_t tag = 0;
     };
