@@ -126,6 +126,11 @@ class Operator(unittest.TestCase):
                    "-r", Echo().port, *words, ADDRESS]
         return self.world.start("uclient", command) if start else self.world.run(command)
 
+    def client(self, server):
+        client = turn_wire.Client(ADDRESS, server.port, USER, PASSWORD)
+        self.addCleanup(client.close)
+        return client
+
     def totals(self, output):
         found = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", output)
         self.assertTrue(found, output)
@@ -193,24 +198,26 @@ class Operator(unittest.TestCase):
         self.assertEqual(self.totals(self.uclient(server, "-n", 5, user="bob", password="builder").stdout), (5, 5))
         self.assertNotIn("relay addr", self.uclient(server, "-n", 5).stdout)
 
-    @programs.needs("turnutils_uclient")
     def test_drains_lets_sessions_end_and_then_ends(self):
         server = Turnd(self.world)
-        client = self.uclient(server, "-n", 100, "-z", 20, start=True)
-        programs.wait_until(server.sessions, "a session is there")
+        peer = Echo()
+        client = self.client(server)
+        client.permit(PEER)
         server.command("drain")
         with self.assertRaises(urllib.error.HTTPError) as refused:
             server.get("/healthz")
         self.assertEqual(refused.exception.code, 503)
-        self.assertIn("508", self.uclient(server, "-n", 1).stdout)
-        client.wait()
-        self.assertEqual(self.totals(client.output()), (100, 100))
+        with self.assertRaises(turn_wire.Refused) as full:
+            self.client(server)
+        self.assertEqual(full.exception.code, 508)
+        client.send(PEER, peer.port, b"still here")
+        self.assertEqual(client.data()[1], b"still here")
+        client.refresh(0)
         self.assertEqual(server.program.wait(), 0)
 
     def test_drains_no_longer_than_its_deadline(self):
         server = Turnd(self.world)
-        client = turn_wire.Client(ADDRESS, server.port, USER, PASSWORD)
-        self.addCleanup(client.close)
+        self.client(server)
         server.command("drain", "--deadline", "1")
         self.assertEqual(server.program.wait(), 0)
 
