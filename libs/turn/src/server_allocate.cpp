@@ -14,6 +14,20 @@ bool is_malformed(const auto& attribute) {
     return !attribute && attribute.error() == stun::AttributeError::Malformed;
 }
 
+// coturn's client still sends the number of a draft, which IANA has given to nothing else.
+std::expected<stun::AdditionalAddressFamily, stun::AttributeError> additional_family(
+    const stun::MessageView& request) {
+    constexpr stun::AttributeType draft{0x8032};
+    const auto assigned = request.get<stun::AdditionalAddressFamily>();
+    if (assigned || assigned.error() != stun::AttributeError::Absent) return assigned;
+    const auto value = request.find(draft);
+    if (!value) return assigned;
+    if (const auto family = stun::AdditionalAddressFamily::decode(*value, request.id())) {
+        return *family;
+    }
+    return std::unexpected(stun::AttributeError::Malformed);
+}
+
 }  // namespace
 
 struct Server::AllocateWish {
@@ -65,7 +79,7 @@ std::expected<Server::AllocateWish, stun::ErrorCode> Server::read_wish(Instant n
     const auto token = request.get<stun::ReservationToken>();
     const auto even = request.get<stun::EvenPort>();
     const auto family = request.get<stun::RequestedAddressFamily>();
-    const auto additional = request.get<stun::AdditionalAddressFamily>();
+    const auto additional = additional_family(request);
     const auto lifetime = request.get<stun::Lifetime>();
     if (is_malformed(token) || is_malformed(even) || is_malformed(additional) ||
         is_malformed(lifetime)) {

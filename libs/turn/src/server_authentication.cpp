@@ -29,6 +29,14 @@ std::string_view username_of(const stun::LongTermServer::Claim& claim) {
     return name == nullptr ? std::string_view{} : name->text;
 }
 
+// Who may use a nonce. A data connection of RFC 6062 has another port than its control connection,
+// and there are clients that give up where its nonce is stale; that the address is theirs, the TCP
+// handshake has shown.
+SocketAddress nonce_holder(const ClientFlow& flow) {
+    if (is_stream(flow.transport)) return {flow.remote.ip, Port{0}};
+    return flow.remote;
+}
+
 }  // namespace
 
 std::optional<Server::Verified> Server::authenticate(Instant now, const ClientFlow& flow,
@@ -59,7 +67,7 @@ std::optional<Server::Verified> Server::authenticate(Instant now, const ClientFl
     Checked checked = check();
     if (checked) return std::move(*checked);
     ++counters_.requests_refused;
-    queue(flow, authenticator_.refuse(request, checked.error(), flow.remote, wall),
+    queue(flow, authenticator_.refuse(request, checked.error(), nonce_holder(flow), wall),
           Trust::Unauthenticated);
     return std::nullopt;
 }
@@ -70,7 +78,7 @@ std::expected<stun::IntegrityKey, stun::LongTermServer::Refusal> Server::try_key
     const stun::LongTermServer::Claim& claim, std::vector<stun::IntegrityKey> keys) const {
     std::expected<void, stun::LongTermServer::Refusal> outcome;
     for (stun::IntegrityKey& key : keys) {
-        outcome = authenticator_.verify(request, claim, &key, flow.remote, wall_at(now));
+        outcome = authenticator_.verify(request, claim, &key, nonce_holder(flow), wall_at(now));
         if (outcome) return std::move(key);
         if (outcome.error().error.code != error::unauthenticated.code) break;
     }
