@@ -75,7 +75,7 @@ class Turn(Case):
 
     def test_tcp_relays_with_the_peer_connecting(self):
         """The client counts what one side sent and the other did not send back as lost."""
-        self.assert_relayed(self.uclient("-P"), 2 * MESSAGES, MESSAGES)
+        self.assert_relayed(self.uclient("-P", "-L", relays.PEER), 2 * MESSAGES, MESSAGES)
 
     def test_ipv6_relayed_addresses(self):
         self.assert_relayed(self.uclient("-c", "-x", peer=relays.PEER6))
