@@ -184,6 +184,16 @@ private:
     std::expected<void, app::Problem> start_relay() {
         const auto state = STILE_TRY(relay::StateFolder::open(state_directory(config_)));
         auto prepared = STILE_TRY(prepare_relay(config_, store_, state, relay_facts()));
+        // Several sockets share a port, so a second server would not notice the first.
+        for (const relay::Finding& finding : relay::self_check(
+                 prepared.file, prepared.settings, relay::Ports::Probe, loop_.wall_now())) {
+            if (finding.weight != relay::Finding::Weight::Fatal) continue;
+            app::Problem problem = finding.problem;
+            problem.evidence = problem.what;
+            problem.what = "TURN cannot listen";
+            problem.fix += "; another server may be there already: choose other ports";
+            return std::unexpected(problem);
+        }
         const auto load = [this, state]() -> std::expected<relay::Prepared, std::string> {
             const auto config = load_config(config_file_);
             if (!config) return std::unexpected(config.error());
