@@ -44,6 +44,58 @@ int explain(const CLI::ParseError& error, int count, char** words) {
         {app::ExitCode::Usage, "This command is not understood", error.what(), "", fix});
 }
 
+// The commands about the relay.
+class RelayCommands {
+public:
+    explicit RelayCommands(CLI::App& program) {
+        auto* const turn = program.add_subcommand("turn", "the relay of the running server");
+        turn->require_subcommand(1);
+        turn->fallthrough();
+        status_ = turn->add_subcommand("status", "its figures");
+        status_->add_flag("--json", json_, "as JSON");
+        sessions_ = turn->add_subcommand("sessions", "who relays now");
+        sessions_->add_flag("--json", json_, "as JSON");
+        trace_ = turn->add_subcommand("trace", "what a session does, until it ends");
+        trace_->add_option("session", session_)->required();
+        trace_->add_flag("--once", once_, "show what it is and stop");
+        reload_ = program.add_subcommand("reload",
+                                         "take over [turn], certificates, secrets and accounts");
+        import_ = program.add_subcommand("import", "take over the settings and users of a coturn");
+        import_->add_option("file", options_.file, "its configuration");
+        import_->add_option("-o,--output", options_.output, "where to (default: standard output)");
+        import_->add_option("--userdb", options_.userdb, "its SQLite database of users");
+        for (auto* const command : {status_, sessions_, trace_, reload_, import_}) {
+            command->fallthrough();
+        }
+    }
+
+    // The exit code, where one of these commands was given.
+    std::optional<int> import_if_asked() const {
+        if (!import_->parsed()) return std::nullopt;
+        return relay::run_import(options_);
+    }
+    std::optional<int> ask_if_asked(const std::string& socket) const {
+        const auto output = json_ ? relay::Output::Json : relay::Output::Table;
+        const auto follow = once_ ? relay::Follow::No : relay::Follow::Yes;
+        if (status_->parsed()) return relay::show_status(socket, output);
+        if (sessions_->parsed()) return relay::show_sessions(socket, output);
+        if (trace_->parsed()) return relay::trace_session(socket, session_, follow);
+        if (reload_->parsed()) return relay::reload(socket);
+        return std::nullopt;
+    }
+
+private:
+    CLI::App* status_ = nullptr;
+    CLI::App* sessions_ = nullptr;
+    CLI::App* trace_ = nullptr;
+    CLI::App* reload_ = nullptr;
+    CLI::App* import_ = nullptr;
+    relay::ImportOptions options_{.target = relay::ImportTarget::Stiled};
+    bool json_ = false;
+    bool once_ = false;
+    std::string session_;
+};
+
 }  // namespace
 
 std::expected<stiled::Config, std::string> stile::stiled::load_config(const std::string& named) {
@@ -96,28 +148,7 @@ int main(int count, char** words) {
     remove->add_option("name", options.user)->required();
     for (auto* const command : {add, link, list, remove}) command->fallthrough();
 
-    auto* const turn = program.add_subcommand("turn", "the relay of the running server");
-    turn->require_subcommand(1);
-    turn->fallthrough();
-    bool json = false;
-    bool once = false;
-    std::string session;
-    auto* const status = turn->add_subcommand("status", "its figures");
-    status->add_flag("--json", json, "as JSON");
-    auto* const sessions = turn->add_subcommand("sessions", "who relays now");
-    sessions->add_flag("--json", json, "as JSON");
-    auto* const trace = turn->add_subcommand("trace", "what a session does, until it ends");
-    trace->add_option("session", session)->required();
-    trace->add_flag("--once", once, "show what it is and stop");
-    auto* const reload =
-        program.add_subcommand("reload", "take over [turn], certificates, secrets and accounts");
-    relay::ImportOptions import_options{.target = relay::ImportTarget::Stiled};
-    auto* const import =
-        program.add_subcommand("import", "take over the settings and users of a coturn");
-    import->add_option("file", import_options.file, "its configuration");
-    import->add_option("-o,--output", import_options.output, "where to (default: standard output)");
-    import->add_option("--userdb", import_options.userdb, "its SQLite database of users");
-    for (auto* const command : {status, sessions, trace, reload, import}) command->fallthrough();
+    RelayCommands relay_commands{program};
 
     try {
         program.parse(count, words);
@@ -125,7 +156,7 @@ int main(int count, char** words) {
         if (error.get_exit_code() == 0) return program.exit(error);
         return explain(error, count, words);
     }
-    if (import->parsed()) return relay::run_import(import_options);
+    if (const auto code = relay_commands.import_if_asked()) return *code;
     const auto config = stiled::load_config(file);
     if (!config) {
         fmt::print(stderr, "{}", config.error());
@@ -141,13 +172,6 @@ int main(int count, char** words) {
     if (link->parsed()) return stiled::new_link(*config, options);
     if (list->parsed()) return stiled::list_users(*config);
     if (remove->parsed()) return stiled::remove_user(*config, options.user);
-    const std::string socket = stiled::admin_socket(*config);
-    const auto output = json ? relay::Output::Json : relay::Output::Table;
-    if (status->parsed()) return relay::show_status(socket, output);
-    if (sessions->parsed()) return relay::show_sessions(socket, output);
-    if (trace->parsed()) {
-        return relay::trace_session(socket, session, once ? relay::Follow::No : relay::Follow::Yes);
-    }
-    if (reload->parsed()) return relay::reload(socket);
+    if (const auto code = relay_commands.ask_if_asked(stiled::admin_socket(*config))) return *code;
     return stiled::run(*config, file);
 }
