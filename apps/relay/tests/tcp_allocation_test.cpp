@@ -35,8 +35,8 @@ struct Data {
     void pump() {
         while (const auto message = core.poll_transmit()) {
             Bytes octets = to_bytes(*message);
-            // The first request has a nonce of another address, and is asked for again.
-            if (++requests == 2) octets.insert(octets.end(), early.begin(), early.end());
+            // Nonces hold for an address: the first request is taken.
+            if (++requests == 1) octets.insert(octets.end(), early.begin(), early.end());
             (void)stream->write(octets);
         }
     }

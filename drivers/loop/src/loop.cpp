@@ -16,6 +16,8 @@ namespace stile::drivers {
 namespace {
 
 constexpr int most_events_a_turn = 64;
+// Tasks that post tasks without end do not keep sockets waiting.
+constexpr int most_task_rounds = 16;
 
 // What an event belongs to: a source's number and generation, and the source's own key.
 constexpr unsigned index_bits = 20;
@@ -161,6 +163,12 @@ void Loop::Impl::stop() {
 }
 
 void Loop::Impl::turn(int most_milliseconds, Pace pace) {
+    // What a task has posted comes before what a socket has to say: whoever opens a connection and
+    // posts the rest of its set-up must not hear of the connection first.
+    for (int i = 0; i < most_task_rounds && has_tasks.load(std::memory_order_acquire); ++i) {
+        run_tasks(pace);
+        if (pace == Pace::One || stopped.load(std::memory_order_relaxed)) return;
+    }
     const int timeout = has_tasks.load(std::memory_order_acquire) ? 0 : most_milliseconds;
     std::array<epoll_event, most_events_a_turn> events;
     const int count = ::epoll_wait(epoll.get(), events.data(),

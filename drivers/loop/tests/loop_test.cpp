@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
+#include <array>
 #include <csignal>
 #include <deque>
 #include <mutex>
@@ -251,6 +252,27 @@ TEST_CASE("loop: what a task posts runs after what is waiting, and stop leaves t
     CHECK(order == "abc");
     CHECK(loop.run_until([&] { return order.size() == 4; }, 5s) == Loop::Outcome::Done);
     CHECK(order == "abcd");
+}
+
+TEST_CASE("loop: what a task posts runs before what a socket has to say meanwhile") {
+    Loop loop;
+    std::array<int, 2> pair{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()) == 0);
+    const FileDescriptor near{pair[0]};
+    const FileDescriptor far{pair[1]};
+    std::string order;
+    Watch watch{loop, near.get(), [&] {
+                    order += 'c';
+                    loop.stop();
+                }};
+    watch.want_readable(Watch::Wanted::Yes);
+    loop.post([&] {
+        order += 'a';
+        CHECK(::write(far.get(), "x", 1) == 1);
+        loop.post([&] { order += 'b'; });
+    });
+    loop.run();
+    CHECK(order == "abc");
 }
 
 TEST_CASE("signals: reach the loop instead of ending the program") {
