@@ -90,7 +90,8 @@ class Report:
         data = self.data
         for case in self.cases:
             burst = case.key.startswith("burst")
-            if case.feature == "relay" and data.has(case.key, USER_SPACE) and data.has(case.key, REFERENCE):
+            both = data.has(case.key, USER_SPACE) and data.has(case.key, REFERENCE)
+            if case.feature in ("relay", "loopback") and both:
                 yield (f"user space / coturn: {case.title}", data.ratio(case.key, USER_SPACE, REFERENCE),
                        0.15 if burst else 0.70)
             if case.feature == "relay" and not burst and data.has(case.key, KERNEL) \

@@ -78,14 +78,16 @@ def make_certificate(world):
 class Relay:
     """The server, ready, at SERVER and SERVER6."""
 
-    def __init__(self, world, open_peers=OPEN_PEERS, relays=(SERVER, SERVER6), users=None):
-        self.world, self.open_peers, self.relays = world, open_peers, relays
+    def __init__(self, world, open_peers=OPEN_PEERS, relays=(SERVER, SERVER6), users=None, listen=None):
+        """With `listen` it is at that one address alone, over UDP."""
+        self.world, self.open_peers, self.relays, self.listen = world, open_peers, relays, listen
         self.users = users or {USER: PASSWORD}
         self.certificate, self.key = make_certificate(world)
         self.program = self.start_coturn() if uses_coturn() else self.start_turnd()
 
     def start_coturn(self):
-        listening = [word for address in (SERVER, SECOND, SERVER6) for word in ("-L", address)]
+        addresses = [self.listen] if self.listen else [SERVER, SECOND, SERVER6]
+        listening = [word for address in addresses for word in ("-L", address)]
         relaying = [word for address in self.relays for word in ("-E", address)]
         accounts = [word for user, password in self.users.items() for word in ("-u", f"{user}:{password}")]
         program = self.world.start("turnserver", [
@@ -99,6 +101,13 @@ class Relay:
 
     def start_turnd(self):
         both = f'["{SERVER}:{{0}}", "[{SERVER6}]:{{0}}"]'
+        listeners = f'udp = ["{self.listen}:{PORT}"]' if self.listen else f"""
+udp = {both.format(PORT)}
+tcp = {both.format(PORT)}
+tls = {both.format(TLS_PORT)}
+dtls = {both.format(TLS_PORT)}
+alternate = "{SECOND}:{ALTERNATE_PORT}"
+"""
         accounts = "\n".join(f'{user} = "{password}"' for user, password in self.users.items())
         config = self.world.write("turnd.toml", f"""
 realm = "{REALM}"
@@ -107,11 +116,7 @@ certificate = "{self.certificate}"
 key = "{self.key}"
 
 [listen]
-udp = {both.format(PORT)}
-tcp = {both.format(PORT)}
-tls = {both.format(TLS_PORT)}
-dtls = {both.format(TLS_PORT)}
-alternate = "{SECOND}:{ALTERNATE_PORT}"
+{listeners}
 
 [turn]
 relay_addresses = {json.dumps(self.relays)}

@@ -8,10 +8,14 @@ import socket
 import struct
 import sys
 import time
+import traceback
 
+import programs
 import relay_servers as relays
 import turn_wire
 
+MOST_FILES = 65_536
+SPARE_FILES = 500
 UNDER_WAY = 64      # requests at once
 RETRANSMIT = 1.0    # seconds
 TRIES = 10
@@ -20,11 +24,11 @@ USERS = {f"user{number}": f"password {number}" for number in range(8)}
 
 
 class Allocation:
-    def __init__(self, number):
+    def __init__(self, number, server):
         self.number = number
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.socket.bind((LOCAL_ADDRESSES[number % len(LOCAL_ADDRESSES)], 0))
-        self.socket.connect((relays.SERVER, relays.PORT))
+        self.socket.connect((server, relays.PORT))
         self.requests = turn_wire.Requests(*list(USERS.items())[number % len(USERS)])
         self.relayed = None
         self.octets, self.sent_at, self.tries = b"", 0.0, 0
@@ -34,8 +38,8 @@ class Allocation:
 class Fleet:
     """All allocations, and requests of all of them with few under way at a time."""
 
-    def __init__(self, count):
-        self.allocations = [Allocation(number) for number in range(count)]
+    def __init__(self, count, server):
+        self.allocations = [Allocation(number, server) for number in range(count)]
         self.by_fd = {allocation.socket.fileno(): allocation for allocation in self.allocations}
         self.poll = select.epoll()
         for fd in self.by_fd:
@@ -122,36 +126,61 @@ class Fleet:
         return len({allocation.relayed for allocation in self.allocations})
 
 
-def may_open(sockets):
-    """Raises the limit of open files; ends the program as skipped where it stays too low."""
+def raise_file_limit():
+    """As far as the machine allows; what it is then."""
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (sockets, sockets))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
     except (ValueError, PermissionError):
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if hard < sockets:
-            print(f"skipped: at most {hard} open files, and {sockets} are needed")
-            sys.exit(77)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, sockets), hard))
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def hold(test, world, count, seconds, interval):
-    """`count` allocations, each refreshed every `interval`, for `seconds`."""
-    relay = relays.Relay(world, relays=(relays.SERVER, relays.SECOND), users=USERS)
-    fleet = Fleet(count)
-    test.addCleanup(fleet.close)
-    fleet.allocate()
-    end = time.monotonic() + seconds
-    test.assertEqual(fleet.distinct(), count)
-    test.assertEqual(fleet.relay_addresses(), {relays.SERVER, relays.SECOND})
-    fleet.assert_all_relay()
-    rounds = 0
-    while time.monotonic() < end:
-        begin = time.monotonic()
+def hold(count, seconds, interval):
+    """`count` allocations over two relay addresses, each refreshed every `interval`, for `seconds`.
+
+    Where one process may not open that many sockets, two servers, one a relay address, share them.
+    """
+    if count + SPARE_FILES <= raise_file_limit():
+        with programs.World() as world:
+            return hold_part(world, count, seconds, interval, (relays.SERVER, relays.SECOND), None)
+    children = []
+    for address in (relays.SERVER, relays.SECOND):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                with programs.World() as world:
+                    hold_part(world, count // 2, seconds, interval, (address,), address)
+                status = 0
+            except BaseException:  # it must not return into what the parent goes on with
+                traceback.print_exc()
+            sys.stdout.flush()
+            os._exit(status)
+        children.append(child)
+    failed = [child for child in children if os.waitpid(child, 0)[1] != 0]
+    assert not failed, "what a server held was lost, see above"
+
+
+def hold_part(world, count, seconds, interval, relay_addresses, listen):
+    relay = relays.Relay(world, relays=relay_addresses, users=USERS, listen=listen)
+    fleet = Fleet(count, listen or relays.SERVER)
+    try:
+        fleet.allocate()
+        end = time.monotonic() + seconds
+        assert fleet.distinct() == count, "two allocations have one relayed address"
+        assert fleet.relay_addresses() == set(relay_addresses), fleet.relay_addresses()
+        fleet.assert_all_relay()
+        rounds = 0
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            fleet.refresh()
+            rounds += 1
+            time.sleep(max(0.0, min(interval - (time.monotonic() - begin), end - time.monotonic())))
         fleet.refresh()
-        rounds += 1
-        time.sleep(max(0.0, min(interval - (time.monotonic() - begin), end - time.monotonic())))
-    fleet.refresh()
-    fleet.assert_all_relay()
-    test.assertTrue(relay.is_running())
-    print(f"{count} allocations for {seconds} s, {rounds + 1} refreshes each, {fleet.retransmissions} requests "
-          f"repeated, none lost; {os.path.basename(sys.argv[0])}")
+        fleet.assert_all_relay()
+        assert relay.is_running(), "the server ended"
+    finally:
+        fleet.close()
+    print(f"{count} allocations at {', '.join(relay_addresses)} for {seconds} s, {rounds + 1} refreshes each, "
+          f"{fleet.retransmissions} requests repeated, none lost")

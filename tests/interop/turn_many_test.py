@@ -3,7 +3,6 @@
 """2,000 allocations over two relay addresses for some seconds; long_turn_many has 20,000."""
 import unittest
 
-import programs
 import relay_servers as relays
 import turn_many
 
@@ -12,11 +11,9 @@ ALLOCATIONS = 2_000
 
 class Many(unittest.TestCase):
     def test_thousands_of_allocations_are_refreshed_and_relay(self):
-        world = self.enterContext(programs.World())
-        turn_many.hold(self, world, ALLOCATIONS, seconds=10, interval=5)
+        turn_many.hold(ALLOCATIONS, seconds=10, interval=5)
 
 
 if __name__ == "__main__":
     relays.enter()
-    turn_many.may_open(2 * ALLOCATIONS + 1000)
     unittest.main()

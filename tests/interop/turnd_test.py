@@ -228,7 +228,8 @@ class Operator(unittest.TestCase):
             with self.subTest(transport=transport or "udp"):
                 old = server.status()["pid"]
                 client = self.uclient(server, *transport, "-m", 5, "-n", 600, "-z", 5, "-l", 172, start=True)
-                programs.wait_until(lambda: len(server.sessions()) >= 5, "sessions are there")
+                # All of them: each of the five has a second allocation for RTCP.
+                programs.wait_until(lambda: len(server.sessions()) >= 10, "sessions are there")
                 before = {session["session"] for session in server.sessions()}
                 server.command("restart")
                 programs.wait_until(lambda: server.run("status").returncode == 0 and server.status()["pid"] != old,

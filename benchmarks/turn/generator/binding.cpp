@@ -18,7 +18,6 @@
 namespace stile::bench {
 namespace {
 
-constexpr std::int64_t tick = 50'000;
 constexpr std::int64_t stall = 20'000'000;
 constexpr std::int64_t settle = 100'000'000;
 constexpr std::size_t most_at_once = 256;
@@ -43,6 +42,7 @@ public:
         CpuTimes before;
         std::uint64_t answered_before = 0;
         bool measuring = false;
+        const std::int64_t tick = after(options_.tick);
         for (std::int64_t now = started_; now < measure_until; now = steady_now()) {
             if (!measuring && now >= measure_from) {
                 measuring = true;

@@ -22,6 +22,7 @@ constexpr const char* usage =
     "  --direction up|down     client to peer, or peer to client\n"
     "  --flows N --payload OCTETS --train N\n"
     "  --rate PACKETS_PER_SECOND|max    --window PACKETS (of max)\n"
+    "  --tick MICROSECONDS     how often what is due is sent (50)\n"
     "  --warm-up SECONDS --seconds SECONDS\n"
     "  --latency               measure it (costs CPU)\n"
     "  --answer stun|echo      what binding expects\n"
@@ -135,6 +136,8 @@ void set_load(Options& options, std::string_view key, std::string_view value) {
         options.window = number<std::size_t>(value);
     } else if (key == "--rate") {
         if (value != "max") options.rate = number<double>(value);
+    } else if (key == "--tick") {
+        options.tick = std::chrono::microseconds{number<std::int64_t>(value)};
     } else if (key == "--warm-up") {
         options.warm_up = std::chrono::duration<double>{number<double>(value)};
     } else if (key == "--seconds") {
@@ -168,6 +171,7 @@ Options parse_options(std::vector<std::string_view> words) {
     }
     if (options.clients.empty()) refuse("no --client");
     if (options.usernames.empty()) options.usernames.emplace_back("alice");
+    if (options.tick.count() < 1) refuse("--tick");
     if (options.flows == 0 || options.train == 0 || options.train > 64) refuse("a count");
     return options;
 }

@@ -46,9 +46,10 @@ struct Options {
     std::string peer_namespace;
     std::size_t flows = 100;
     std::size_t payload = 172;
-    std::size_t train = 1;       // datagrams of one flow sent by one UDP_SEGMENT call
-    std::optional<double> rate;  // packets a second; absent: as many as the server takes
-    std::size_t window = 512;    // packets under way at most, where there is no rate
+    std::size_t train = 1;               // datagrams of one flow sent by one UDP_SEGMENT call
+    std::optional<double> rate;          // packets a second; absent: as many as the server takes
+    std::chrono::microseconds tick{50};  // how often what is due is sent
+    std::size_t window = 512;            // packets under way at most, where there is no rate
     std::chrono::duration<double> warm_up{0.3};
     std::chrono::duration<double> measured{1.5};
     enum class Latency : std::uint8_t { Ignored, Measured };
