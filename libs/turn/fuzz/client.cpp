@@ -1,18 +1,26 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
 // Input: records of one kind octet, one length octet, and that many octets; the last octet of all
-// chooses the kind of allocation. Answers get the transaction id of the client's last request, so
-// that they are not all strangers.
+// chooses the kind of allocation. Answers get the transaction id of one of the client's last
+// requests and are signed as that one was, so that they are not all strangers.
 #include <stile/base/assert.hpp>
 #include <stile/base/byte_reader.hpp>
+#include <stile/stun/attributes.hpp>
 #include <stile/stun/message_builder.hpp>
 #include <stile/turn/client.hpp>
 #include <stile/turn/stream_framing.hpp>
+
+#include <algorithm>
 
 namespace {
 
 using namespace stile;
 using namespace stile::turn;
+
+// A longer story finds nothing that two shorter ones do not, but costs their time.
+constexpr std::size_t most_steps = 64;
+constexpr std::size_t remembered_requests = 4;
+const Bytes mac_key(20, std::byte{1});
 
 ClientConfig config_for(std::uint8_t choice) {
     ClientConfig config{.username = "u", .password = "p"};
@@ -46,10 +54,10 @@ public:
                 message(octets);
                 break;
             case 1:
-                answer(stun::Class::SuccessResponse, octets);
+                answer(stun::Class::SuccessResponse, kind, octets);
                 break;
             case 2:
-                answer(stun::Class::ErrorResponse, octets);
+                answer(stun::Class::ErrorResponse, kind, octets);
                 break;
             case 3:
                 (void)client_.permit(now_, peer.ip);
@@ -76,7 +84,7 @@ public:
                 break;
             case 10:
                 client_.authorize(now_,
-                                  {.key_id = "k", .token = to_bytes(octets), .mac_key = last_});
+                                  {.key_id = "k", .token = to_bytes(octets), .mac_key = mac_key});
                 break;
             case 11:
                 join(octets);
@@ -91,17 +99,35 @@ public:
 
 private:
     void keep(BytesView sent) {
-        const Bytes copy = to_bytes(sent);
-        const auto parsed = stun::MessageView::parse(copy);
-        if (parsed && parsed->message_class() == stun::Class::Request) last_ = copy;
+        const auto parsed = stun::MessageView::parse(sent);
+        if (!parsed || parsed->message_class() != stun::Class::Request) return;
+        std::ranges::rotate(requests_, requests_.end() - 1);
+        requests_[0] = to_bytes(sent);
+    }
+
+    // With the key that the request was made with.
+    static void sign(stun::MessageBuilder& builder, const stun::MessageView& request) {
+        const auto kind = stun::strongest_integrity(request);
+        if (!kind) return;
+        if (request.has(stun::AttributeType::AccessToken)) {
+            builder.add_integrity(stun::IntegrityKey::from_octets(mac_key), *kind);
+            return;
+        }
+        const auto realm = request.get<stun::Realm>();
+        const auto choice = request.get<stun::PasswordAlgorithmAttribute>();
+        const auto algorithm = choice ? choice->algorithm : stun::PasswordAlgorithm::Md5;
+        const auto key =
+            stun::IntegrityKey::long_term("u", realm ? realm->text : "", "p", algorithm);
+        builder.add_integrity(key, *kind);
     }
 
     // A data connection that gets these octets, and an answer made of them.
     void join(BytesView octets) {
         DataConnection connection = client_.data_connection(now_, {7});
         keep(connection.poll_transmit().value());
-        const auto request = stun::MessageView::parse(last_);
+        const auto request = stun::MessageView::parse(requests_[0]);
         auto builder = stun::MessageBuilder::reply(*request, stun::Class::SuccessResponse);
+        sign(builder, *request);
         const Bytes answer = builder.finish();
         const auto half = octets.first(octets.size() / 2);
         STILE_ASSERT(connection.handle_octets(now_, half).size() <= half.size());
@@ -118,8 +144,8 @@ private:
         if (data) STILE_ASSERT(data->payload.size() <= octets.size());
     }
 
-    void answer(stun::Class message_class, BytesView octets) {
-        const auto request = stun::MessageView::parse(last_);
+    void answer(stun::Class message_class, std::uint8_t kind, BytesView octets) {
+        const auto request = stun::MessageView::parse(requests_[kind / 12 % remembered_requests]);
         if (!request) return;
         auto builder = stun::MessageBuilder::reply(*request, message_class);
         ByteReader reader{octets};
@@ -130,6 +156,7 @@ private:
             builder.add_raw(static_cast<stun::AttributeType>(half | ((type & 0x3FU))),
                             reader.bytes(length));
         }
+        if (kind < 0x80) sign(builder, *request);
         const Bytes wire = builder.finish();
         message(wire);
     }
@@ -137,7 +164,7 @@ private:
     Instant now_{};
     Client client_;
     bool tcp_;
-    Bytes last_;
+    std::array<Bytes, remembered_requests> requests_;  // the last one first
 };
 
 }  // namespace
@@ -146,7 +173,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Harness harness{size == 0 ? std::uint8_t{0} : data[size - 1]};
     harness.step(6, {});
     ByteReader reader{std::as_bytes(std::span{data, size})};
-    while (reader.remaining() >= 2) {
+    for (std::size_t steps = 0; steps < most_steps && reader.remaining() >= 2; ++steps) {
         const std::uint8_t kind = reader.u8();
         const std::size_t length = std::min<std::size_t>(reader.u8(), reader.remaining());
         harness.step(kind, reader.bytes(length));
