@@ -5,9 +5,9 @@
 #include <stile/base/assert.hpp>
 #include <stile/turn/limits.hpp>
 
+#include "allocation_keys.hpp"
+
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <utility>
 
 namespace stile::turn {
@@ -16,49 +16,6 @@ namespace {
 // Marks the value of a 5-tuple that an allocation is moving to.
 constexpr AllocationIndex arriving_bit = 1U << 31U;
 static_assert(most_allocations < arriving_bit);
-
-std::array<std::uint64_t, 2> words_of(const IpAddress& ip) {
-    std::array<std::uint64_t, 2> words{};
-    const BytesView octets = ip.octets();
-    std::memcpy(words.data(), octets.data(), octets.size());
-    return words;
-}
-
-std::uint64_t bit_of(AddressFamily family) { return family == AddressFamily::V6 ? 1U : 0U; }
-
-std::array<std::uint64_t, 5> key_of(const ClientFlow& flow) {
-    const auto local = words_of(flow.local.ip);
-    const auto remote = words_of(flow.remote.ip);
-    const std::uint64_t rest =
-        std::uint64_t{flow.local.port.value} << 48U | std::uint64_t{flow.remote.port.value} << 32U |
-        static_cast<std::uint64_t>(flow.transport) << 2U | bit_of(flow.local.ip.family()) << 1U |
-        bit_of(flow.remote.ip.family());
-    return {local[0], local[1], remote[0], remote[1], rest};
-}
-
-// An address within the context of an allocation; index and port both matter or are 0.
-std::array<std::uint64_t, 3> key_of(AllocationIndex index, const SocketAddress& address) {
-    const auto ip = words_of(address.ip);
-    return {ip[0], ip[1],
-            std::uint64_t{index} << 32U | std::uint64_t{address.port.value} << 8U |
-                bit_of(address.ip.family())};
-}
-
-// Relayed addresses: TCP and UDP have ports of their own.
-std::array<std::uint64_t, 3> key_of(RelayProtocol protocol, const SocketAddress& address) {
-    return key_of(static_cast<AllocationIndex>(protocol), address);
-}
-
-std::array<std::uint64_t, 1> key_of(AllocationIndex index, ChannelNumber number) {
-    return {std::uint64_t{index} << 16U | number.value};
-}
-
-Traffic counted(const Channel& channel, const PeerChannel& back) {
-    return {.packets_to_peers = channel.packets,
-            .octets_to_peers = channel.octets,
-            .packets_to_clients = back.packets,
-            .octets_to_clients = back.octets};
-}
 
 HashSeed derive(HashSeed seed, std::uint64_t number) {
     return {.k0 = table_hash(seed, std::array{number, std::uint64_t{0}}),
@@ -173,7 +130,7 @@ void AllocationTable::detach(Allocation& allocation) {
 }
 
 Relay& AllocationTable::add_relay(AddressFamily family, RelayProtocol protocol,
-                                  Users::iterator user, Instant deadline) {
+                                  UserTable::Place user, Instant deadline) {
     std::uint32_t index = 0;
     if (free_relays_.empty()) {
         index = static_cast<std::uint32_t>(relays_.size());
@@ -193,7 +150,7 @@ Relay& AllocationTable::add_relay(AddressFamily family, RelayProtocol protocol,
 }
 
 Relay* AllocationTable::restore_relay(RelayId id, RelayProtocol protocol,
-                                      const SocketAddress& address, Users::iterator user,
+                                      const SocketAddress& address, UserTable::Place user,
                                       Relay::State state, Instant deadline) {
     if (id.index >= most_relays) return nullptr;
     while (relays_.size() <= id.index) {
@@ -244,19 +201,12 @@ bool AllocationTable::set_open(Relay& relay, const SocketAddress& address, Relay
     return true;
 }
 
-void AllocationTable::clear_deadline(Relay& relay) {
-    if (relay.deadline) deadlines_.erase({*relay.deadline, relay.id.index});
-    relay.deadline.reset();
-}
-
 void AllocationTable::set_deadline(Relay& relay, Instant deadline) {
-    clear_deadline(relay);
-    relay.deadline = deadline;
-    deadlines_.emplace(deadline, relay.id.index);
+    deadlines_.update(relay.id.index, relay.deadline, deadline);
 }
 
 void AllocationTable::remove(Relay& relay) {
-    clear_deadline(relay);
+    deadlines_.update(relay.id.index, relay.deadline, std::nullopt);
     if (relay.state == Relay::State::Reserved) tokens_.erase(relay.token);
     const auto key = key_of(relay.protocol, relay.address);
     const auto open = open_relays_.find(key);
@@ -296,159 +246,9 @@ void AllocationTable::take_reserved(Relay& relay, Allocation& allocation) {
     allocation.relay_of(relay.family) = relay.id.index;
 }
 
-std::optional<Instant> AllocationTable::next_deadline() const {
-    if (deadlines_.empty()) return std::nullopt;
-    return deadlines_.begin()->first;
-}
-
 Relay* AllocationTable::first_expired(Instant now) {
-    if (deadlines_.empty() || now < deadlines_.begin()->first) return nullptr;
-    return &relays_[deadlines_.begin()->second];
-}
-
-AllocationTable::Installed AllocationTable::install_permission(Allocation& allocation,
-                                                               const IpAddress& peer, Instant now,
-                                                               std::size_t most) {
-    const auto key = key_of(allocation.index, SocketAddress{.ip = peer});
-    const Instant expires = now + permission_lifetime;
-    if (Instant* known = permissions_.find(key)) {
-        *known = expires;
-        return Installed::Done;
-    }
-    if (allocation.permissions.size() >= most) drop_expired_permissions(allocation, now);
-    if (allocation.permissions.size() >= most) return Installed::Full;
-    restore_permission(allocation, peer, expires);
-    return Installed::Done;
-}
-
-void AllocationTable::restore_permission(Allocation& allocation, const IpAddress& peer,
-                                         Instant expires) {
-    allocation.permissions.push_back(peer);
-    permissions_.insert(key_of(allocation.index, SocketAddress{.ip = peer}), expires);
-}
-
-bool AllocationTable::permits(AllocationIndex allocation, const IpAddress& peer,
-                              Instant now) const {
-    return permitted_until(allocation, peer, now).has_value();
-}
-
-std::optional<Instant> AllocationTable::permitted_until(AllocationIndex allocation,
-                                                        const IpAddress& peer, Instant now) const {
-    const Instant* expires = permissions_.find(key_of(allocation, SocketAddress{.ip = peer}));
-    if (expires == nullptr || now >= *expires) return std::nullopt;
-    return *expires;
-}
-
-AllocationTable::Bound AllocationTable::prepare_channel(Allocation& allocation,
-                                                        ChannelNumber number,
-                                                        const SocketAddress& peer, Instant now,
-                                                        std::size_t most) {
-    const auto number_key = key_of(allocation.index, number);
-    const Channel* known = channels_.find(number_key);
-    if (known != nullptr && known->peer == peer) return Bound::Done;
-    if (find_channel(allocation.index, number, now) != nullptr ||
-        find_channel_of(allocation.index, peer, now) != nullptr) {
-        return Bound::Conflict;
-    }
-    // Expired bindings of this number or this peer are in the way, too.
-    if (allocation.channels.size() >= most || known != nullptr ||
-        channels_by_peer_.find(key_of(allocation.index, peer)) != nullptr) {
-        drop_expired_channels(allocation, now);
-    }
-    return allocation.channels.size() >= most ? Bound::Full : Bound::Done;
-}
-
-void AllocationTable::bind_channel(Allocation& allocation, ChannelNumber number,
-                                   const SocketAddress& peer, Instant now) {
-    const Instant expires = now + channel_lifetime;
-    Channel* known = channels_.find(key_of(allocation.index, number));
-    if (known == nullptr) return restore_channel(allocation, number, peer, expires);
-    PeerChannel& back = *channels_by_peer_.find(key_of(allocation.index, peer));
-    known->expires = expires;
-    back.expires = expires;
-    fold_traffic(allocation, *known, back);
-}
-
-void AllocationTable::restore_channel(Allocation& allocation, ChannelNumber number,
-                                      const SocketAddress& peer, Instant expires) {
-    allocation.channels.push_back(number);
-    const RelayId relay = relays_[*allocation.relay_of(peer.ip.family())].id;
-    channels_.insert(key_of(allocation.index, number),
-                     Channel{.peer = peer, .relay = relay, .expires = expires});
-    channels_by_peer_.insert(key_of(allocation.index, peer),
-                             PeerChannel{.number = number, .expires = expires});
-}
-
-const Channel* AllocationTable::find_channel(AllocationIndex allocation, ChannelNumber number,
-                                             Instant now) const {
-    const Channel* channel = channels_.find(key_of(allocation, number));
-    return channel != nullptr && now < channel->expires ? channel : nullptr;
-}
-
-Channel* AllocationTable::find_channel(AllocationIndex allocation, ChannelNumber number,
-                                       Instant now) {
-    Channel* channel = channels_.find(key_of(allocation, number));
-    return channel != nullptr && now < channel->expires ? channel : nullptr;
-}
-
-PeerChannel* AllocationTable::find_channel_of(AllocationIndex allocation, const SocketAddress& peer,
-                                              Instant now) {
-    PeerChannel* channel = channels_by_peer_.find(key_of(allocation, peer));
-    return channel != nullptr && now < channel->expires ? channel : nullptr;
-}
-
-Traffic AllocationTable::traffic_of(const Allocation& allocation) const {
-    Traffic sum = allocation.traffic;
-    for (const ChannelNumber number : allocation.channels) {
-        const Channel& channel = *channels_.find(key_of(allocation.index, number));
-        const PeerChannel& back = *channels_by_peer_.find(key_of(allocation.index, channel.peer));
-        sum += counted(channel, back);
-    }
-    return sum;
-}
-
-void AllocationTable::fold_traffic(Allocation& allocation, Channel& channel, PeerChannel& back) {
-    allocation.traffic += counted(channel, back);
-    channel.packets = back.packets = 0;
-    channel.octets = back.octets = 0;
-}
-
-void AllocationTable::drop_permission(Allocation& allocation, std::size_t position) {
-    auto& list = allocation.permissions;
-    permissions_.erase(key_of(allocation.index, SocketAddress{.ip = list[position]}));
-    std::swap(list[position], list.back());
-    list.pop_back();
-}
-
-void AllocationTable::drop_channel(Allocation& allocation, std::size_t position) {
-    auto& list = allocation.channels;
-    const auto key = key_of(allocation.index, list[position]);
-    Channel& channel = *channels_.find(key);
-    const auto peer_key = key_of(allocation.index, channel.peer);
-    PeerChannel& back = *channels_by_peer_.find(peer_key);
-    fold_traffic(allocation, channel, back);
-    if (back.path == PeerChannel::Path::Offloaded) {
-        withdrawn_.push_back({.relay = channel.relay, .channel = list[position]});
-    }
-    channels_by_peer_.erase(peer_key);
-    channels_.erase(key);
-    std::swap(list[position], list.back());
-    list.pop_back();
-}
-
-void AllocationTable::drop_expired_permissions(Allocation& allocation, Instant now) {
-    for (std::size_t i = allocation.permissions.size(); i-- > 0;) {
-        if (!permits(allocation.index, allocation.permissions[i], now))
-            drop_permission(allocation, i);
-    }
-}
-
-void AllocationTable::drop_expired_channels(Allocation& allocation, Instant now) {
-    for (std::size_t i = allocation.channels.size(); i-- > 0;) {
-        if (find_channel(allocation.index, allocation.channels[i], now) == nullptr) {
-            drop_channel(allocation, i);
-        }
-    }
+    const auto index = deadlines_.expired(now);
+    return index ? &relays_[*index] : nullptr;
 }
 
 }  // namespace stile::turn

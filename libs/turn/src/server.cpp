@@ -196,6 +196,8 @@ void Server::handle_create_permission(Instant now, const Verified& verified,
         peers.push_back(peer->address.ip);
     }
     if (peers.empty()) return refuse(verified, error::bad_request);
+    std::ranges::sort(peers);
+    peers.erase(std::ranges::unique(peers).begin(), peers.end());
     if (peers.size() > most_peers_in_request) return refuse(verified, error::insufficient_capacity);
     for (const IpAddress& peer : peers) {
         if (!allocation.relay_of(peer.family())) {
@@ -205,14 +207,13 @@ void Server::handle_create_permission(Instant now, const Verified& verified,
     for (const IpAddress& peer : peers) {
         if (judge_peer(peer) == Standing::Forbidden) return refuse(verified, error::forbidden);
     }
-    if (!take_new_peers(now, allocation, peers)) {
+    // All or none: a request that is refused leaves nothing behind.
+    if (!table_.has_room_for(allocation, peers, now, config_.permissions) ||
+        !take_new_peers(now, allocation, peers)) {
         return refuse(verified, error::insufficient_capacity);
     }
     for (const IpAddress& peer : peers) {
-        if (table_.install_permission(allocation, peer, now, config_.permissions) ==
-            AllocationTable::Installed::Full) {
-            return refuse(verified, error::insufficient_capacity);
-        }
+        table_.install_permission(allocation, peer, now);
         offer_channels(now, allocation, peer);
     }
     answer(verified, reply(verified, stun::Class::SuccessResponse));
@@ -231,17 +232,18 @@ void Server::handle_channel_bind(Instant now, const Verified& verified, Allocati
     if (judge_peer(peer->address) == Standing::Forbidden) {
         return refuse(verified, error::forbidden);
     }
-    // A request that is refused leaves nothing behind, a permission neither.
+    // As above.
+    const std::span peers{&peer->address.ip, 1};
     const auto outcome =
         table_.prepare_channel(allocation, {number->number}, peer->address, now, config_.channels);
     tell_withdrawn();
     if (outcome == AllocationTable::Bound::Conflict) return refuse(verified, error::bad_request);
     if (outcome == AllocationTable::Bound::Full ||
-        !take_new_peers(now, allocation, {&peer->address.ip, 1}) ||
-        table_.install_permission(allocation, peer->address.ip, now, config_.permissions) ==
-            AllocationTable::Installed::Full) {
+        !table_.has_room_for(allocation, peers, now, config_.permissions) ||
+        !take_new_peers(now, allocation, peers)) {
         return refuse(verified, error::insufficient_capacity);
     }
+    table_.install_permission(allocation, peer->address.ip, now);
     table_.bind_channel(allocation, {number->number}, peer->address, now);
     answer(verified, reply(verified, stun::Class::SuccessResponse));
     offer_channels(now, allocation, peer->address.ip);
@@ -292,14 +294,14 @@ Bytes Server::seal(const Verified& verified, stun::MessageBuilder builder) const
 }
 
 void Server::refuse(const Verified& verified, const stun::ErrorCode& error) {
-    ++counters_.requests_refused;
+    counters_.refused.count(error);
     auto builder = reply(verified, stun::Class::ErrorResponse);
     builder.add(error);
     answer(verified, std::move(builder));
 }
 
 void Server::refuse_unknown(const Verified& verified, const stun::UnknownAttributes& unknown) {
-    ++counters_.requests_refused;
+    counters_.refused.count(error::unknown_attribute);
     auto builder = reply(verified, stun::Class::ErrorResponse);
     builder.add(error::unknown_attribute).add(unknown);
     answer(verified, std::move(builder));

@@ -3,6 +3,8 @@
 // Creating and ending allocations. RFC 8656 Sections 7.2 and 8.
 #include <stile/turn/server.hpp>
 
+#include "allocate_wish.hpp"
+
 #include <algorithm>
 
 namespace stile::turn {
@@ -10,135 +12,19 @@ namespace {
 
 namespace error = stun::error;
 
-bool is_malformed(const auto& attribute) {
-    return !attribute && attribute.error() == stun::AttributeError::Malformed;
-}
-
-// coturn's client still sends the number of a draft, which IANA has given to nothing else.
-std::expected<stun::AdditionalAddressFamily, stun::AttributeError> additional_family(
-    const stun::MessageView& request) {
-    constexpr stun::AttributeType draft{0x8032};
-    const auto assigned = request.get<stun::AdditionalAddressFamily>();
-    if (assigned || assigned.error() != stun::AttributeError::Absent) return assigned;
-    const auto value = request.find(draft);
-    if (!value) return assigned;
-    if (const auto family = stun::AdditionalAddressFamily::decode(*value, request.id())) {
-        return *family;
-    }
-    return std::unexpected(stun::AttributeError::Malformed);
-}
-
 }  // namespace
 
-struct Server::AllocateWish {
-    std::array<bool, 2> families{};               // to open, by family
-    std::array<std::uint16_t, 2> family_error{};  // why one of two is not opened
-    RelayProtocol protocol = RelayProtocol::Udp;
-    PortRule rule = PortRule::Any;
-    std::optional<RelayId> reserved;  // opened already
-    bool mobile = false;
-    Duration lifetime{};
-
-    std::size_t count() const {
-        return std::size_t{families[0]} + std::size_t{families[1]} +
-               (rule == PortRule::EvenAndNext ? 1U : 0U);
-    }
-};
-
-// RFC 8656 Section 7.2, RFC 6062 Section 5.1 and RFC 8016 Section 3.1.2.
-std::optional<stun::ErrorCode> Server::read_protocol(const Verified& verified,
-                                                     AllocateWish& wish) const {
-    const stun::MessageView& request = verified.request;
-    const auto transport = request.get<stun::RequestedTransport>();
-    if (!transport) return error::bad_request;
-    if (transport->protocol == stun::RequestedTransport::tcp &&
-        config_.tcp_relays == Offer::Offered) {
-        if (!is_stream(verified.flow.transport) || request.has(stun::AttributeType::DontFragment) ||
-            request.has(stun::AttributeType::EvenPort) ||
-            request.has(stun::AttributeType::ReservationToken)) {
-            return error::bad_request;
-        }
-        wish.protocol = RelayProtocol::Tcp;
-    } else if (transport->protocol != stun::RequestedTransport::udp) {
-        return error::unsupported_transport;
-    }
-    const auto ticket = request.get<stun::MobilityTicket>();
-    if (!ticket) return std::nullopt;
-    if (!ticket->octets.empty()) return error::bad_request;
-    if (config_.mobility == Offer::NotOffered) return error::mobility_forbidden;
-    wish.mobile = true;
-    return std::nullopt;
-}
-
-// The order of checks is the order of RFC 8656 Section 7.2.
-std::expected<Server::AllocateWish, stun::ErrorCode> Server::read_wish(Instant now,
-                                                                       const Verified& verified) {
-    const stun::MessageView& request = verified.request;
-    AllocateWish wish;
-    if (const auto refused = read_protocol(verified, wish)) return std::unexpected(*refused);
-    const auto token = request.get<stun::ReservationToken>();
-    const auto even = request.get<stun::EvenPort>();
-    const auto family = request.get<stun::RequestedAddressFamily>();
-    const auto additional = additional_family(request);
-    const auto lifetime = request.get<stun::Lifetime>();
-    if (is_malformed(token) || is_malformed(even) || is_malformed(additional) ||
-        is_malformed(lifetime)) {
-        return std::unexpected(error::bad_request);
-    }
-    const auto asked = [&](stun::AttributeType type) { return request.has(type); };
-    wish.lifetime = lifetime_for(
-        now, verified, lifetime ? std::optional<Duration>{lifetime->value} : std::nullopt);
-    if (token) {
-        if (even || asked(stun::AttributeType::RequestedAddressFamily) || additional) {
-            return std::unexpected(error::bad_request);
-        }
-        Relay* reserved = table_.find_reserved(*token);
-        if (reserved == nullptr || reserved->user->first != verified.owner) {
-            return std::unexpected(error::insufficient_capacity);
-        }
-        wish.reserved = reserved->id;
-        return wish;
-    }
-    if (asked(stun::AttributeType::RequestedAddressFamily) && additional) {
-        return std::unexpected(error::bad_request);
-    }
-    // A family that is neither is one that is not supported.
-    if (is_malformed(family)) return std::unexpected(error::address_family_not_supported);
-    if (additional && additional->family == AddressFamily::V4) {
-        return std::unexpected(error::bad_request);
-    }
-    if (even) {
-        if (even->next == stun::EvenPort::Next::Reserve && additional) {
-            return std::unexpected(error::bad_request);
-        }
-        if (config_.even_ports == Offer::NotOffered) {
-            return std::unexpected(error::insufficient_capacity);
-        }
-        wish.rule =
-            even->next == stun::EvenPort::Next::Reserve ? PortRule::EvenAndNext : PortRule::Even;
-    }
-    const std::array offered{config_.ipv4 == Offer::Offered, config_.ipv6 == Offer::Offered};
-    for (const AddressFamily each : both_families) {
-        const auto i = static_cast<std::size_t>(each);
-        const bool wanted = additional || (family ? family->family : AddressFamily::V4) == each;
-        wish.families[i] = wanted && offered[i];
-        if (wanted && !offered[i]) wish.family_error[i] = error::address_family_not_supported.code;
-    }
-    if (!wish.families[0] && !wish.families[1]) {
-        return std::unexpected(error::address_family_not_supported);
-    }
-    return wish;
-}
-
-std::optional<stun::ErrorCode> Server::check_capacity(Instant now, const Verified& verified,
-                                                      const AllocateWish& wish) {
-    if (table_.allocations() >= config_.allocations || events_.size() >= most_queued_events) {
+std::optional<stun::ErrorCode> Server::check_capacity(const Verified& verified,
+                                                      const AllocateWish& wish) const {
+    // Reservations outlive what made them, so relays are counted besides.
+    if (table_.allocations() >= config_.allocations ||
+        table_.relays() + wish.count() > relays_an_allocation * config_.allocations ||
+        events_.size() >= most_queued_events) {
         return error::insufficient_capacity;
     }
-    const Users::iterator user = user_of(now, verified.owner);
-    const bool fits = user->second.relays + wish.count() <= config_.relays_per_user;
-    release_user(user);
-    if (!fits) return error::allocation_quota_reached;
+    if (users_.relays_of(verified.owner) + wish.count() > config_.relays_per_user) {
+        return error::allocation_quota_reached;
+    }
     return std::nullopt;
 }
 
@@ -156,9 +42,9 @@ void Server::handle_allocate(Instant now, Verified& verified) {
     const auto wish = read_wish(now, verified);
     if (!wish) return refuse(verified, wish.error());
     if (phase_ == Phase::Draining) return refuse_draining(verified);
-    if (const auto full = check_capacity(now, verified, *wish)) return refuse(verified, *full);
+    if (const auto full = check_capacity(verified, *wish)) return refuse(verified, *full);
 
-    const Users::iterator user = user_of(now, verified.owner);
+    const UserTable::Place user = users_.find_or_add(now, verified.owner, config_);
     Allocation& allocation =
         table_.create(verified.flow, std::move(verified.username), verified.request.id());
     allocation.pending = std::make_unique<PendingAllocate>(
@@ -186,7 +72,7 @@ void Server::refuse_draining(const Verified& verified) {
     const SocketAddress* other = redirect_->other_family ? &*redirect_->other_family : nullptr;
     if (same->ip.family() != family) std::swap(same, other);
     if (same == nullptr) return refuse(verified, error::insufficient_capacity);
-    ++counters_.requests_refused;
+    counters_.refused.count(error::try_alternate);
     auto builder = reply(verified, stun::Class::ErrorResponse);
     builder.add(error::try_alternate).add(stun::AlternateServer{*same});
     if (other != nullptr) builder.add(stun::AlternateServer{*other});
@@ -195,7 +81,7 @@ void Server::refuse_draining(const Verified& verified) {
 }
 
 void Server::open_relays(Instant now, Allocation& allocation, const AllocateWish& wish,
-                         Users::iterator user) {
+                         UserTable::Place user) {
     if (wish.reserved) {
         table_.take_reserved(*table_.find(*wish.reserved), allocation);
         return finish_allocate(now, allocation);
@@ -243,7 +129,8 @@ void Server::reserve_next(Instant now, Allocation& allocation, Relay& opened) {
     if (next == nullptr) return;
     SocketAddress address = opened.address;
     ++address.port.value;
-    if (!open_at(*next, address, Relay::State::Reserved)) return free_relay(*next, Driver::IsTold);
+    if (!open_at(*next, address, Relay::State::Reserved))
+        return free_relay(now, *next, Driver::IsTold);
     stun::ReservationToken token{random_.array<8>()};
     token.octets[0] = std::byte{config_.shard};
     table_.set_token(*next, token);
@@ -263,14 +150,14 @@ void Server::fail_relay(Instant now, Relay& relay, Driver driver) {
     allocation.pending->family_error[static_cast<std::size_t>(relay.family)] =
         error::insufficient_capacity.code;
     if (relay.next) {
-        if (Relay* next = table_.find(*relay.next)) free_relay(*next, driver);
+        if (Relay* next = table_.find(*relay.next)) free_relay(now, *next, driver);
     }
-    free_relay(relay, driver);
+    free_relay(now, relay, driver);
     finish_allocate(now, allocation);
 }
 
-void Server::free_relay(Relay& relay, Driver driver) {
-    const Users::iterator user = relay.user;
+void Server::free_relay(Instant now, Relay& relay, Driver driver) {
+    const UserTable::Place user = relay.user;
     if (driver == Driver::IsTold) events_.push_back(RelayClosed{relay.id});
     if (config_.directory != nullptr && relay.state != Relay::State::Opening) {
         config_.directory->remove(relay.address, relay.protocol);
@@ -278,7 +165,7 @@ void Server::free_relay(Relay& relay, Driver driver) {
     table_.remove(relay);
     tell_withdrawn();
     --user->second.relays;
-    release_user(user);
+    users_.release(now, user, config_);
 }
 
 // Answers once no relay is still opening.
@@ -339,17 +226,17 @@ void Server::finish_allocate(Instant now, Allocation& allocation) {
 }
 
 void Server::close_relay(Instant now, Relay& relay, EndReason why) {
-    if (!relay.allocation) return free_relay(relay, Driver::IsTold);
+    if (!relay.allocation) return free_relay(now, relay, Driver::IsTold);
     Allocation& allocation = table_.at(*relay.allocation);
     const bool last =
         !allocation.relay_of(AddressFamily::V4) || !allocation.relay_of(AddressFamily::V6);
     close_connections(allocation, relay.id);
-    if (!last) return free_relay(relay, Driver::IsTold);
+    if (!last) return free_relay(now, relay, Driver::IsTold);
     std::optional<Usage> usage;
     if (!allocation.pending) {
         usage = Usage{.session = session_of(now, allocation), .why = why, .ended = now};
     }
-    free_relay(relay, Driver::IsTold);
+    free_relay(now, relay, Driver::IsTold);
     table_.remove(allocation);
     if (usage) events_.push_back(AllocationClosed{*std::move(usage)});
 }
@@ -360,7 +247,7 @@ void Server::close_relays(Instant now, Allocation& allocation, EndReason why) {
         if (!index) continue;
         Relay& relay = table_.relay_at(*index);
         if (relay.next) {
-            if (Relay* next = table_.find(*relay.next)) free_relay(*next, Driver::IsTold);
+            if (Relay* next = table_.find(*relay.next)) free_relay(now, *next, Driver::IsTold);
         }
         close_relay(now, relay, why);
     }
@@ -390,11 +277,11 @@ void Server::handle_timeout(Instant now) {
                 if (relay->allocation) {
                     fail_relay(now, *relay, Driver::IsTold);
                 } else {
-                    free_relay(*relay, Driver::IsTold);
+                    free_relay(now, *relay, Driver::IsTold);
                 }
                 break;
             case Relay::State::Reserved:
-                free_relay(*relay, Driver::IsTold);
+                free_relay(now, *relay, Driver::IsTold);
                 break;
             case Relay::State::Allocated:
                 close_relay(now, *relay, EndReason::Expired);
@@ -416,26 +303,9 @@ Duration Server::lifetime_for(Instant now, const Verified& verified,
     return std::min<Duration>(lifetime, verified.token->expires - wall_at(now));
 }
 
-Users::iterator Server::user_of(Instant now, const std::string& owner) {
-    const auto known = users_.find(owner);
-    if (known != users_.end()) return known;
-    const auto full = [&](TokenRate rate) { return TokenBucket{now, rate}; };
-    return users_
-        .emplace(owner, User{.relays = 0,
-                             .octets = full(config_.user_bandwidth.value_or(TokenRate{})),
-                             .packets = full(config_.user_packets.value_or(TokenRate{})),
-                             .new_peers = full(per_minute(config_.user_new_peers.value_or(0))),
-                             .connects = full(per_minute(config_.user_connects.value_or(0)))})
-        .first;
-}
-
 User& Server::user_of(const Allocation& allocation) {
     return table_.relay_at(allocation.relays[0] ? *allocation.relays[0] : *allocation.relays[1])
         .user->second;
-}
-
-void Server::release_user(Users::iterator user) {
-    if (user->second.relays == 0) users_.erase(user);
 }
 
 }  // namespace stile::turn

@@ -45,7 +45,7 @@ std::optional<Server::Verified> Server::authenticate(Instant now, const ClientFl
     const auto token = request.get<stun::AccessToken>();
     // RFC 7635 Section 7, last paragraph.
     if (token && config_.authentication.third_party.empty()) {
-        ++counters_.requests_refused;
+        counters_.refused.count(error::unknown_attribute);
         stun::UnknownAttributes unknown;
         unknown.add(stun::AttributeType::AccessToken);
         queue(flow, stun::unknown_attribute_response(request, unknown), Trust::Unauthenticated);
@@ -66,7 +66,7 @@ std::optional<Server::Verified> Server::authenticate(Instant now, const ClientFl
     };
     Checked checked = check();
     if (checked) return std::move(*checked);
-    ++counters_.requests_refused;
+    counters_.refused.count(checked.error().error);
     queue(flow, authenticator_.refuse(request, checked.error(), nonce_holder(flow), wall),
           Trust::Unauthenticated);
     return std::nullopt;
@@ -113,7 +113,7 @@ Server::Checked Server::check_token(Instant now, const ClientFlow& flow,
                                     const stun::LongTermServer::Claim& claim, BytesView octets) {
     const std::unexpected refused{stun::LongTermServer::Refusal{error::unauthenticated}};
     const TokenKey* token_key = credentials_.find_token_key(username_of(claim));
-    if (token_key == nullptr) return refused;
+    if (token_key == nullptr || !token_key->is_good_at(wall_at(now))) return refused;
     const auto token = AccessToken::open(octets, *token_key, config_.authentication.third_party);
     if (!token) return refused;
     const auto remaining = token->remaining(wall_at(now));

@@ -50,6 +50,13 @@ std::optional<Server::Ticket> Server::open_ticket(BytesView ticket) const {
     return Ticket{.id = id, .serial = fields.u32()};
 }
 
+// Whoever an authorization server knows has the same kid, and tickets travel in the clear.
+bool Server::is_owner(const Verified& verified, const Allocation& allocation) {
+    if (allocation.username != verified.username) return false;
+    if (!allocation.token || !verified.token) return !allocation.token && !verified.token;
+    return crypto::equal_in_constant_time(allocation.token->mac_key, verified.token->mac_key);
+}
+
 // Section 3.2.2, in its order; that the user is the same was not known before either.
 void Server::handle_moving_refresh(Instant now, const Verified& verified, BytesView sealed) {
     if (config_.mobility == Offer::NotOffered) return refuse(verified, error::mobility_forbidden);
@@ -57,9 +64,7 @@ void Server::handle_moving_refresh(Instant now, const Verified& verified, BytesV
     if (!ticket) return refuse(verified, error::bad_request);
     Allocation* allocation = table_.find_mobile(ticket->id);
     if (allocation == nullptr) return refuse(verified, error::allocation_mismatch);
-    if (allocation->username != verified.username) {
-        return refuse(verified, error::wrong_credentials);
-    }
+    if (!is_owner(verified, *allocation)) return refuse(verified, error::wrong_credentials);
     const Mobility& mobility = *allocation->mobility;
     const Allocation* here = table_.find(verified.flow);
     if (ticket->serial != mobility.serial) {

@@ -134,11 +134,11 @@ std::size_t Server::restore(Instant now, const Snapshot& snapshot) {
         if (restore(now, copy)) ++restored;
     }
     for (const Snapshot::Reservation& copy : snapshot.reservations) {
-        const auto user = user_of(now, copy.owner);
+        const auto user = users_.find_or_add(now, copy.owner, config_);
         Relay* relay = table_.restore_relay(copy.id, RelayProtocol::Udp, copy.address, user,
                                             Relay::State::Reserved, copy.expires);
         if (relay == nullptr) {
-            release_user(user);
+            users_.release(now, user, config_);
             continue;
         }
         ++user->second.relays;
@@ -161,7 +161,7 @@ bool Server::restore(Instant now, const Snapshot::Allocation& copy) {
     allocation.started = copy.started;
     allocation.traffic = copy.traffic;
     if (copy.token) allocation.token = std::make_unique<TokenSession>(*copy.token);
-    const auto user = user_of(now, copy.owner);
+    const auto user = users_.find_or_add(now, copy.owner, config_);
     for (const Snapshot::Relay& each : copy.relays) {
         if (allocation.relay_of(each.address.ip.family())) continue;
         Relay* relay = table_.restore_relay(each.id, copy.protocol, each.address, user,
@@ -173,7 +173,7 @@ bool Server::restore(Instant now, const Snapshot::Allocation& copy) {
         allocation.relay_of(relay->family) = relay->id.index;
         if (config_.directory != nullptr) config_.directory->add(each.address, copy.protocol);
     }
-    release_user(user);
+    users_.release(now, user, config_);
     if (!allocation.has_relay()) {
         table_.remove(allocation);
         return false;
@@ -188,6 +188,8 @@ bool Server::restore(Instant now, const Snapshot::Allocation& copy) {
         offer_channel(now, allocation, each.number);
     }
     for (const Snapshot::Connection& each : copy.connections) {
+        const Relay* relay = table_.find(each.relay);
+        if (relay == nullptr || relay->allocation != allocation.index) continue;
         Connection* connection = connections_.restore(allocation, each.id);
         if (connection == nullptr) continue;
         connection->state = each.data_flow ? Connection::State::Joined : Connection::State::Waiting;
@@ -215,8 +217,7 @@ void Server::forget(const ClientFlow& flow) {
         Relay& relay = table_.relay_at(*index);
         const auto user = relay.user;
         table_.remove(relay);
-        --user->second.relays;
-        release_user(user);
+        if (--user->second.relays == 0) users_.forget(user);
     }
     (void)table_.take_withdrawn();
     table_.remove(*allocation);

@@ -62,6 +62,12 @@ static_assert(most_prefix_octets == stun::header_octets + 2 * stun::attribute_he
 // What the 16-bit length of a Data indication leaves for its payload.
 constexpr std::size_t most_indication_payload = 0xFFFC - 2 * stun::attribute_header_octets - 20;
 
+// RFC 8656 Section 13: where a datagram becomes one of IPv6, or was one, the attribute "MUST be
+// ignored"; not so for what came over a stream (Section 15).
+bool obeys_dont_fragment(const ClientFlow& flow, const IpAddress& peer) {
+    return is_stream(flow.transport) || (flow.remote.ip.is_v4() && peer.is_v4());
+}
+
 }  // namespace
 
 std::optional<AllocationIndex> Server::arrived_from(Instant now, const ClientFlow& flow) {
@@ -126,11 +132,12 @@ std::optional<Relayed> Server::relay_send(Instant now, const ClientFlow& flow,
     if (!admit(now, relay, data->octets.size())) return std::nullopt;
     ++allocation.traffic.packets_to_peers;
     allocation.traffic.octets_to_peers += data->octets.size();
-    return to_peer(now,
-                   {.relay = relay,
-                    .peer = peer->address,
-                    .payload = data->octets,
-                    .fragmentation = whole ? Fragmentation::Forbidden : Fragmentation::Allowed});
+    return to_peer(now, {.relay = relay,
+                         .peer = peer->address,
+                         .payload = data->octets,
+                         .fragmentation = whole && obeys_dont_fragment(flow, peer->address.ip)
+                                              ? Fragmentation::Forbidden
+                                              : Fragmentation::Allowed});
 }
 
 bool Server::admit(Instant now, RelayId relay, std::size_t octets) {

@@ -186,6 +186,30 @@ TEST_CASE("turn server, tokens: an allocation lives no longer than its token") {
     CHECK(renewed.permit(peer_address) == 401);
 }
 
+TEST_CASE("turn server, tokens: of several keys each is good until it expires") {
+    TokenWorld world;
+    TokenKey next = sample_key();
+    next.kid = "next";
+    next.key[0] ^= std::byte{1};
+    TokenKey old = sample_key();
+    old.expires = wall_start + 60s;
+    REQUIRE(world.server.credentials().set_token_keys({old, next}));
+    const AccessToken token = some_token();
+    auto of_next = granted(token, token.seal({}, next, server_name));
+    of_next.grant->key_id = next.kid;
+    RawClient renewed{world, of_next};
+    CHECK(renewed.allocate() == 0);
+    RawClient raw{world, granted(token)};
+    raw.flow.remote.port.value = 40'001;
+    REQUIRE(raw.allocate() == 0);
+    world.now += 60s;
+    // What was allocated with it lives on; no token of it is taken any more.
+    CHECK(raw.permit(peer_address) == 0);
+    CHECK(raw.ask(Method::Refresh).message_class() == stun::Class::ErrorResponse);
+    CHECK(world.server.counters().refused.of(stun::error::unauthenticated) > 0);
+    CHECK(renewed.ask(Method::Refresh).message_class() == stun::Class::SuccessResponse);
+}
+
 TEST_CASE("turn server, tokens: who gets 401") {
     TokenWorld world;
     const AccessToken token = some_token();
@@ -237,6 +261,28 @@ TEST_CASE("turn server, tokens: a quota is a token's, not that of all who share 
             CHECK(raw.allocate() == (j == 0 ? 0 : 486));
         }
     }
+}
+
+TEST_CASE("turn server, tokens: a ticket is no good with the token of somebody else") {
+    auto config = token_config();
+    config.mobility = Offer::Offered;
+    TokenWorld world{config};
+    const AccessToken token = some_token();
+    RawClient raw{world, granted(token)};
+    const auto answer = raw.ask(Method::Allocate, [](Builder& b) {
+        b.add(stun::RequestedTransport{}).add(stun::MobilityTicket{});
+    });
+    const Bytes ticket = to_bytes(answer.get<stun::MobilityTicket>().value().octets);
+    AccessToken other = token;
+    other.mac_key[3] ^= std::byte{1};
+    const auto move = [&](const AccessToken& with, std::string_view place) {
+        RawClient moved{world, granted(with)};
+        moved.flow.remote = address(place);
+        return moved.code(Method::Refresh,
+                          [&](Builder& b) { b.add(stun::MobilityTicket{ticket}); });
+    };
+    CHECK(move(other, "203.0.113.6:6") == 441);
+    CHECK(move(token, "203.0.113.5:5") == 0);
 }
 
 TEST_CASE("turn server, tokens: a data connection is bound with the key of its allocation") {

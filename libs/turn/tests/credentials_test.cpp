@@ -105,8 +105,9 @@ TEST_CASE("turn token bucket: lets the burst through, then the rate") {
     CHECK(bucket.take(start + 100ms, rate, 1));
     CHECK_FALSE(bucket.take(start + 199ms, rate, 1));
     CHECK(bucket.take(start + 200ms, rate, 1));
-    CHECK_FALSE(bucket.is_full(start + 3s, rate));
-    CHECK(bucket.is_full(start + 24h, rate));
+    CHECK(bucket.full_at(rate) == start + 3200ms);
+    CHECK_FALSE(bucket.has(start + 3199ms, rate, 30));
+    CHECK(bucket.has(start + 3200ms, rate, 30));
     CHECK(bucket.take(start + 24h, rate, 30));
     CHECK_FALSE(bucket.take(start + 24h, rate, 1));
 }
@@ -131,6 +132,10 @@ TEST_CASE("turn token bucket: a rate of zero gives the burst and no more") {
     TokenBucket bucket{start, none};
     CHECK(bucket.take(start, none, 2));
     CHECK_FALSE(bucket.take(start + 24h, none, 1));
+    CHECK(bucket.full_at(none) == Instant::max());
+    CHECK(bucket.full_at({}) <= start + 24h);
+    constexpr TokenRate slow{.per_second = 1, .burst = ~std::uint64_t{0}};
+    CHECK(bucket.full_at(slow) > start + 24h);
 }
 
 TEST_CASE("turn token bucket: what was used already is owed, and not for ever") {

@@ -409,6 +409,43 @@ TEST_CASE("turn: DONT-FRAGMENT reaches the driver, or is asked for in vain") {
     }
 }
 
+TEST_CASE("turn: DONT-FRAGMENT is ignored where IPv6 is on either side, RFC 8656 Section 13") {
+    struct Case {
+        const char* from;
+        ClientTransport transport;
+        const char* peer;
+        Fragmentation expected;
+    };
+    const Case cases[] = {
+        {"198.51.100.7:1", ClientTransport::Udp, "8.8.8.8:9", Fragmentation::Forbidden},
+        {"198.51.100.7:1", ClientTransport::Dtls, "8.8.8.8:9", Fragmentation::Forbidden},
+        {"198.51.100.7:1", ClientTransport::Udp, "[2a00::5]:9", Fragmentation::Allowed},
+        {"[2a01::7]:1", ClientTransport::Udp, "8.8.8.8:9", Fragmentation::Allowed},
+        {"[2a01::7]:1", ClientTransport::Dtls, "[2a00::5]:9", Fragmentation::Allowed},
+        {"[2a01::7]:1", ClientTransport::Tcp, "[2a00::5]:9", Fragmentation::Forbidden},
+        {"198.51.100.7:1", ClientTransport::Tls, "[2a00::5]:9", Fragmentation::Forbidden},
+    };
+    for (const Case& each : cases) {
+        CAPTURE(each.from);
+        CAPTURE(each.peer);
+        auto config = server_config();
+        config.dont_fragment = Offer::Offered;
+        config.ipv6 = Offer::Offered;
+        World world{config};
+        auto wish = client_config();
+        wish.transport = each.transport;
+        wish.family = FamilyWish::Both;
+        ClientEnd& end = world.add_client(wish, each.from);
+        const SocketAddress peer = address(each.peer);
+        end.client.permit(world.now, peer.ip);
+        world.run();
+        end.client.send(world.now, peer, as_bytes("x"), ClientConfig::DontFragment::Wanted);
+        world.run();
+        REQUIRE(world.at_peers.size() == 1);
+        CHECK(world.at_peers[0].fragmentation == each.expected);
+    }
+}
+
 TEST_CASE("turn: an ICMP error about a permitted peer reaches the application") {
     World world;
     ClientEnd& end = world.add_client();

@@ -92,6 +92,28 @@ TEST_CASE("turn server, quotas: peers that are new, a minute; refreshing old one
     for (int i = 0; i < 7; ++i) CHECK(users.alice.permit(peer(20 + i)) == (i < 6 ? 0 : 508));
 }
 
+TEST_CASE("turn server, quotas: giving all back and asking anew brings no new burst") {
+    auto config = server_config();
+    config.user_new_peers = 6;
+    config.user_packets = TokenRate{.per_second = 1, .burst = 3};
+    World world{config};
+    RawClient raw{world};
+    REQUIRE(raw.allocate() == 0);
+    for (unsigned i = 0; i < 6; ++i) {
+        REQUIRE(raw.permit({.ip = IpAddress::v4(0x01010100U + i), .port = {}}) == 0);
+    }
+    for (int i = 0; i < 3; ++i) raw.send_indication(address("1.1.1.1:9"), "x");
+    REQUIRE(world.at_peers.size() == 3);
+    REQUIRE(raw.code(Method::Refresh, [](Builder& b) { b.add(stun::Lifetime{}); }) == 0);
+    REQUIRE(world.server.relays() == 0);
+    REQUIRE(raw.allocate() == 0);
+    CHECK(raw.permit(peer_address) == 508);
+    world.now += 10s;
+    REQUIRE(raw.permit(peer_address) == 0);
+    for (int i = 0; i < 4; ++i) raw.send_indication(peer_address, "x");
+    CHECK(world.at_peers.size() == 6);
+}
+
 TEST_CASE("turn server, quotas: time-limited names of one user share, whatever their time") {
     auto config = server_config();
     config.relays_per_user = 2;

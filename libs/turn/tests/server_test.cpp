@@ -333,6 +333,31 @@ TEST_CASE("turn server: a reservation counts for its user, however often it is l
     CHECK(world.server.relays() == 3);
 }
 
+TEST_CASE("turn server: reservations that many users leave behind are no more than three a place") {
+    auto config = server_config();
+    config.allocations = 2;
+    World world{config};
+    REQUIRE(world.server.credentials().set_shared_secrets({{.secret = "shared"}}));
+    for (int i = 0; i < 6; ++i) {
+        CAPTURE(i);
+        const auto made =
+            make_time_limited({.secret = "shared"}, wall_start + 1000s, "user" + std::to_string(i));
+        RawClient raw{world, made.username, made.password,
+                      "198.51.100.10:" + std::to_string(1000 + i)};
+        const unsigned code = raw.code(Method::Allocate, [](Builder& b) {
+            b.add(stun::RequestedTransport{});
+            b.add(stun::EvenPort{stun::EvenPort::Next::Reserve});
+        });
+        CHECK(code == (i < 5 ? 0U : 508U));
+        if (code == 0) {
+            CHECK(raw.code(Method::Refresh, [](Builder& b) { b.add(stun::Lifetime{}); }) == 0);
+        }
+    }
+    CHECK(world.server.relays() == 5);
+    world.advance(reservation_lifetime);
+    CHECK(world.server.relays() == 0);
+}
+
 TEST_CASE("turn server: 441 for the request of another user on the same 5-tuple") {
     World world;
     RawClient alice{world};
@@ -423,7 +448,8 @@ TEST_CASE("turn server: CreatePermission takes several peers, all or none") {
     CHECK(ask({"8.8.8.8:0", "[2606:4700::1111]:1"}) == 443);
     CHECK(ask({"8.8.8.8:0", "10.0.0.1:1"}) == 403);
     CHECK_FALSE(world.server.handle_peer(world.now, world.id_of(relay_v4), peer_address, {}));
-    CHECK(ask({"8.8.8.8:0", "9.9.9.9:0"}) == 0);
+    CHECK(ask({"8.8.8.8:0", "9.9.9.9:0", "8.8.8.8:1"}) == 0);
+    CHECK(world.server.sessions(world.now)[0].permissions.size() == 2);
     CHECK(world.server.handle_peer(world.now, world.id_of(relay_v4), peer_address, {}));
     CHECK(world.server.handle_peer(world.now, world.id_of(relay_v4), other_peer, {}));
 }
@@ -440,6 +466,17 @@ TEST_CASE("turn server: as many permissions as the limit, 508 past it, expired o
     }
     CHECK(raw.bind(0x4000, other_peer) == 508);
     CHECK(raw.permit({.ip = IpAddress::v4(0x08080800U), .port = {}}) == 0);
+    // A list that does not fit installs none of it, and none is refreshed.
+    world.now += 200s;
+    CHECK(raw.code(Method::CreatePermission, [](Builder& b) {
+        b.add(stun::XorPeerAddress{{.ip = IpAddress::v4(0x08080801U), .port = {}}});
+        b.add(stun::XorPeerAddress{other_peer});
+    }) == 508);
+    world.now += 99s;
+    CHECK(world.server.sessions(world.now)[0].permissions.size() == 3);
+    world.now += 1s;
+    CHECK(world.server.sessions(world.now)[0].permissions.empty());
+    world.now -= 300s;
     world.now += 300s;
     CHECK(raw.bind(0x4000, other_peer) == 0);
 }

@@ -132,6 +132,31 @@ TEST_CASE("turn server, restart: dual allocations, reservations, moves and TCP c
     CHECK(world.open.empty());
 }
 
+TEST_CASE("turn server, restart: a connection goes with the relay that was not taken over") {
+    World world{full_config()};
+    RawClient tcp{world, "bob", "hidden", "198.51.100.12:1"};
+    tcp.flow.transport = ClientTransport::Tcp;
+    REQUIRE(tcp.code(Method::Allocate, [](Builder& b) {
+        b.add(stun::RequestedTransport{6}).add(stun::AdditionalAddressFamily{AddressFamily::V6});
+    }) == 0);
+    const auto connected =
+        tcp.ask(Method::Connect, [](Builder& b) { b.add(stun::XorPeerAddress{peer_address}); });
+    REQUIRE(RawClient::code_of(connected) == 0);
+    Snapshot snapshot = world.server.snapshot(world.now);
+    auto& copy = snapshot.allocations.at(0);
+    REQUIRE(copy.relays.size() == 2);
+    REQUIRE(copy.connections.size() == 1);
+    std::erase_if(copy.relays, [&](const Snapshot::Relay& each) {
+        return each.id == copy.connections[0].relay;
+    });
+    Server next{world.now, wall_start, full_config(),
+                crypto::RandomStream{crypto::seed_from_number(4)}};
+    REQUIRE(next.restore(world.now, snapshot) == 1);
+    CHECK(next.sessions(world.now).at(0).connections == 0);
+    next.handle_timeout(world.now + 3600s);
+    CHECK(next.allocations() == 0);
+}
+
 TEST_CASE("turn server, restart: who left its connection is found again beside who came after it") {
     World world{full_config()};
     RawClient mobile{world};

@@ -14,6 +14,10 @@ namespace stile::turn {
 struct TokenKey {
     std::string kid;  // which key a client's token is of; it comes as USERNAME
     Bytes key;        // 32 octets for A256GCM, 16 for A128GCM
+    // Section 4.1.1, "exp": no token of it is taken from then on. Absent: until it is replaced.
+    std::optional<WallTime> expires = std::nullopt;
+
+    bool is_good_at(WallTime now) const { return !expires || now < *expires; }
 };
 
 // Section 7: how far clocks may differ.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/base/deadline_queue.hpp>
 #include <stile/base/keyed_table.hpp>
 #include <stile/base/time.hpp>
 #include <stile/stun/attributes/turn.hpp>
@@ -9,12 +10,13 @@
 #include <stile/stun/transaction_id.hpp>
 #include <stile/turn/channel_offload.hpp>
 #include <stile/turn/snapshot.hpp>
-#include <stile/turn/token_bucket.hpp>
+#include <stile/turn/user_table.hpp>
 
 #include <deque>
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,16 +24,6 @@
 namespace stile::turn {
 
 inline constexpr std::array both_families{AddressFamily::V4, AddressFamily::V6};
-
-// What all relays of one user share.
-struct User {
-    std::size_t relays = 0;
-    TokenBucket octets;
-    TokenBucket packets;
-    TokenBucket new_peers;
-    TokenBucket connects;
-};
-using Users = std::map<std::string, User, std::less<>>;
 
 using AllocationIndex = std::uint32_t;
 
@@ -52,9 +44,10 @@ struct Relay {
     ClientFlow flow;                            // of the allocation, while Allocated
     std::optional<RelayId> next;                // of EvenAndNext, while Opening
     SocketAddress address;                      // meaningful once open
-    Users::iterator user;
-    std::optional<Instant> deadline;  // of opening, reservation or lifetime
-    stun::ReservationToken token;     // while Reserved
+    UserTable::Place user;
+    std::optional<Instant>
+        deadline;                  // of opening, reservation or lifetime; set_deadline changes it
+    stun::ReservationToken token;  // while Reserved
 };
 
 // What an Allocate request waits with while its relays open.
@@ -162,7 +155,7 @@ public:
     }
 
     // In state Opening, with the deadline.
-    Relay& add_relay(AddressFamily family, RelayProtocol protocol, Users::iterator user,
+    Relay& add_relay(AddressFamily family, RelayProtocol protocol, UserTable::Place user,
                      Instant deadline);
     Relay* find(RelayId id);
     Relay& relay_at(std::uint32_t index) { return relays_[index]; }
@@ -170,7 +163,7 @@ public:
     // Open at the place that the id names, as another process had it. Absent where the place or the
     // address is taken, or too far. After the last one: finish_restoring, before any other.
     Relay* restore_relay(RelayId id, RelayProtocol protocol, const SocketAddress& address,
-                         Users::iterator user, Relay::State state, Instant deadline);
+                         UserTable::Place user, Relay::State state, Instant deadline);
     void finish_restoring();
     // The open relay with this relayed transport address.
     Relay* find_open(const SocketAddress& address, RelayProtocol protocol);
@@ -188,13 +181,16 @@ public:
     // The reserved relay becomes one of the allocation.
     void take_reserved(Relay& relay, Allocation& allocation);
 
-    std::optional<Instant> next_deadline() const;
+    std::optional<Instant> next_deadline() const { return deadlines_.next(); }
     Relay* first_expired(Instant now);
 
-    enum class Installed : std::uint8_t { Done, Full };
-    // Installs or refreshes. Full: `most` unexpired ones are there.
-    Installed install_permission(Allocation& allocation, const IpAddress& peer, Instant now,
-                                 std::size_t most);
+    // Whether all of `peers` can have permissions: with them, at most `most` unexpired ones are
+    // there. Nothing is installed, but what has expired makes room. Requires: no peer is there
+    // twice.
+    bool has_room_for(Allocation& allocation, std::span<const IpAddress> peers, Instant now,
+                      std::size_t most);
+    // Installs or refreshes.
+    void install_permission(Allocation& allocation, const IpAddress& peer, Instant now);
     bool permits(AllocationIndex allocation, const IpAddress& peer, Instant now) const;
     // Empty where there is none or it has expired.
     std::optional<Instant> permitted_until(AllocationIndex allocation, const IpAddress& peer,
@@ -230,7 +226,6 @@ private:
     void drop_channel(Allocation& allocation, std::size_t position);
     void drop_expired_permissions(Allocation& allocation, Instant now);
     void drop_expired_channels(Allocation& allocation, Instant now);
-    void clear_deadline(Relay& relay);
     void erase_flow(const ClientFlow& flow, AllocationIndex index);
 
     // Deques, so that references survive growth.
@@ -244,7 +239,7 @@ private:
     KeyedTable<3, Instant> permissions_;
     KeyedTable<1, Channel> channels_;
     KeyedTable<3, PeerChannel> channels_by_peer_;
-    std::set<std::pair<Instant, std::uint32_t>> deadlines_;
+    DeadlineQueue<std::uint32_t> deadlines_;
     std::map<stun::ReservationToken, std::uint32_t> tokens_;
     std::vector<ChannelClosed> withdrawn_;
     std::map<std::uint64_t, AllocationIndex> mobile_;

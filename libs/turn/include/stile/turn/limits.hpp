@@ -25,7 +25,8 @@ inline constexpr std::chrono::seconds relay_opening_time{10};
 // socket in the system; a shard beyond this is better split.
 inline constexpr std::size_t most_allocations = 1'000'000;
 // A dual allocation has two, and a reservation may wait besides.
-inline constexpr std::size_t most_relays = 3 * most_allocations;
+inline constexpr std::size_t relays_an_allocation = 3;
+inline constexpr std::size_t most_relays = relays_an_allocation * most_allocations;
 // All the channel numbers there are. RFC 8656 Section 12.
 inline constexpr std::size_t most_channels = 4096;
 // As many permissions as channels, so that every channel can have a peer of its own.
@@ -64,6 +65,10 @@ inline constexpr std::size_t most_shared_secrets = 8;
 inline constexpr std::size_t most_policy_prefixes = 1024;
 // A network has one NAT64 prefix, or one an exit.
 inline constexpr std::size_t most_nat64_prefixes = 16;
+// Users without a relay whose quotas are remembered until they are whole again; a few hundred
+// octets each. Who has that many names that are valid gains a burst of one for each that is pushed
+// out.
+inline constexpr std::size_t most_idle_users = 65'536;
 // Accounts of one server process that are not time-limited.
 inline constexpr std::size_t most_accounts = 1'000'000;
 

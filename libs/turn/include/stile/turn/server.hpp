@@ -8,6 +8,7 @@
 #include <stile/turn/channel_offload.hpp>
 #include <stile/turn/connection_table.hpp>
 #include <stile/turn/credential_table.hpp>
+#include <stile/turn/refusal_counters.hpp>
 #include <stile/turn/server_config.hpp>
 #include <stile/turn/session.hpp>
 #include <stile/turn/snapshot.hpp>
@@ -35,7 +36,7 @@ struct ServerCounters {
     std::uint64_t packets_to_clients = 0;
     std::uint64_t octets_to_clients = 0;
     std::uint64_t allocations_made = 0;
-    std::uint64_t requests_refused = 0;
+    RefusalCounters refused;
     std::array<std::uint64_t, static_cast<std::size_t>(DropReason::count)> dropped{};
 };
 
@@ -183,6 +184,7 @@ private:
     const Allocation* token_holder(const ClientFlow& flow, const stun::MessageView& request);
     void handle_allocation_request(Instant now, const Verified& verified);
     void handle_allocate(Instant now, Verified& verified);
+    static bool is_owner(const Verified& verified, const Allocation& allocation);
     void handle_moving_refresh(Instant now, const Verified& verified, BytesView sealed);
     enum class Client : std::uint8_t { Stays, Moves };
     void refresh(Instant now, const Verified& verified, Allocation& allocation, Client client);
@@ -217,25 +219,23 @@ private:
     std::expected<AllocateWish, stun::ErrorCode> read_wish(Instant now, const Verified& verified);
     std::optional<stun::ErrorCode> read_protocol(const Verified& verified,
                                                  AllocateWish& wish) const;
-    std::optional<stun::ErrorCode> check_capacity(Instant now, const Verified& verified,
-                                                  const AllocateWish& wish);
+    std::optional<stun::ErrorCode> check_capacity(const Verified& verified,
+                                                  const AllocateWish& wish) const;
     void open_relays(Instant now, Allocation& allocation, const AllocateWish& wish,
-                     Users::iterator user);
+                     UserTable::Place user);
     void finish_allocate(Instant now, Allocation& allocation);
     void reserve_next(Instant now, Allocation& allocation, Relay& opened);
     // The driver knows of its own failure; of every other end of a relay it is told.
     enum class Driver : std::uint8_t { Knows, IsTold };
     void fail_relay(Instant now, Relay& relay, Driver driver);
-    void free_relay(Relay& relay, Driver driver);
+    void free_relay(Instant now, Relay& relay, Driver driver);
     // Ends the allocation with its last relay.
     void close_relay(Instant now, Relay& relay, EndReason why);
     void close_relays(Instant now, Allocation& allocation, EndReason why);
     bool open_at(Relay& relay, const SocketAddress& relayed, Relay::State state);
     Duration lifetime_for(Instant now, const Verified& verified,
                           std::optional<Duration> requested) const;
-    Users::iterator user_of(Instant now, const std::string& owner);
     User& user_of(const Allocation& allocation);
-    void release_user(Users::iterator user);
     bool take_new_peers(Instant now, Allocation& allocation, std::span<const IpAddress> peers);
 
     std::optional<Relayed> relay_channel_data(Instant now, const ClientFlow& flow,
@@ -277,7 +277,7 @@ private:
     crypto::AesGcm ticket_key_;
     AllocationTable table_;
     ConnectionTable connections_;
-    Users users_;
+    UserTable users_;
     Instant clock_instant_;
     WallTime clock_wall_;
     enum class Phase : std::uint8_t { Serving, Draining };

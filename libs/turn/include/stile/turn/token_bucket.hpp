@@ -38,6 +38,12 @@ public:
         return true;
     }
 
+    // What was taken was not used after all.
+    void put_back(Instant now, TokenRate rate, std::uint64_t count) {
+        refill(now, rate);
+        tokens_ = std::min(rate.burst, tokens_ + count);
+    }
+
     // For what has been used already: false where the bucket had less. What is missing is owed, up
     // to most_debt, and paid before the bucket has anything again.
     bool charge(Instant now, TokenRate rate, std::uint64_t count) {
@@ -59,7 +65,18 @@ public:
         return tokens_ >= count;
     }
 
-    bool is_full(Instant now, TokenRate rate) { return has(now, rate, rate.burst); }
+    // When it has all of the burst, if nobody takes any of it. Instant::max() where that is never.
+    Instant full_at(TokenRate rate) const {
+        if (tokens_ >= rate.burst) return refilled_;
+        if (rate.per_second == 0) return Instant::max();
+        constexpr std::uint64_t second = 1'000'000'000;
+        constexpr std::uint64_t most_seconds = second;  // longer than anything lasts
+        const std::uint64_t missing = rate.burst - tokens_;
+        const std::uint64_t whole = std::min(missing / rate.per_second, most_seconds);
+        const std::uint64_t part =
+            (missing % rate.per_second * second + rate.per_second - 1) / rate.per_second;
+        return refilled_ + Duration{static_cast<std::int64_t>(whole * second + part)};
+    }
 
 private:
     void refill(Instant now, TokenRate rate) {
