@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <algorithm>
 #include <array>
@@ -169,6 +170,7 @@ void Loop::Impl::turn(int most_milliseconds, Pace pace) {
         run_tasks(pace);
         if (pace == Pace::One || stopped.load(std::memory_order_relaxed)) return;
     }
+    if (pause != Duration::zero() && pace == Pace::All) take_pause();
     const int timeout = has_tasks.load(std::memory_order_acquire) ? 0 : most_milliseconds;
     std::array<epoll_event, most_events_a_turn> events;
     const int count = ::epoll_wait(epoll.get(), events.data(),
@@ -193,6 +195,11 @@ void Loop::Impl::turn(int most_milliseconds, Pace pace) {
     }
     if (has_tasks.load(std::memory_order_acquire)) run_tasks(pace);
     for (std::size_t i = 0; i < round_sources.size(); ++i) round_sources[i]->round();
+}
+
+void Loop::Impl::take_pause() {
+    const timespec length{.tv_sec = 0, .tv_nsec = std::exchange(pause, Duration::zero()).count()};
+    ::nanosleep(&length, nullptr);  // a signal ends it early, which does no harm
 }
 
 void Loop::Impl::run_tasks(Pace pace) {
@@ -243,6 +250,10 @@ void Loop::stop() { impl_->stop(); }
 void Loop::post(Task task) { impl_->post(std::move(task)); }
 Instant Loop::now() const { return impl_->now; }
 void Loop::read_clock() { impl_->wake(); }
+void Loop::pause_once(Duration length) {
+    STILE_ASSERT(length >= Duration::zero() && length < std::chrono::seconds{1});
+    impl_->pause = length;
+}
 
 WallTime Loop::wall_now() const {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

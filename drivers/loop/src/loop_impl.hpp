@@ -60,10 +60,12 @@ struct Loop::Impl {
     enum class Pace : std::uint8_t { One, All };
     void turn(int most_milliseconds, Pace pace);
     void run_tasks(Pace pace);
+    void take_pause();
 
     std::set<QueueEntry> queue;
     std::vector<std::shared_ptr<Timer::State>> expired;  // kept for its capacity
     Instant now;
+    Duration pause = Duration::zero();  // before the next wait
     std::optional<Instant> system_deadline;
 
     FileDescriptor epoll;

@@ -15,14 +15,16 @@ bool set_option(int fd, int level, int name, int value) {
     return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-void set_buffers(int fd, std::size_t receive, std::size_t send) {
-    const auto set = [fd](int forced, int plain, std::size_t size) {
-        if (!set_option(fd, SOL_SOCKET, forced, static_cast<int>(size))) {
-            set_option(fd, SOL_SOCKET, plain, static_cast<int>(size));
-        }
-    };
-    set(SO_RCVBUFFORCE, SO_RCVBUF, receive);
-    set(SO_SNDBUFFORCE, SO_SNDBUF, send);
+void set_receive_buffer(int fd, std::size_t octets) {
+    const int size = static_cast<int>(octets);
+    if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, size)) return;
+    set_option(fd, SOL_SOCKET, SO_RCVBUF, size);
+}
+
+void set_send_buffer(int fd, std::size_t octets) {
+    const int size = static_cast<int>(octets);
+    if (set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, size)) return;
+    set_option(fd, SOL_SOCKET, SO_SNDBUF, size);
 }
 
 std::expected<FileDescriptor, OsError> make_udp_socket(const SocketAddress& local,

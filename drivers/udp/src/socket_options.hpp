@@ -14,7 +14,8 @@ namespace stile::drivers {
 bool set_option(int fd, int level, int name, int value);
 
 // Above the system's limit only with CAP_NET_ADMIN; otherwise as much as the limit grants.
-void set_buffers(int fd, std::size_t receive, std::size_t send);
+void set_receive_buffer(int fd, std::size_t octets);
+void set_send_buffer(int fd, std::size_t octets);
 
 // A UDP socket of the address's family, with SO_REUSEPORT as wished; not bound yet.
 std::expected<FileDescriptor, OsError> make_udp_socket(const SocketAddress& local,

@@ -247,7 +247,8 @@ std::expected<std::unique_ptr<UdpSocket>, OsError> UdpSocket::open(Loop& loop, S
     if (options.icmp_errors == UdpOptions::IcmpErrors::Reported) {
         impl->report_icmp = report_icmp_errors(fd, local.ip.family());
     }
-    set_buffers(fd, options.receive_buffer, options.send_buffer);
+    set_receive_buffer(fd, options.receive_buffer);
+    set_send_buffer(fd, options.send_buffer);
     int granted = 0;
     socklen_t granted_size = sizeof granted;
     ::getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &granted_size);

@@ -2,15 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/drivers/udp_socket_set.hpp>
 
-#include "send_run.hpp"
+#include "send_queue.hpp"
 #include "set_buffers.hpp"
 #include "socket_options.hpp"
+#include "wake_pace.hpp"
 
+#include <stile/base/assert.hpp>
 #include <stile/drivers/native_address.hpp>
 #include <stile/drivers/watch_group.hpp>
 
+#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -20,6 +24,9 @@ namespace {
 constexpr int most_errors_a_visit = 16;
 // A segment that fits every path: if the kernel refuses to segment even this, it never will.
 constexpr std::size_t always_fitting_segment = 1200;
+
+// From a socket that was ready in the round before, too, as many as this are taken at once.
+constexpr std::size_t most_messages_of_few = 16;
 
 // A socket's number in the loop: its place, and enough of the generation to tell it from the one
 // that was there in the same wake-up.
@@ -47,6 +54,15 @@ void set_fragmentation(int fd, AddressFamily family, UdpSocketSet::Fragmentation
     }
 }
 
+// As the system call. sendto is the cheaper one where it can say it all.
+ssize_t send_message(int fd, const msghdr& message) {
+    if (message.msg_iovlen != 1 || message.msg_controllen != 0) {
+        return ::sendmsg(fd, &message, MSG_DONTWAIT);
+    }
+    return ::sendto(fd, message.msg_iov->iov_base, message.msg_iov->iov_len, MSG_DONTWAIT,
+                    static_cast<const sockaddr*>(message.msg_name), message.msg_namelen);
+}
+
 }  // namespace
 
 struct UdpSocketSet::Impl {
@@ -55,46 +71,68 @@ struct UdpSocketSet::Impl {
         std::uint32_t generation = 0;
         std::uint64_t tag = 0;
         SocketAddress local;
+        std::uint32_t receive_buffer = 0;
+        std::uint32_t send_buffer = 0;
+        std::uint32_t ready_in = 0;  // the round
         Senders senders = Senders::Few;
-        Fragmentation fragmentation = Fragmentation::Allowed;
+        std::optional<Fragmentation> fragmentation;  // what the kernel was told
         bool wildcard = false;
         bool reports_icmp = false;
-        bool segments = true;  // UDP_SEGMENT works
+        bool offloads = true;
+        bool segments = true;   // UDP_SEGMENT works
+        bool receives = false;  // what concerns receiving is set up
+        bool sends = false;     // what concerns sending is set up
     };
 
     Impl(Loop& owner, Handlers callbacks)
-        : handlers(std::move(callbacks)),
+        : loop(owner),
+          handlers(std::move(callbacks)),
+          pace(owner.now()),
           group(
               owner, [this](const WatchGroup::Ready& ready) { serve(ready); },
-              handlers.on_round ? Task{[this] { end_round(); }} : Task{}) {}
+              [this] { end_round(); }) {}
 
     Slot* find(Id id) {
         if (id.place >= slots.size()) return nullptr;
         Slot& slot = slots[id.place];
         return slot.generation == id.generation && slot.fd >= 0 ? &slot : nullptr;
     }
-    Id add(FileDescriptor socket, const Options& options);
+    Id add(FileDescriptor socket, const SocketAddress& local, const Options& options);
     FileDescriptor remove(Id id);
+    void set_up_receiving(Slot& slot);
+    void set_up_sending(Slot& slot);
     void serve(const WatchGroup::Ready& ready);
+    // False once the socket is empty or gone.
+    bool receive(Id id, std::size_t most);
     void end_round();
     void read_errors(Id id);
     void send(const Departure& departure);
+    void send_copy(const Departure& departure);
     void flush();
-    // -1 with errno as the system call.
-    ssize_t transmit(const Slot& slot);
-    void flush_singly(Slot& slot);
+    // Sends this run and perhaps others after it; how many.
+    std::size_t send_runs(std::size_t first);
+    void handle_failure(Slot& slot, std::size_t run);
+    void send_singly(const Slot& slot, std::size_t run);
+    void count_sent(std::size_t first, std::size_t runs);
     void count_failure(int code, std::size_t datagrams);
 
+    Loop& loop;
     Handlers handlers;
     std::vector<Slot> slots;
     std::vector<std::uint32_t> free_places;
     SetBuffers buffers;
-    SendRun run;
+    SendQueue queue;
+    std::vector<std::byte> copies;  // of most_copied octets, of which so many are in use
+    std::size_t copied = 0;
     UdpSetCounters counters;
+    WakePace pace;
+    std::uint32_t round = 1;
+    std::size_t messages_in_round = 0;
     WatchGroup group;
 };
 
-UdpSocketSet::Id UdpSocketSet::Impl::add(FileDescriptor socket, const Options& options) {
+UdpSocketSet::Id UdpSocketSet::Impl::add(FileDescriptor socket, const SocketAddress& local,
+                                         const Options& options) {
     const int fd = socket.release();
     if (free_places.empty()) {
         free_places.push_back(static_cast<std::uint32_t>(slots.size()));
@@ -106,20 +144,39 @@ UdpSocketSet::Id UdpSocketSet::Impl::add(FileDescriptor socket, const Options& o
     slot = {.fd = fd,
             .generation = slot.generation + 1,
             .tag = options.tag,
-            .local = bound_address(fd),
-            .senders = options.senders};
-    slot.wildcard = slot.local.ip.is_unspecified();
+            .local = local,
+            .receive_buffer = static_cast<std::uint32_t>(options.receive_buffer),
+            .send_buffer = static_cast<std::uint32_t>(options.send_buffer),
+            .senders = options.senders,
+            .fragmentation = {}};
+    slot.wildcard = local.ip.is_unspecified();
     slot.reports_icmp = options.icmp_errors == UdpOptions::IcmpErrors::Reported;
-    slot.segments = options.offload == UdpOptions::Offload::Automatic;
+    slot.offloads = slot.segments = options.offload == UdpOptions::Offload::Automatic;
+    if (options.setup == Setup::AtOnce) {
+        set_up_receiving(slot);
+        set_up_sending(slot);
+    }
     const Id id{place, slot.generation};
     group.add(fd, key_of(id));
     return id;
 }
 
+void UdpSocketSet::Impl::set_up_receiving(Slot& slot) {
+    slot.receives = true;
+    if (slot.offloads) set_option(slot.fd, SOL_UDP, UDP_GRO, 1);  // a kernel without it merges none
+    set_receive_buffer(slot.fd, slot.receive_buffer);
+}
+
+void UdpSocketSet::Impl::set_up_sending(Slot& slot) {
+    slot.sends = true;
+    if (slot.reports_icmp) report_icmp_errors(slot.fd, slot.local.ip.family());
+    set_send_buffer(slot.fd, slot.send_buffer);
+}
+
 FileDescriptor UdpSocketSet::Impl::remove(Id id) {
     Slot* const slot = find(id);
     if (slot == nullptr) return {};
-    if (run.from() == id) flush();
+    if (queue.has(id)) flush();
     const int fd = std::exchange(slot->fd, -1);
     group.remove(fd);
     free_places.push_back(id.place);
@@ -127,29 +184,50 @@ FileDescriptor UdpSocketSet::Impl::remove(Id id) {
 }
 
 void UdpSocketSet::Impl::end_round() {
-    handlers.on_round();
+    if (handlers.on_round) handlers.on_round();
     flush();
+    ++round;
+    const std::size_t messages = std::exchange(messages_in_round, 0);
+    const Duration patience = pace.after_round(loop.now(), messages);
+    if (patience != Duration::zero()) loop.pause_once(patience);
 }
 
 void UdpSocketSet::Impl::serve(const WatchGroup::Ready& ready) {
     const std::uint32_t place = ready.key & place_mask;
-    const Slot* slot = &slots[place];
-    const Id id{place, slot->generation};
-    if (slot->fd < 0 || key_of(id) != ready.key) return;  // closed by what came before
+    const Id id{place, slots[place].generation};
+    if (slots[place].fd < 0 || key_of(id) != ready.key) return;  // closed by what came before
     if (ready.error == WatchGroup::Ready::Error::Yes) {
         read_errors(id);
-        slot = find(id);
-        if (slot == nullptr) return;
+        if (find(id) == nullptr) return;
     }
     if (!ready.readable) return;
-    const int count = slot->senders == Senders::Few ? buffers.receive_one(slot->fd)
-                                                    : buffers.receive_many(slot->fd);
+    Slot& slot = slots[place];
+    const bool again = std::exchange(slot.ready_in, round) + 1 == round;
+    if (slot.senders == Senders::Few) {
+        receive(id, again ? most_messages_of_few : 1);
+        return;
+    }
+    std::size_t taken = 0;
+    while (taken < most_messages_a_round && receive(id, most_messages_a_call)) {
+        taken += most_messages_a_call;
+    }
+}
+
+bool UdpSocketSet::Impl::receive(Id id, std::size_t most) {
+    if (buffers.left() < most) flush();
+    // Once nothing waits to be sent, nothing looks at what came before.
+    if (queue.empty()) buffers.reset();
+    Slot& slot = slots[id.place];
+    const int count = buffers.receive(slot.fd, most);
     // A failure is "nothing there", or an ICMP message about an earlier send; never the end.
-    if (count <= 0) return;
+    if (count <= 0) return false;
+    if (!slot.receives) set_up_receiving(slot);
     ++counters.receive_calls;
-    const auto arrivals = buffers.arrivals(count, slot->local, counters);
-    if (!arrivals.empty()) handlers.on_arrivals(id, slot->tag, arrivals);
-    flush();
+    const auto messages = static_cast<std::size_t>(count);
+    messages_in_round += messages;
+    const auto arrivals = buffers.arrivals(count, slot.local, counters);
+    if (!arrivals.empty()) handlers.on_arrivals(id, slot.tag, arrivals);
+    return messages == most && find(id) != nullptr;
 }
 
 void UdpSocketSet::Impl::read_errors(Id id) {
@@ -171,73 +249,102 @@ void UdpSocketSet::Impl::read_errors(Id id) {
 }
 
 void UdpSocketSet::Impl::send(const Departure& departure) {
-    if (!run.empty()) {
-        if (slots[run.from().place].segments && run.extend(departure)) return;
-        flush();
-    }
-    const Slot* const slot = find(departure.from);
+    Slot* const slot = find(departure.from);
     if (slot == nullptr) {
         ++counters.send_errors;
         return;
     }
-    run.begin(departure, slot->wildcard);
+    if (!slot->sends) set_up_sending(*slot);
+    if (queue.full()) flush();
+    const auto source = slot->wildcard ? SendQueue::Source::OfPath : SendQueue::Source::OfSocket;
+    const auto merging = slot->segments ? SendQueue::Merging::On : SendQueue::Merging::Off;
+    if (!departure.prefix.empty()) {
+        const BytesView whole = buffers.prepend(departure.prefix, departure.payload);
+        if (!whole.empty()) {
+            Departure joined = departure;
+            joined.prefix = {};
+            joined.payload = whole;
+            return queue.add(joined, source, merging);
+        }
+    }
+    queue.add(departure, source, merging);
+}
+
+void UdpSocketSet::Impl::send_copy(const Departure& departure) {
+    const std::size_t size = departure.payload.size();
+    STILE_ASSERT(size <= most_copied);
+    if (copies.empty()) copies.resize(most_copied);
+    if (copied + size > most_copied || queue.full()) flush();
+    Departure kept = departure;
+    const MutableBytes place = MutableBytes{copies}.subspan(copied, size);
+    std::ranges::copy(departure.payload, place.begin());
+    kept.payload = place;
+    copied += size;
+    send(kept);
 }
 
 void UdpSocketSet::Impl::flush() {
-    if (run.empty()) return;
-    Slot& slot = slots[run.from().place];
-    if (slot.fragmentation != run.fragmentation()) {
-        slot.fragmentation = run.fragmentation();
-        set_fragmentation(slot.fd, slot.local.ip.family(), slot.fragmentation);
+    if (!queue.empty()) {
+        queue.build();
+        for (std::size_t run = 0; run < queue.runs();) run += send_runs(run);
+        queue.clear();
     }
-    ssize_t sent = transmit(slot);
-    if (sent < 0 && (errno == EINTR || (slot.reports_icmp && is_old_news(errno)))) {
-        sent = transmit(slot);
+    copied = 0;
+}
+
+std::size_t UdpSocketSet::Impl::send_runs(std::size_t first) {
+    Slot& slot = slots[queue.from(first).place];
+    if (slot.fragmentation != queue.fragmentation(first)) {
+        slot.fragmentation = queue.fragmentation(first);
+        set_fragmentation(slot.fd, slot.local.ip.family(), *slot.fragmentation);
     }
-    if (sent >= 0) {
-        ++counters.send_calls;
-        counters.sent += run.count();
-    } else if (run.count() > 1 && (errno == EIO || errno == EINVAL || errno == EMSGSIZE)) {
+    const std::size_t together = queue.sendable_together(first);
+    if (together > 1) {
+        const int sent = ::sendmmsg(slot.fd, &queue.message(first), static_cast<unsigned>(together),
+                                    MSG_DONTWAIT);
+        if (sent > 0) {
+            count_sent(first, static_cast<std::size_t>(sent));
+            return static_cast<std::size_t>(sent);
+        }
+    } else if (send_message(slot.fd, queue.message(first).msg_hdr) >= 0) {
+        count_sent(first, 1);
+        return 1;
+    }
+    handle_failure(slot, first);
+    return 1;
+}
+
+void UdpSocketSet::Impl::handle_failure(Slot& slot, std::size_t run) {
+    if (errno == EINTR || (slot.reports_icmp && is_old_news(errno))) {
+        if (send_message(slot.fd, queue.message(run).msg_hdr) >= 0) return count_sent(run, 1);
+    }
+    if (queue.count(run) > 1 && (errno == EIO || errno == EINVAL || errno == EMSGSIZE)) {
         // EIO: the interface cannot. Otherwise perhaps only these segments are too large for it.
-        if (errno == EIO || run.segment_size() <= always_fitting_segment) slot.segments = false;
-        flush_singly(slot);
-    } else {
-        count_failure(errno, run.count());
+        if (errno == EIO || queue.segment_size(run) <= always_fitting_segment) {
+            slot.segments = false;
+        }
+        return send_singly(slot, run);
     }
-    run.clear();
+    count_failure(errno, queue.count(run));
 }
 
-ssize_t UdpSocketSet::Impl::transmit(const Slot& slot) {
-    if (run.is_plain()) {
-        BytesView datagram = run.payload();
-        bool in_one_piece = true;
-        if (run.has_prefix()) {
-            const BytesView prefix = run.prefix();
-            in_one_piece = buffers.starts_a_buffer(datagram);
-            if (in_one_piece) {
-                auto* const start = const_cast<std::byte*>(datagram.data()) - prefix.size();
-                std::memcpy(start, prefix.data(), prefix.size());
-                datagram = {start, prefix.size() + datagram.size()};
-            }
-        }
-        if (in_one_piece) {
-            return ::sendto(slot.fd, datagram.data(), datagram.size(), MSG_DONTWAIT,
-                            &run.destination().any, run.destination_size());
-        }
-    }
-    return ::sendmsg(slot.fd, &run.whole(), MSG_DONTWAIT);
-}
-
-void UdpSocketSet::Impl::flush_singly(Slot& slot) {
-    for (std::size_t i = 0; i < run.count(); ++i) {
-        const ssize_t sent = ::sendmsg(slot.fd, &run.single(i), MSG_DONTWAIT);
+void UdpSocketSet::Impl::send_singly(const Slot& slot, std::size_t run) {
+    for (std::size_t i = 0; i < queue.count(run); ++i) {
+        const ssize_t sent = ::sendmsg(slot.fd, &queue.single(run, i), MSG_DONTWAIT);
         if (sent < 0) {
             count_failure(errno, 1);
             continue;
         }
         ++counters.send_calls;
+        ++counters.sent_messages;
         ++counters.sent;
     }
+}
+
+void UdpSocketSet::Impl::count_sent(std::size_t first, std::size_t runs) {
+    ++counters.send_calls;
+    counters.sent_messages += runs;
+    for (std::size_t i = 0; i < runs; ++i) counters.sent += queue.count(first + i);
 }
 
 void UdpSocketSet::Impl::count_failure(int code, std::size_t datagrams) {
@@ -266,14 +373,6 @@ std::expected<UdpSocketSet::Id, OsError> UdpSocketSet::open(const SocketAddress&
     if (local.ip.is_unspecified() && !report_destination(fd, local.ip.family())) {
         return std::unexpected(os_error("UDP socket on " + local.to_string() + ", IP_PKTINFO"));
     }
-    if (options.offload == UdpOptions::Offload::Automatic) {
-        set_option(fd, SOL_UDP, UDP_GRO, 1);  // a kernel without it merges nothing
-    }
-    if (options.icmp_errors == UdpOptions::IcmpErrors::Reported) {
-        report_icmp_errors(fd, local.ip.family());
-    }
-    set_fragmentation(fd, local.ip.family(), Fragmentation::Allowed);
-    set_buffers(fd, options.receive_buffer, options.send_buffer);
     NativeEndpoint native;
     const socklen_t size = fill_endpoint(native, local);
     if (::bind(fd, &native.any, size) != 0) {
@@ -287,19 +386,25 @@ std::expected<UdpSocketSet::Id, OsError> UdpSocketSet::open(const SocketAddress&
             return std::unexpected(os_error("connect UDP socket on " + local.to_string(), code));
         }
     }
-    return impl_->add(*std::move(socket), options);
+    // What was bound to a port by its name need not be asked for it.
+    const SocketAddress bound = local.port.value == 0 ? bound_address(fd) : local;
+    return impl_->add(*std::move(socket), bound, options);
 }
 
 std::expected<UdpSocketSet::Id, OsError> UdpSocketSet::adopt(FileDescriptor socket,
                                                              const Options& options) {
-    if (bound_address(socket.get()).port.value == 0) {
-        return std::unexpected(os_error("adopt a UDP socket", EBADF));
-    }
-    return impl_->add(std::move(socket), options);
+    const SocketAddress local = bound_address(socket.get());
+    if (local.port.value == 0) return std::unexpected(os_error("adopt a UDP socket", EBADF));
+    return impl_->add(std::move(socket), local, options);
 }
 
 void UdpSocketSet::close(Id id) { (void)impl_->remove(id); }
 FileDescriptor UdpSocketSet::release(Id id) { return impl_->remove(id); }
+
+FileDescriptor UdpSocketSet::duplicate(Id id) const {
+    const Impl::Slot* const slot = impl_->find(id);
+    return FileDescriptor{slot == nullptr ? -1 : ::fcntl(slot->fd, F_DUPFD_CLOEXEC, 0)};
+}
 
 SocketAddress UdpSocketSet::local_address(Id id) const {
     const Impl::Slot* const slot = impl_->find(id);
@@ -307,7 +412,14 @@ SocketAddress UdpSocketSet::local_address(Id id) const {
 }
 
 std::size_t UdpSocketSet::size() const { return impl_->slots.size() - impl_->free_places.size(); }
+void UdpSocketSet::set_up(Id id) {
+    Impl::Slot* const slot = impl_->find(id);
+    if (slot == nullptr) return;
+    if (!slot->receives) impl_->set_up_receiving(*slot);
+    if (!slot->sends) impl_->set_up_sending(*slot);
+}
 void UdpSocketSet::send(const Departure& departure) { impl_->send(departure); }
+void UdpSocketSet::send_copy(const Departure& departure) { impl_->send_copy(departure); }
 void UdpSocketSet::flush() { impl_->flush(); }
 const UdpSetCounters& UdpSocketSet::counters() const { return impl_->counters; }
 

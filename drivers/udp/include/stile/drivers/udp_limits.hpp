@@ -8,6 +8,9 @@ namespace stile::drivers {
 
 // Datagrams of one recvmmsg or sendmmsg: beyond 32 the cost of the call no longer shows.
 inline constexpr std::size_t most_messages_a_call = 32;
+// Messages that a set of sockets takes before it sends what was made of them: enough that a hundred
+// clients of a busy server have more than one datagram each in it, which then leave as one.
+inline constexpr std::size_t most_messages_a_round = 256;
 // The kernel merges at most 64 KiB into one receive.
 inline constexpr std::size_t most_octets_a_message = 65536;
 // The kernel's UDP_MAX_SEGMENTS.

@@ -22,6 +22,7 @@ struct UdpSetCounters {
     std::uint64_t received = 0;       // datagrams, merged ones counted singly
     std::uint64_t receive_calls = 0;  // system calls
     std::uint64_t sent = 0;
+    std::uint64_t sent_messages = 0;  // merged datagrams counted as one
     std::uint64_t send_calls = 0;
     std::uint64_t send_drops = 0;   // the kernel's buffer was full: lost, as a network would do
     std::uint64_t send_errors = 0;  // too large, no route, refused by a firewall
@@ -30,7 +31,7 @@ struct UdpSetCounters {
 
 // Thousands of bound UDP sockets of one thread: what a relay needs, where UdpSocket serves a
 // program with a few. One epoll instance holds them all, the receive buffers are shared, and a
-// socket costs no memory here but its place in a table (some fifty octets) beside the kernel's.
+// socket costs no memory here but its place in a table (some sixty octets) beside the kernel's.
 //
 // IPv6 sockets take no IPv4. What ICMP says never closes or stops a socket. Sending never blocks
 // and never fails to the caller, and nothing is queued: what cannot leave now is lost and counted.
@@ -47,8 +48,16 @@ public:
         Few,   // one datagram waits as a rule: the cheapest call for one
         Many,  // a server's port: many datagrams with one call
     };
+    // When the kernel is told of buffers, offload and ICMP errors.
+    enum class Setup : std::uint8_t {
+        AtOnce,
+        // What concerns receiving with the first arrival, what concerns sending before the first
+        // departure: many sockets see neither.
+        AtFirstUse,
+    };
     struct Options {
         Senders senders = Senders::Few;
+        Setup setup = Setup::AtOnce;
         UdpOptions::ReusePort reuse_port = UdpOptions::ReusePort::No;
         UdpOptions::IcmpErrors icmp_errors = UdpOptions::IcmpErrors::Ignored;
         UdpOptions::Offload offload = UdpOptions::Offload::Automatic;
@@ -92,7 +101,7 @@ public:
     static constexpr std::size_t most_padding = 3;
 
     struct Handlers {
-        // All of one socket. What send() was given has left when the set goes on to the next.
+        // All of one socket, or as many as there are buffers for.
         std::move_only_function<void(Id, std::uint64_t tag, std::span<const Arrival>)> on_arrivals;
         std::move_only_function<void(Id, std::uint64_t tag, const IcmpError&)> on_icmp_error;
         // After every socket that was ready has been served once: for what a batch may wait for.
@@ -112,12 +121,23 @@ public:
     void close(Id id);
     // As close(), but the socket stays open, with what waits in it. Invalid for an unknown id.
     FileDescriptor release(Id id);
+    // Another number for the same socket. Invalid for an unknown id, or where no number is left.
+    [[nodiscard]] FileDescriptor duplicate(Id id) const;
     // The unspecified address for an unknown id.
     SocketAddress local_address(Id id) const;
     std::size_t size() const;
 
-    // Neighbours of one socket, destination and size leave as one segmented send.
+    // Does now what Setup::AtFirstUse would do later: others send from this address, too.
+    void set_up(Id id);
+
+    // Leaves with flush(), which comes by itself after each round and where too much waits. The
+    // payload stays valid until then; that of an arrival does. In between, datagrams of one socket,
+    // destination and size are gathered into one segmented send; a flow keeps its order, flows
+    // among each other do not.
     void send(const Departure& departure);
+    // The payload, most_copied octets or less, is valid during the call only.
+    void send_copy(const Departure& departure);
+    static constexpr std::size_t most_copied = 65'536;
     void flush();
 
     const UdpSetCounters& counters() const;
