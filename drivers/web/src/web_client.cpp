@@ -11,16 +11,18 @@
 namespace stile::drivers {
 
 struct HttpClientCall::Impl : std::enable_shared_from_this<HttpClientCall::Impl> {
-    Impl(Loop& loop, std::unique_ptr<Stream> connection, HttpClientRequest wanted, Done callback)
-        : stream(std::move(connection)),
+    Impl(Loop& owner, std::unique_ptr<Stream> connection, HttpClientRequest wanted, Done callback)
+        : loop(owner),
+          stream(std::move(connection)),
           request(std::move(wanted)),
           done(std::move(callback)),
-          deadline(loop, [this] {
+          deadline(owner, [this] {
               const auto self = shared_from_this();
               fail(CloseReason::TimedOut, request.host + ": no answer in time");
           }) {}
 
-    void begin() {
+    // At once, so that an end of the connection before the request is heard of.
+    void listen() {
         const auto guarded = [weak = weak_from_this()](auto act) {
             return [weak, act](auto&&... arguments) {
                 const auto self = weak.lock();
@@ -35,6 +37,9 @@ struct HttpClientCall::Impl : std::enable_shared_from_this<HttpClientCall::Impl>
             .on_closed = guarded([](Impl& self, const Closed& why) { self.closed(why); }),
         });
         deadline.arm_after(request.deadline);
+    }
+
+    void begin() {
         std::string head = request.method + " " + request.target + " HTTP/1.1\r\n";
         head += "Host: " + request.host + "\r\nConnection: close\r\n";
         if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
@@ -44,8 +49,20 @@ struct HttpClientCall::Impl : std::enable_shared_from_this<HttpClientCall::Impl>
         head += "\r\n";
         Bytes wire = to_bytes(head);
         wire.insert(wire.end(), request.body.begin(), request.body.end());
-        if (stream->write(wire) == Written::Full) {
-            fail(CloseReason::Failed, request.host + ": the request is too large to send");
+        switch (stream->write(wire)) {
+            case Written::Queued:
+                return;
+            case Written::Full:
+                return fail(CloseReason::Failed,
+                            request.host + ": the request is too large to send");
+            case Written::Closed:
+                // Where the end is still to be told, its reason comes first.
+                return loop.post([weak = weak_from_this()] {
+                    const auto self = weak.lock();
+                    if (!self || self->finished) return;
+                    self->fail(CloseReason::Reset,
+                               self->request.host + ": the connection was closed already");
+                });
         }
     }
 
@@ -115,6 +132,7 @@ struct HttpClientCall::Impl : std::enable_shared_from_this<HttpClientCall::Impl>
         callback(std::move(result));
     }
 
+    Loop& loop;
     std::unique_ptr<Stream> stream;
     HttpClientRequest request;
     Done done;
@@ -128,6 +146,7 @@ struct HttpClientCall::Impl : std::enable_shared_from_this<HttpClientCall::Impl>
 HttpClientCall::HttpClientCall(Loop& loop, std::unique_ptr<Stream> stream,
                                HttpClientRequest request, Done done)
     : impl_(std::make_shared<Impl>(loop, std::move(stream), std::move(request), std::move(done))) {
+    impl_->listen();
     // The callback never runs within this constructor.
     loop.post([weak = std::weak_ptr{impl_}] {
         const auto self = weak.lock();

@@ -624,6 +624,38 @@ TEST_CASE("web client: says what is wrong with an answer, and when none comes") 
     CHECK(result->error().reason == CloseReason::TimedOut);
 }
 
+TEST_CASE("web client: a connection that has ended already is told at once, with its reason") {
+    Loop loop;
+    SocketAddress nobody;
+    {
+        const auto gone = *TcpListener::open(loop, any, [](auto) {});
+        nobody = gone->local_address();
+    }
+    const auto listener = *TcpListener::open(loop, any, [](auto) {});
+    const auto outcome = [&](std::unique_ptr<Stream> stream) {
+        std::optional<std::expected<HttpAnswer, HttpClientError>> result;
+        const HttpClientCall call{
+            loop, std::move(stream), {.host = "a"}, [&](auto got) { result = std::move(got); }};
+        REQUIRE(loop.run_until([&] { return result.has_value(); }, 5s) == Loop::Outcome::Done);
+        REQUIRE_FALSE(result->has_value());
+        return result->error().reason;
+    };
+    // Nobody was told when it ended.
+    auto closed = TcpStream::connect(loop, listener->local_address());
+    closed->close();
+    CHECK(outcome(std::move(closed)) == CloseReason::Local);
+    auto refused = TcpStream::connect(loop, nobody);
+    bool waited = false;
+    Timer timer{loop, [&] { waited = true; }};
+    timer.arm_after(50ms);
+    REQUIRE(loop.run_until([&] { return waited; }, 5s) == Loop::Outcome::Done);
+    CHECK(outcome(std::move(refused)) == CloseReason::Reset);
+    // One that ends before the request was written.
+    TcpOptions nowhere;
+    nowhere.local = *SocketAddress::parse("192.0.2.1:0");
+    CHECK(outcome(TcpStream::connect(loop, nobody, nowhere)) == CloseReason::Unreachable);
+}
+
 TEST_CASE("http date: the example of RFC 9110 Section 5.6.7") {
     CHECK(http_date(784'111'777) == "Sun, 06 Nov 1994 08:49:37 GMT");
 }
