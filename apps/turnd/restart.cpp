@@ -27,10 +27,26 @@ constexpr const char* predecessor_variable = "STILE_TURND_PREDECESSOR";
 constexpr int predecessor_fd = 3;
 // The successor reads its configuration and may ask a STUN server.
 constexpr Duration patience = std::chrono::seconds{60};
+// Reading back what the old process had is a matter of seconds, and nobody is served meanwhile.
+constexpr timeval handover_patience{.tv_sec = 20, .tv_usec = 0};
+// What the two say to each other. The successor: its configuration is good; all it was handed is
+// in place. The old process: everything is yours; I go on after all.
 constexpr char ready_octet = 'R';
-constexpr char serving_octet = 'S';
+constexpr char in_place_octet = 'P';
+constexpr char serve_octet = 'S';
+constexpr char abandon_octet = 'A';
 
 bool say(int fd, char octet) { return ::send(fd, &octet, 1, MSG_NOSIGNAL) == 1; }
+
+// Blocks. Absent: the other end is gone, or says nothing for longer than the socket allows.
+std::optional<char> hear(int fd) {
+    char octet = 0;
+    ssize_t count = 0;
+    do {
+        count = ::recv(fd, &octet, 1, 0);
+    } while (count < 0 && errno == EINTR);
+    return count == 1 ? std::optional{octet} : std::nullopt;
+}
 
 // The words that this process was started with, and its environment with one more.
 std::vector<std::string> own_words() {
@@ -74,8 +90,9 @@ std::optional<drivers::FileDescriptor> predecessor() {
 bool say_ready(const drivers::FileDescriptor& predecessor) {
     return say(predecessor.get(), ready_octet);
 }
-bool say_serving(const drivers::FileDescriptor& predecessor) {
-    return say(predecessor.get(), serving_octet);
+bool may_serve(const drivers::FileDescriptor& predecessor) {
+    (void)say(predecessor.get(), in_place_octet);
+    return hear(predecessor.get()) != abandon_octet;
 }
 
 std::expected<std::unique_ptr<Successor>, std::string> Successor::start(drivers::Loop& loop,
@@ -87,6 +104,10 @@ std::expected<std::unique_ptr<Successor>, std::string> Successor::start(drivers:
     }
     std::unique_ptr<Successor> successor{new Successor};
     successor->socket_.reset(ends[0]);
+    (void)::setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &handover_patience,
+                       sizeof handover_patience);
+    (void)::setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &handover_patience,
+                       sizeof handover_patience);
     drivers::FileDescriptor theirs{ends[1]};
     if (theirs.get() == predecessor_fd) {
         // dup2 onto itself would leave close-on-exec set.
@@ -114,7 +135,7 @@ std::expected<std::unique_ptr<Successor>, std::string> Successor::start(drivers:
     successor->watch_->want_readable(drivers::Watch::Wanted::Yes);
     successor->deadline_ = std::make_unique<drivers::Timer>(loop, [raw] {
         raw->watch_.reset();
-        (void)::kill(raw->pid_, SIGTERM);
+        raw->end();
         raw->on_failed_("the new process did not get ready in time");
     });
     successor->deadline_->arm_after(patience);
@@ -133,16 +154,20 @@ void Successor::handle_readable() {
     watch_.reset();
     deadline_->disarm();
     if (count == 1 && octet == ready_octet) return on_ready_();
+    end();
     on_failed_("the new process ended; what it says about that stands before this");
 }
 
-bool Successor::wait_until_serving() const {
-    char octet = 0;
-    ssize_t count = 0;
-    do {
-        count = ::recv(socket_.get(), &octet, 1, 0);
-    } while (count < 0 && errno == EINTR);
-    return count == 1 && octet == serving_octet;
+bool Successor::wait_until_in_place() const { return hear(socket_.get()) == in_place_octet; }
+
+void Successor::let_serve() const { (void)say(socket_.get(), serve_octet); }
+
+void Successor::end() {
+    (void)say(socket_.get(), abandon_octet);
+    (void)::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
 }
 
 void notify_manager(std::string_view state) {

@@ -18,7 +18,9 @@ namespace stile::turnd {
 std::optional<drivers::FileDescriptor> predecessor();
 // Says that this process is able to continue: its configuration is good. False: nobody is there.
 bool say_ready(const drivers::FileDescriptor& predecessor);
-bool say_serving(const drivers::FileDescriptor& predecessor);
+// Says that all of the handover is in place, and waits until the old process has let go of it.
+// False: it goes on itself. Where it has died meanwhile there is nobody else to serve.
+bool may_serve(const drivers::FileDescriptor& predecessor);
 
 // The old process's side: starts the installed program with this one's arguments and waits until it
 // is ready to take over, or has failed.
@@ -34,8 +36,13 @@ public:
 
     pid_t pid() const { return pid_; }
     int socket() const { return socket_.get(); }
-    // After the handover was sent: blocks until it serves. False: it ended instead.
-    bool wait_until_serving() const;
+    // After the handover was sent: blocks until all of it is in place there, for a while. False: it
+    // ended instead, or hangs.
+    bool wait_until_in_place() const;
+    // The sockets are its own now.
+    void let_serve() const;
+    // Ends it, where it has not ended, and waits for that.
+    void end();
 
 private:
     Successor() = default;

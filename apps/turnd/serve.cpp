@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace stile::turnd {
 namespace {
@@ -61,17 +62,24 @@ public:
                                   received.error(), "", ""});
             }
             handover = *std::move(received);
-            prepared->settings.shards = handover->shards.size();
+            const std::size_t kept = handover->shards.size();
+            const std::size_t wanted = std::exchange(prepared->settings.shards, kept);
+            if (wanted != 0 && wanted != kept) {
+                log(
+                    fmt::format("shards stays {}, as the sessions are taken over thread by thread; "
+                                "drain, stop and start the server to change it",
+                                kept));
+            }
         }
         auto operation = relay::Operation::start(loop_, state_,
                                                  {.prepared = *prepared,
                                                   .version = std::string{version},
                                                   .on_https = {},
-                                                  .handover = std::move(handover)},
+                                                  .handover = std::move(handover),
+                                                  .may_serve = [&old] { return may_serve(*old); }},
                                                  hooks());
         if (!operation) return app::fail(operation.error());
         operation_ = *std::move(operation);
-        if (old) (void)say_serving(*old);
         announce(*prepared);
         notify_manager("READY=1");
         const drivers::Signals signals{loop_,
@@ -90,6 +98,7 @@ private:
                     if (request.value("command", json{}) != "restart") return std::nullopt;
                     return restart();
                 },
+                .graceful_restart = "'stile-turnd restart'",
                 .log = log};
     }
 
@@ -169,18 +178,30 @@ private:
 
     void hand_over() {
         operation_->give_up_addresses();
-        const auto sent =
-            relay::send_handover(successor_->socket(), operation_->relay().hand_over());
-        if (!sent || !successor_->wait_until_serving()) {
-            // The sockets are gone from here: nothing is left to go on with.
-            log("The new process has failed with the sessions: " +
-                (sent ? std::string{"it ended"} : sent.error()));
-            return loop_.stop();
+        auto handover = operation_->relay().hand_over();
+        if (!handover) return go_on(handover.error());
+        const auto sent = relay::send_handover(successor_->socket(), *std::move(handover));
+        if (!sent) return go_on(sent.error());
+        if (!successor_->wait_until_in_place()) {
+            return go_on(
+                "the new process did not take the sessions over; what it says about that "
+                "stands before this");
         }
+        operation_->relay().leave();
+        successor_->let_serve();
         notify_manager(fmt::format("MAINPID={}", successor_->pid()));
         log(fmt::format("Process {} serves; TLS and DTLS clients stay here until they are gone",
                         successor_->pid()));
         operation_->drain();
+    }
+
+    // Nothing has moved yet.
+    void go_on(const std::string& why) {
+        successor_->end();
+        operation_->relay().stay();
+        operation_->take_addresses();
+        log("The restart has failed, this process goes on: " + why);
+        loop_.post([this] { successor_.reset(); });
     }
 
     std::string config_name_;

@@ -2,34 +2,62 @@
 # SPDX-License-Identifier: Apache-2.0
 """stile-turnd as an operator has it: started without a configuration, reloaded, drained and restarted while it
 relays, asked for metrics and sessions, and put in the place of a coturn."""
+import base64
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
-import threading
+import sys
+import time
 import unittest
 import urllib.error
 import urllib.request
 
+import echo_peer
 import programs
 import turn_wire
 
 ADDRESS = programs.LOOPBACK
-PEER = "127.0.0.2"
+PEER = echo_peer.ADDRESS
 USER, PASSWORD, REALM = "alice", "wonderland", "example.org"
+
+# What turnutils_uclient -J has built in: kid, algorithm, and what counts of the key.
+UCLIENT_KEYS = [("north", "A256GCM", b"01234567890123456789012345678901"),
+                ("union", "A128GCM", b"1234567890123456"),
+                ("oldempire", "A256GCM", b"12345678901234567890123456789012")]
+
+
+def oauth(keys):
+    """A line for [turn]."""
+    listed = ", ".join(f'{{ kid = "{kid}", algorithm = "{algorithm}", key = "{base64.b64encode(key).decode()}" }}'
+                       for kid, algorithm, key in keys)
+    return f"oauth = {{ keys = [{listed}] }}"
 
 
 def turnd():
     return os.path.join(programs.bin_folder(), "stile-turnd")
 
 
+# Takes everything that the old process gives, and dies before it says that it has it.
+DYING_SUCCESSOR = f"""#!{sys.executable}
+import os, signal, socket, struct
+old = socket.socket(fileno=int(os.environ["STILE_TURND_PREDECESSOR"]))
+old.sendall(b"R")
+size = struct.unpack("=Q", old.recv(8, socket.MSG_WAITALL))[0]
+assert len(old.recv(size, socket.MSG_WAITALL)) == size
+octets, sockets, flags, address = socket.recv_fds(old, 1, 128)
+assert len(sockets) > 10
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 class Turnd:
     """A server of its own at 127.0.0.1, ready."""
 
-    def __init__(self, world, extra="", listen="", accounts=True):
+    def __init__(self, world, extra="", listen="", accounts=True, program=None):
         self.world = world
         self.state = world.folder("turnd-state")
         self.port, self.metrics_port = programs.free_port(), programs.free_port()
@@ -37,7 +65,7 @@ class Turnd:
         self.config = world.file("turnd.toml")
         self.accounts, self.extra, self.listen = accounts, extra, listen
         self.write()
-        self.program = world.start("stile-turnd", [turnd(), "--config", self.config])
+        self.program = world.start("stile-turnd", [program or turnd(), "--config", self.config])
         self.program.wait_for("^Ready")
         self.successors = []
 
@@ -91,22 +119,6 @@ usage_file = "{self.usage}"
             return [json.loads(line) for line in lines]
 
 
-class Echo(threading.Thread):
-    """A peer that sends everything back."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((PEER, 0))
-        self.port = self.socket.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            octets, source = self.socket.recvfrom(65536)
-            self.socket.sendto(octets, source)
-
-
 class Operator(unittest.TestCase):
     def setUp(self):
         self.world = self.enterContext(programs.World())
@@ -123,7 +135,7 @@ class Operator(unittest.TestCase):
 
     def uclient(self, server, *words, user=USER, password=PASSWORD, start=False):
         command = ["turnutils_uclient", "-v", "-c", "-p", server.port, "-u", user, "-w", password, "-e", PEER,
-                   "-r", Echo().port, *words, ADDRESS]
+                   "-r", echo_peer.Echo().port, *words, ADDRESS]
         return self.world.start("uclient", command) if start else self.world.run(command)
 
     def client(self, server):
@@ -198,9 +210,64 @@ class Operator(unittest.TestCase):
         self.assertEqual(self.totals(self.uclient(server, "-n", 5, user="bob", password="builder").stdout), (5, 5))
         self.assertNotIn("relay addr", self.uclient(server, "-n", 5).stdout)
 
+    @programs.needs("turnutils_uclient")
+    def test_takes_access_tokens_of_each_of_its_keys_and_none_of_another(self):
+        server = Turnd(self.world)
+        server.write(turn=oauth(UCLIENT_KEYS))
+        server.command("reload")
+        # It chooses one of its three keys by chance, each time.
+        for _ in range(6):
+            self.assertEqual(self.totals(self.uclient(server, "-J", "-n", 5).stdout), (5, 5))
+        owners = {record["owner"].partition(":")[0] for record in
+                  programs.wait_until(server.usage_records, "usage records are written")}
+        self.assertLessEqual(owners - {USER}, {kid for kid, _, _ in UCLIENT_KEYS})
+        self.assertNotEqual(owners, {USER})
+        # Accounts go on beside it.
+        self.assertEqual(self.totals(self.uclient(server, "-n", 5).stdout), (5, 5))
+        # Keys are exchanged: who relays goes on, and nobody comes with the old ones.
+        client = self.uclient(server, "-J", "-n", 400, "-z", 5, start=True)
+        session = programs.wait_until(lambda: next(iter(server.sessions()), None), "a session is listed")
+        self.assertIn(session["owner"][:20], server.command("sessions"))
+        refused = server.metric('stile_turn_requests_refused_total{code="401"}')
+        server.write(turn=oauth([(kid, algorithm, bytes(octet ^ 1 for octet in key))
+                                 for kid, algorithm, key in UCLIENT_KEYS]))
+        server.command("reload")
+        self.assertNotIn("relay addr", self.uclient(server, "-J", "-n", 5).stdout)
+        self.assertGreaterEqual(server.metric('stile_turn_requests_refused_total{code="401"}'), refused + 2)
+        client.wait()
+        self.assertEqual(self.totals(client.output()), (400, 400))
+
+    @programs.needs("turnutils_oauth")
+    def test_reads_tokens_as_coturn_makes_them(self):
+        mac_key = os.urandom(32)
+        kid, algorithm, key = UCLIENT_KEYS[0]
+        made = self.world.run(["turnutils_oauth", "-v", "-e", "-i", REALM, "-j", kid, "-k", base64.b64encode(key).decode(),
+                               "-l", int(time.time()), "-m", 3600, "-n", algorithm,
+                               "-o", base64.b64encode(os.urandom(12)).decode(),
+                               "-p", base64.b64encode(mac_key).decode(), "-r", 3600])
+        token = base64.b64decode(re.search(r'"access_token":\s*"([^"]+)"', made.stdout)[1])
+        server = Turnd(self.world)
+        server.write(turn=oauth(UCLIENT_KEYS))
+        server.command("reload")
+        client = turn_wire.Client(ADDRESS, server.port, requests=turn_wire.TokenRequests(kid, mac_key, token))
+        self.addCleanup(client.close)
+        client.permit(PEER)
+        self.assertEqual(server.sessions()[0]["user"], kid)
+
+    def test_names_what_a_reload_cannot_change(self):
+        server = Turnd(self.world)
+        for line, reason in (("shards = 7", "cannot change the number of shards: the server runs; drain, stop and start"),
+                             ('kernel_path = "tc"', "cannot change the kernel path: the server runs; restart gracefully to "
+                                                    "change it, with 'stile-turnd restart'")):
+            server.write(turn=line)
+            refused = server.run("reload")
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn(reason, " ".join(refused.stdout.split()))
+        self.assertEqual(server.status()["reloads"], 0)
+
     def test_drains_lets_sessions_end_and_then_ends(self):
         server = Turnd(self.world)
-        peer = Echo()
+        peer = echo_peer.Echo()
         client = self.client(server)
         client.permit(PEER)
         server.command("drain")
@@ -242,6 +309,33 @@ class Operator(unittest.TestCase):
                 # What was between two sockets at that moment may be lost over UDP, nothing of TCP's.
                 self.assertGreaterEqual(received, 3000 if transport else 2990)
                 self.assertEqual(self.uclient(server, *transport, "-n", 5).returncode, 0)
+
+    @programs.needs("turnutils_uclient")
+    def test_a_successor_that_dies_with_the_sessions_in_its_hands_costs_nobody_anything(self):
+        installed = os.path.join(self.world.folder("installed"), "stile-turnd")
+        shutil.copy(turnd(), installed)
+        server = Turnd(self.world, program=installed)
+        self.install(installed, DYING_SUCCESSOR)
+        old = server.status()["pid"]
+        for count, transport in enumerate(((), ("-t",)), start=1):
+            with self.subTest(transport=transport or "udp"):
+                client = self.uclient(server, *transport, "-m", 5, "-n", 600, "-z", 5, "-l", 172, start=True)
+                programs.wait_until(lambda: len(server.sessions()) >= 10, "sessions are there")
+                server.command("restart")
+                failed = "The restart has failed, this process goes on: the new process did not take the sessions over"
+                server.program.wait_for(f"(?s)({failed}.*){{{count}}}")
+                self.assertEqual(server.status()["pid"], old)
+                self.assertEqual(server.get("/healthz"), "ok\n")
+                client.wait()
+                self.assertEqual(self.totals(client.output()), (3000, 3000))
+
+    @staticmethod
+    def install(path, script):
+        """As a package manager does it: the running program keeps its file."""
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(script)
+        os.chmod(path + ".new", 0o755)
+        os.replace(path + ".new", path)
 
     def test_a_restart_into_a_bad_configuration_changes_nothing(self):
         server = Turnd(self.world)

@@ -43,6 +43,13 @@ std::vector<turn::ClientFlow> DtlsFront::flows() const {
     return all;
 }
 
+void DtlsFront::close(const turn::ClientFlow& flow) {
+    const auto session = sessions_.extract(flow);
+    if (!session) return;
+    flows_.erase(session.mapped());
+    server_.close(session.mapped());
+}
+
 void DtlsFront::send(const turn::ClientFlow& flow, BytesView message, BytesView prefix,
                      std::size_t padding) {
     const auto session = sessions_.find(flow);

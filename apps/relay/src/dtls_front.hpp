@@ -40,6 +40,8 @@ public:
     void set_socket(const turn::ClientFlow& flow, drivers::UdpSocketSet::Id socket) {
         sockets_[flow] = socket;
     }
+    // Says goodbye; nothing is called back.
+    void close(const turn::ClientFlow& flow);
     std::size_t clients() const { return sessions_.size(); }
 
 private:

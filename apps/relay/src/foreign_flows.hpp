@@ -46,12 +46,31 @@ public:
     void clear_origin(const turn::ClientFlow& flow) { origins_.erase(flow); }
     void expire(Instant now);
 
+    // Those of allocations, for a handover. Calls `each` with a flow and its other shard.
+    template <class Each>
+    void each_owner(Each&& each) const {
+        for_each_kept(owners_, each);
+    }
+    template <class Each>
+    void each_origin(Each&& each) const {
+        for_each_kept(origins_, each);
+    }
+    void resume_origin(Instant now, const turn::ClientFlow& flow, std::uint8_t shard) {
+        if (set_origin(now, flow, shard)) keep(flow);
+    }
+
 private:
     struct Other {
         std::uint8_t shard = 0;
         std::optional<Instant> expires;  // absent: there is an allocation
     };
     using Flows = std::map<turn::ClientFlow, Other>;
+    template <class Each>
+    static void for_each_kept(const Flows& flows, Each& each) {
+        for (const auto& [flow, other] : flows) {
+            if (!other.expires) each(flow, other.shard);
+        }
+    }
     static bool set(Flows& flows, Instant now, const turn::ClientFlow& flow, std::uint8_t shard);
 
     Flows owners_;

@@ -146,6 +146,16 @@ void KernelOffload::close_channel(const Place& place, turn::ChannelNumber channe
     known->second.keys.erase(key);
 }
 
+void KernelOffload::detach() {
+    if (kernel_ != nullptr) kernel_->detach();
+}
+
+void KernelOffload::attach() {
+    if (kernel_ == nullptr) return;
+    const auto attached = kernel_->attach();
+    description_ = attached ? kernel_->describe() : "user space (" + attached.error().text + ")";
+}
+
 std::vector<KernelOffload::Carried> KernelOffload::tend() {
     std::vector<Carried> carried;
     if (kernel_ == nullptr) return carried;

@@ -54,7 +54,12 @@ public:
                       const SocketAddress& local, const Rates& rates);
     void close_channel(const Place& place, turn::ChannelNumber channel);
 
-    // Every second, on one thread. What passed in the kernel since the last call: each part is for
+    // Takes the programs off the interfaces, for another process to have its own there, and puts
+    // them back on. What they know stays.
+    void detach();
+    void attach();
+
+    // Every second. What passed in the kernel since the last call: each part is for
     // Server::handle_offloaded of its place.
     struct Carried {
         Place place;
@@ -75,7 +80,7 @@ private:
     void forget(std::map<Place, Channels>::iterator at);
 
     std::unique_ptr<drivers::KernelRelay> kernel_;
-    std::string description_;
+    std::string description_;  // written and read on the thread of the relay's owner
     std::mutex mutex_;
     std::map<Place, Channels> relays_;
     std::map<std::uint64_t, Place> places_;  // by tag

@@ -5,6 +5,7 @@
 #include "behavior_places.hpp"
 #include "limits.hpp"
 #include "shard.hpp"
+#include "standstill.hpp"
 #include "tenant_config.hpp"
 
 #include <stile/relay/handover.hpp>
@@ -72,7 +73,8 @@ std::expected<void, StartError> check_tenants(const Settings& settings) {
         if (fill_credentials(table, tenant)) continue;
         return std::unexpected(
             StartError{.what = "cannot serve " + tenant.realm,
-                       .cause = "too many secrets or accounts, or a name that is too long"});
+                       .cause = "too many secrets, accounts or token keys, or a name that is too "
+                                "long"});
     }
     for (const Listener& listener : settings.listeners) {
         if (listener.tenant < settings.tenants.size()) continue;
@@ -104,10 +106,15 @@ struct Relay::Impl {
 
     // Every thread ends before any shard goes: they know each other.
     ~Impl() {
+        stay();
         for (const auto& shard : shards) shard->stop();
     }
 
-    std::expected<void, StartError> start(Handover handover);
+    std::expected<void, StartError> prepare(Handover handover);
+    void serve();
+    std::expected<Handover, std::string> hand_over();
+    void leave();
+    void stay();
     std::expected<SocketAddress, StartError> listen(const Listener& listener,
                                                     const Contexts& contexts);
     std::expected<void, StartError> check(const Settings& wanted) const;
@@ -119,9 +126,10 @@ struct Relay::Impl {
     Common common;
     std::vector<SocketAddress> listening;
     std::vector<std::unique_ptr<Shard>> shards;
+    std::shared_ptr<Standstill> standstill;  // between hand_over() and what comes of it
 };
 
-std::expected<void, StartError> Relay::Impl::start(Handover handover) {
+std::expected<void, StartError> Relay::Impl::prepare(Handover handover) {
     if (auto good = check_tenants(settings); !good) return good;
     const auto contexts = make_contexts(settings, static_cast<bool>(common.on_https));
     if (!contexts) return std::unexpected(contexts.error());
@@ -144,8 +152,12 @@ std::expected<void, StartError> Relay::Impl::start(Handover handover) {
         // Those of RFC 5780 that come after are nobody's to ask for.
         if (listening.size() < settings.listeners.size()) listening.push_back(*address);
     }
-    for (const auto& shard : shards) shard->run();
+    for (const auto& shard : shards) shard->drop_unclaimed();
     return {};
+}
+
+void Relay::Impl::serve() {
+    for (const auto& shard : shards) shard->run();
 }
 
 // The first shard may choose the port; the others share it.
@@ -170,18 +182,24 @@ std::expected<SocketAddress, StartError> Relay::Impl::listen(const Listener& lis
 
 // What only a restart can change.
 std::expected<void, StartError> Relay::Impl::check(const Settings& wanted) const {
-    const auto refuse = [](const char* what) {
-        return std::unexpected(StartError{.what = what, .cause = "this needs a restart"});
+    const auto refuse = [](const char* what,
+                           StartError::Remedy remedy = StartError::Remedy::Restart) {
+        return std::unexpected(
+            StartError{.what = what, .cause = "the server runs", .remedy = remedy});
     };
     if (wanted.tenants.size() < settings.tenants.size()) return refuse("cannot remove a realm");
-    if (shard_count(wanted) != shards.size()) return refuse("cannot change the number of shards");
+    if (shard_count(wanted) != shards.size()) {
+        return refuse("cannot change the number of shards", StartError::Remedy::StopAndStart);
+    }
     if (wanted.kernel_path != settings.kernel_path) return refuse("cannot change the kernel path");
     if (wanted.alternate != settings.alternate) {
         return refuse("cannot change the second address of RFC 5780");
     }
     for (const RelayAddress& address : wanted.relay_addresses) {
         const auto known = std::ranges::find(directory, address);
-        if (known == directory.end()) return refuse("cannot add a relay address");
+        if (known == directory.end()) {
+            return refuse("cannot add a relay address, nor change the external one of one");
+        }
     }
     return check_tenants(wanted);
 }
@@ -200,7 +218,8 @@ std::expected<void, StartError> Relay::Impl::reload(Settings wanted) {
                 listening[static_cast<std::size_t>(known - settings.listeners.begin())]);
         } else if (listener.tenant >= settings.tenants.size()) {
             return std::unexpected(StartError{.what = "cannot listen for a realm that is new",
-                                              .cause = "this needs a restart"});
+                                              .cause = "the server runs",
+                                              .remedy = StartError::Remedy::Restart});
         } else {
             const auto address = listen(listener, *contexts);
             if (!address) {
@@ -228,6 +247,37 @@ std::expected<void, StartError> Relay::Impl::reload(Settings wanted) {
     return {};
 }
 
+std::expected<Handover, std::string> Relay::Impl::hand_over() {
+    // From here on everything reaches the sockets, and what the kernel has carried is counted.
+    if (common.kernel) {
+        common.kernel->detach();
+        account_for_kernel(common);
+    }
+    standstill = Standstill::begin(common.shards);
+    Handover handover{.shards = standstill->copies()};
+    for (const HandedShard& shard : handover.shards) {
+        const bool whole = std::ranges::all_of(shard.listeners, [](const HandedListener& listener) {
+            return listener.socket.valid();
+        });
+        if (whole) continue;
+        stay();
+        return std::unexpected(std::string{"too few file descriptors: see 'ulimit -n'"});
+    }
+    return handover;
+}
+
+void Relay::Impl::leave() {
+    if (standstill) standstill->end(Standstill::Goes::Away);
+    standstill.reset();
+}
+
+void Relay::Impl::stay() {
+    if (!standstill) return;
+    standstill->end(Standstill::Goes::On);
+    standstill.reset();
+    if (common.kernel) common.kernel->attach();
+}
+
 void Relay::Impl::stop_listening(const Listener& listener) {
     for (const auto& shard : shards) {
         shard->ask([&](Shard& asked) { asked.stop_listening(listener.address, listener.kind); });
@@ -240,7 +290,8 @@ Relay::~Relay() = default;
 std::expected<std::unique_ptr<Relay>, StartError> Relay::start(Settings settings,
                                                                OnHttps on_https) {
     auto impl = std::make_unique<Impl>(std::move(settings), std::move(on_https));
-    if (auto started = impl->start({}); !started) return std::unexpected(started.error());
+    if (auto prepared = impl->prepare({}); !prepared) return std::unexpected(prepared.error());
+    impl->serve();
     return std::unique_ptr<Relay>{new Relay(std::move(impl))};
 }
 
@@ -248,11 +299,13 @@ std::expected<std::unique_ptr<Relay>, StartError> Relay::resume(Settings setting
                                                                 Handover handover,
                                                                 OnHttps on_https) {
     auto impl = std::make_unique<Impl>(std::move(settings), std::move(on_https));
-    if (auto started = impl->start(std::move(handover)); !started) {
-        return std::unexpected(started.error());
+    if (auto prepared = impl->prepare(std::move(handover)); !prepared) {
+        return std::unexpected(prepared.error());
     }
     return std::unique_ptr<Relay>{new Relay(std::move(impl))};
 }
+
+void Relay::serve() { impl_->serve(); }
 
 std::expected<void, StartError> Relay::reload(Settings settings) {
     return impl_->reload(std::move(settings));
@@ -296,13 +349,9 @@ std::vector<turn::Usage> Relay::take_usage() {
     return list;
 }
 
-Handover Relay::hand_over() {
-    Handover handover;
-    for (const auto& shard : impl_->shards) {
-        handover.shards.push_back(shard->ask([](Shard& asked) { return asked.hand_over(); }));
-    }
-    return handover;
-}
+std::expected<Handover, std::string> Relay::hand_over() { return impl_->hand_over(); }
+void Relay::leave() { impl_->leave(); }
+void Relay::stay() { impl_->stay(); }
 
 std::vector<SocketAddress> Relay::listening() const { return impl_->listening; }
 

@@ -22,7 +22,8 @@ void RelayPorts::change(std::vector<RelayAddress> addresses, PortRange range) {
     range_ = range;
 }
 
-std::optional<SocketAddress> RelayPorts::open(const turn::RelayWanted& wanted, const Bind& bind,
+std::optional<SocketAddress> RelayPorts::open(const turn::RelayWanted& wanted,
+                                              const IsTaken& is_taken, const Bind& bind,
                                               const Unbind& unbind) {
     std::vector<IpAddress> choices;
     for (const RelayAddress& address : addresses_) {
@@ -36,7 +37,7 @@ std::optional<SocketAddress> RelayPorts::open(const turn::RelayWanted& wanted, c
         if (wanted.rule != turn::PortRule::Any) port &= ~1U;
         if (port < range_.first || port + (wanted.next ? 1U : 0U) > range_.last) continue;
         const SocketAddress at{ip, Port{static_cast<std::uint16_t>(port)}};
-        if (!bind(wanted.relay, at)) continue;
+        if (is_taken(at) || !bind(wanted.relay, at)) continue;
         if (!wanted.next) return at;
         if (bind(*wanted.next, {ip, Port{static_cast<std::uint16_t>(port + 1)}})) return at;
         unbind(wanted.relay);

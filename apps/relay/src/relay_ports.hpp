@@ -21,12 +21,14 @@ public:
     // For relays from now on.
     void change(std::vector<RelayAddress> addresses, PortRange range);
 
+    // Whether this process has a relay there already.
+    using IsTaken = std::function<bool(const SocketAddress&)>;
     // Both are told whether a socket could be bound there.
     using Bind = std::function<bool(turn::RelayId, const SocketAddress&)>;
     using Unbind = std::function<void(turn::RelayId)>;
     // The address of `wanted.relay`; that of `wanted.next` is one port higher.
-    std::optional<SocketAddress> open(const turn::RelayWanted& wanted, const Bind& bind,
-                                      const Unbind& unbind);
+    std::optional<SocketAddress> open(const turn::RelayWanted& wanted, const IsTaken& is_taken,
+                                      const Bind& bind, const Unbind& unbind);
 
     // What peers see instead of it.
     SocketAddress external(SocketAddress local) const;

@@ -57,4 +57,20 @@ SocketAddress ReplayStream::peer_address() const {
     return addresses_ ? addresses_->remote : stream_->peer_address();
 }
 
+const drivers::TcpStream* plain_tcp(const drivers::Stream& stream) {
+    if (const auto* const replaying = dynamic_cast<const ReplayStream*>(&stream)) {
+        return plain_tcp(replaying->inner());
+    }
+    return dynamic_cast<const drivers::TcpStream*>(&stream);
+}
+
+drivers::TcpStream* plain_tcp(drivers::Stream& stream) {
+    return const_cast<drivers::TcpStream*>(plain_tcp(std::as_const(stream)));
+}
+
+BytesView waiting_in(const drivers::Stream& stream) {
+    const auto* const replaying = dynamic_cast<const ReplayStream*>(&stream);
+    return replaying == nullptr ? BytesView{} : replaying->waiting();
+}
+
 }  // namespace stile::relay

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <stile/drivers/loop.hpp>
-#include <stile/drivers/stream.hpp>
+#include <stile/drivers/tcp.hpp>
 
 #include <memory>
 #include <optional>
@@ -27,6 +27,9 @@ public:
     SocketAddress local_address() const override;
     SocketAddress peer_address() const override;
 
+    const drivers::Stream& inner() const { return *stream_; }
+    BytesView waiting() const { return first_; }  // what comes again and has not yet
+
 private:
     void install();
     void replay();
@@ -41,5 +44,11 @@ private:
     unsigned installed_ = 0;  // how often handlers came
     bool scheduled_ = false;
 };
+
+// The TCP connection at the bottom of a stream; null where TLS is on it.
+const drivers::TcpStream* plain_tcp(const drivers::Stream& stream);
+drivers::TcpStream* plain_tcp(drivers::Stream& stream);
+// What was read from it and will come again.
+BytesView waiting_in(const drivers::Stream& stream);
 
 }  // namespace stile::relay

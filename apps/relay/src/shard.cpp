@@ -61,7 +61,10 @@ Shard::Shard(Common& common, std::uint8_t number, const Settings& settings,
                        foreign_.expire(loop_.now());
                        clock_timer_.arm_after(clock_interval);
                    }),
-      kernel_timer_(loop_, [this] { tend_kernel(); }) {
+      kernel_timer_(loop_, [this] {
+          account_for_kernel(common_);
+          kernel_timer_.arm_after(kernel_interval);
+      }) {
     ports_ = std::make_unique<RelayPorts>(settings.relay_addresses, settings.ports, random_.fork());
     streams_.set_context(contexts.tls);
     for (std::size_t i = 0; i < settings.tenants.size(); ++i) add_tenant(settings, i);
@@ -87,14 +90,15 @@ void Shard::add_tenant(const Settings& settings, std::size_t index) {
     STILE_ASSERT(filled);
 }
 
-// The kernel is asked once for all shards.
-void Shard::tend_kernel() {
-    for (const auto& [place, traffic] : common_.kernel->tend()) {
-        common_.shards[place.shard]->post([&shard = *common_.shards[place.shard], place, traffic] {
-            shard.tenants_[place.tenant]->handle_offloaded(place.relay, traffic);
-        });
+void Shard::handle_offloaded(const KernelOffload::Carried& carried) {
+    tenants_[carried.place.tenant]->handle_offloaded(carried.place.relay, carried.traffic);
+}
+
+void account_for_kernel(Common& common) {
+    for (const auto& carried : common.kernel->tend()) {
+        Shard& shard = *common.shards[carried.place.shard];
+        shard.post([&shard, carried] { shard.handle_offloaded(carried); });
     }
-    kernel_timer_.arm_after(kernel_interval);
 }
 
 Shard::~Shard() { stop(); }
@@ -213,7 +217,7 @@ void Shard::add_statistics(Statistics& sum) const {
         sum.relay.packets_to_clients += relay.packets_to_clients;
         sum.relay.octets_to_clients += relay.octets_to_clients;
         sum.relay.allocations_made += relay.allocations_made;
-        sum.relay.requests_refused += relay.requests_refused;
+        sum.relay.refused.add(relay.refused);
         for (std::size_t i = 0; i < relay.dropped.size(); ++i) {
             sum.relay.dropped[i] += relay.dropped[i];
         }

@@ -20,12 +20,17 @@
 #include <expected>
 #include <future>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
 namespace stile::relay {
 
 class Shard;
+
+constexpr bool is_datagram(ListenerKind kind) {
+    return kind == ListenerKind::Udp || kind == ListenerKind::Dtls;
+}
 
 // TLS and DTLS with the same certificate.
 struct Contexts {
@@ -41,6 +46,9 @@ struct Common {
     std::vector<Shard*> shards;
     std::unique_ptr<KernelOffload> kernel;  // null where the settings want none
 };
+
+// Tells every shard what the kernel has carried for it. The kernel is asked once for all shards.
+void account_for_kernel(Common& common);
 
 // One thread: its loop, its sockets and its cores. Made on the caller's thread; from run() on it
 // belongs to its own, and others reach it by post(), ask() and mail().
@@ -71,28 +79,38 @@ public:
     void add_sessions(std::vector<turn::Session>& list) const;
     void take_usage(std::vector<turn::Usage>& list);
     void drain(const std::optional<turn::Redirect>& redirect);
+    void handle_offloaded(const KernelOffload::Carried& carried);
     // Stops listening there; connections that were accepted go on.
     void stop_listening(const SocketAddress& address, ListenerKind kind);
     // Everything but the listeners.
     void reconfigure(const Settings& before, const Settings& settings, const Contexts& contexts);
-    // Datagram and plain TCP clients with all that is theirs, and the listeners.
-    HandedShard hand_over();
+    // Datagram and plain TCP clients with all that is theirs, and the listeners, for another
+    // process. Here everything stays as it is, and must until the next of these calls.
+    HandedShard copy();
+    // The other process has them: gone from here, but for clients over TLS and DTLS.
+    void leave();
     // Before run(). The addresses of the listeners that came with it are filled in.
     void resume(HandedShard handed, const Settings& settings);
-    // Whether a listener of the other process is there for this one.
-    std::optional<SocketAddress> resumed(const Listener& listener) const;
+    // Whether a listener of the other process is there for this one, which it is from now on.
+    std::optional<SocketAddress> resumed(const Listener& listener);
+    // Those that no settings have asked for.
+    void drop_unclaimed();
 
 private:
+    // Whether the settings want it; one of another process may be of other settings.
+    enum class Claimed : std::uint8_t { Yes, NotYet };
     struct UdpListener {
         Listener listener;  // with the port that it got
         drivers::UdpSocketSet::Id socket;
         std::unique_ptr<DtlsFront> dtls;  // absent without a certificate
         enum class State : std::uint8_t { Open, Closed };
         State state = State::Open;  // its place stays: sockets name it
+        Claimed claimed = Claimed::Yes;
     };
     struct TcpListener {
         Listener listener;
         std::unique_ptr<drivers::TcpListener> socket;
+        Claimed claimed = Claimed::Yes;
     };
 
     std::expected<SocketAddress, StartError> listen_udp(Listener listener,
@@ -117,7 +135,6 @@ private:
                           BytesView message);
     void client_gone(std::size_t tenant, const turn::ClientFlow& flow);
     void end_round();
-    void tend_kernel();
 
     void send_to_client(const turn::ToClient& message) override;
     void send_answer(const turn::ClientFlow& flow, BytesView message) override;
@@ -140,6 +157,7 @@ private:
     StreamFront streams_;
     std::vector<UdpListener> udp_listeners_;
     std::vector<std::unique_ptr<TcpListener>> tcp_listeners_;
+    std::set<turn::ClientFlow> staying_;  // who has an allocation that copy() did not give
     ForeignFlows foreign_;
     crypto::RandomStream random_;
     std::atomic<std::size_t> mailed_ = 0;

@@ -141,11 +141,10 @@ void Shard::send_answer(const turn::ClientFlow& flow, BytesView message) {
     if (flow.transport == ClientTransport::Udp) {
         const UdpListener* const listener = listener_of(flow.local);
         if (listener == nullptr) return;
-        sockets_.send({.from = listener->socket,
-                       .path = {.local = flow.local, .remote = flow.remote},
-                       .prefix = {},
-                       .payload = message});
-        return sockets_.flush();
+        return sockets_.send_copy({.from = listener->socket,
+                                   .path = {.local = flow.local, .remote = flow.remote},
+                                   .prefix = {},
+                                   .payload = message});
     }
     send_parts(flow, {}, message, 0, StreamFront::Kind::Answer);
 }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "splice.hpp"
 
+#include "replay_stream.hpp"
+
 #include <utility>
 
 namespace stile::relay {
@@ -98,6 +100,24 @@ void Splice::closed(End& end, End& other) {
 void Splice::on_finished(drivers::Task callback) {
     if (client_.closed && peer_.closed) return loop_.post(std::move(callback));
     finished_ = std::move(callback);
+}
+
+std::optional<Splice::Connections> Splice::copy() const {
+    const drivers::TcpStream* const client = plain_tcp(*client_.stream);
+    const drivers::TcpStream* const peer = plain_tcp(*peer_.stream);
+    if (announced_ || client == nullptr || peer == nullptr) return std::nullopt;
+    Connections both{.client = client->duplicate(), .peer = peer->duplicate()};
+    if (!both.client.socket.valid() || !both.peer.socket.valid()) return std::nullopt;
+    return both;
+}
+
+void Splice::let_go() {
+    announced_ = true;
+    timer_.disarm();
+    for (End* const end : {&client_, &peer_}) {
+        if (drivers::TcpStream* const tcp = plain_tcp(*end->stream)) (void)tcp->release();
+        end->closed = true;
+    }
 }
 
 void Splice::close() {

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <stile/drivers/loop.hpp>
-#include <stile/drivers/stream.hpp>
+#include <stile/drivers/tcp.hpp>
 #include <stile/turn/session.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace stile::relay {
 
@@ -32,6 +33,16 @@ public:
 
     // Ends both, after what was written, without on_ended.
     void close();
+    // Both connections for another process, and, once that has them, out of here. Absent where TLS
+    // is on one or it is about to end.
+    struct Connections {
+        drivers::TcpStream::Released client;
+        drivers::TcpStream::Released peer;
+    };
+    [[nodiscard]] std::optional<Connections> copy() const;
+    void let_go();
+    // Reports what has passed, now.
+    void account();
     // Calls back once when nothing is on its way any more; from the loop, where that is so already.
     // The callback must not destroy the splice.
     void on_finished(drivers::Task callback);
@@ -48,7 +59,6 @@ private:
     void install(End& end, End& other, std::uint64_t turn::Traffic::* octets);
     void carry(End& from, End& to, std::uint64_t turn::Traffic::* octets, BytesView bytes);
     void update_reading();
-    void account();
     void closed(End& end, End& other);
 
     drivers::Loop& loop_;

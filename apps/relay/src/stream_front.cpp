@@ -30,16 +30,6 @@ bool is_turn_protocol(std::string_view alpn) {
 
 }  // namespace
 
-// A connection of which it is not known yet what it carries.
-struct StreamFront::Incoming {
-    std::unique_ptr<drivers::Stream> stream;
-    Listener listener;
-    std::optional<IpAddress> source;  // absent while only a balancer is known
-    Bytes read;
-    std::optional<Path> addresses;
-    std::unique_ptr<drivers::Timer> deadline;
-};
-
 StreamFront::StreamFront(drivers::Loop& loop, const StreamLimits& limits, Handlers handlers)
     : loop_(loop), limits_(limits), handlers_(std::move(handlers)), strangers_(limits) {}
 
@@ -50,7 +40,7 @@ void StreamFront::set_limits(const StreamLimits& limits) {
     strangers_.set_limits(limits);
 }
 
-void StreamFront::take(std::unique_ptr<drivers::TcpStream> stream, const Listener& listener) {
+void StreamFront::take(std::unique_ptr<drivers::Stream> stream, const Listener& listener) {
     const bool proxied = listener.proxy_protocol == ProxyProtocol::Required;
     const auto source = proxied ? std::nullopt : std::optional{stream->peer_address().ip};
     if (!strangers_.enter(source)) return;  // a reset costs least
@@ -112,6 +102,7 @@ void StreamFront::look_for_proxy_header(const std::shared_ptr<Incoming>& from) {
                  if (!enter_as(*incoming, header->addresses)) return discard(incoming);
                  read.erase(read.begin(),
                             read.begin() + static_cast<std::ptrdiff_t>(header->octets));
+                 incoming->listener.proxy_protocol = ProxyProtocol::NotExpected;
                  incoming->stream =
                      std::make_unique<ReplayStream>(loop_, std::move(incoming->stream),
                                                     std::exchange(read, {}), incoming->addresses);
@@ -207,18 +198,6 @@ void StreamFront::begin_turn(const std::shared_ptr<Incoming>& incoming,
     }
     add(client);
     if (!first.empty()) read(client, first);
-}
-
-void StreamFront::resume(std::unique_ptr<drivers::TcpStream> stream, const turn::ClientFlow& flow,
-                         std::size_t tenant, Bytes unread) {
-    auto client = std::make_shared<StreamClient>();
-    client->flow = flow;
-    client->tenant = tenant;
-    client->source = stream->peer_address().ip;
-    client->standing = StreamClient::Standing::Known;
-    client->stream = std::move(stream);
-    client->unread = std::move(unread);
-    add(client);
 }
 
 void StreamFront::add(const ClientPointer& client) {
@@ -388,14 +367,6 @@ StreamFront::Taken StreamFront::take_connection(const turn::ClientFlow& flow) {
     Bytes unread = std::move(client->unread);
     unread.insert(unread.end(), client->after_message.begin(), client->after_message.end());
     return {.stream = std::move(client->stream), .unread = std::move(unread)};
-}
-
-std::vector<StreamFront::ClientPointer> StreamFront::plain_clients() const {
-    std::vector<ClientPointer> plain;
-    for (const auto& [flow, client] : clients_) {
-        if (flow.transport == turn::ClientTransport::Tcp) plain.push_back(client);
-    }
-    return plain;
 }
 
 }  // namespace stile::relay

@@ -7,10 +7,12 @@
 
 #include <stile/drivers/tcp.hpp>
 #include <stile/drivers/tls.hpp>
+#include <stile/relay/handover.hpp>
 #include <stile/relay/relay.hpp>
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace stile::relay {
@@ -38,10 +40,16 @@ public:
     void set_limits(const StreamLimits& limits);
 
     // A connection that was accepted at this listener.
-    void take(std::unique_ptr<drivers::TcpStream> stream, const Listener& listener);
-    // A client of another process.
-    void resume(std::unique_ptr<drivers::TcpStream> stream, const turn::ClientFlow& flow,
-                std::size_t tenant, Bytes unread);
+    void take(std::unique_ptr<drivers::Stream> stream, const Listener& listener);
+
+    // What another process can go on with: all on plain TCP. Changes nothing.
+    void copy(HandedShard& handed) const;
+    // Another process has what copy() gave, but for the flows in `staying`. Of what is left, only
+    // who has an allocation stays: the others find the other process when they connect again.
+    void leave(const std::set<turn::ClientFlow>& staying);
+    // A client of another process; one with an allocation is Known.
+    void resume(HandedStream handed, StreamClient::Standing standing);
+    void resume(HandedIncoming handed);
 
     StreamClient* find(const turn::ClientFlow& flow);
     // Data is dropped where the client is slow; answers are not, and end a client that takes none.
@@ -59,14 +67,20 @@ public:
         Bytes unread;
     };
     Taken take_connection(const turn::ClientFlow& flow);
-    // All on plain TCP, for a handover.
-    std::vector<ClientPointer> plain_clients() const;
 
     std::size_t clients() const { return clients_.size(); }
     std::uint64_t dropped() const { return dropped_; }
 
 private:
-    struct Incoming;
+    // A connection of which it is not known yet what it carries.
+    struct Incoming {
+        std::unique_ptr<drivers::Stream> stream;
+        Listener listener;                // what is expected from here on
+        std::optional<IpAddress> source;  // absent while only a balancer is known
+        Bytes read;                       // of a PROXY header
+        std::optional<Path> addresses;    // that one said
+        std::unique_ptr<drivers::Timer> deadline;
+    };
     void look_for_proxy_header(const std::shared_ptr<Incoming>& incoming);
     void look_at_first_octet(const std::shared_ptr<Incoming>& incoming);
     void begin_tls(const std::shared_ptr<Incoming>& incoming, Bytes first);

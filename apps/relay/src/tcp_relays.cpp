@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tcp_relays.hpp"
 
+#include "replay_stream.hpp"
+
 #include <utility>
 
 namespace stile::relay {
@@ -26,16 +28,19 @@ TcpRelays::TcpRelays(drivers::Loop& loop, turn_server::Service& service,
 
 bool TcpRelays::listen(turn::RelayId relay, const SocketAddress& local) {
     auto listener = drivers::TcpListener::open(
-        loop_, local,
-        [this, relay](std::unique_ptr<drivers::TcpStream> stream) {
-            accept(relay, std::move(stream));
-        },
+        loop_, local, accepting(relay),
         {.reuse_port = drivers::ListenOptions::ReusePort::Yes,
          .backlog = 64,
          .accepted = {.most_buffered = most_buffered_of_relay, .local = {}}});
     if (!listener) return false;
     relays_[relay] = {.local = local, .listener = *std::move(listener)};
     return true;
+}
+
+drivers::TcpListener::OnAccept TcpRelays::accepting(turn::RelayId relay) {
+    return [this, relay](std::unique_ptr<drivers::TcpStream> stream) {
+        accept(relay, std::move(stream));
+    };
 }
 
 void TcpRelays::close(turn::RelayId relay) {
@@ -103,8 +108,14 @@ void TcpRelays::join(turn::ConnectionId connection, std::unique_ptr<drivers::Str
                      BytesView early) {
     const auto found = connections_.find(connection);
     if (found == connections_.end() || !found->second.peer || !client) return;
-    found->second.splice = std::make_unique<Splice>(
-        loop_, std::move(client), std::move(found->second.peer), early,
+    splice(connection, std::move(client), early);
+}
+
+void TcpRelays::splice(turn::ConnectionId connection, std::unique_ptr<drivers::Stream> client,
+                       BytesView early) {
+    Connection& joined = connections_.at(connection);
+    joined.splice = std::make_unique<Splice>(
+        loop_, std::move(client), std::move(joined.peer), early,
         Splice::Handlers{
             .on_traffic =
                 [this, connection](const turn::Traffic& passed) {
@@ -136,6 +147,79 @@ void TcpRelays::retire(Connection connection) {
             loop_.post([gone = std::move(finished.mapped())] {});
         }
     });
+}
+
+void TcpRelays::settle() {
+    const auto connecting = connecting_;
+    for (const auto& [connection, unused] : connecting) lost(connection, CloseReason::TimedOut);
+    std::vector<Splice*> splices;
+    for (const auto& [id, connection] : connections_) {
+        if (connection.splice) splices.push_back(connection.splice.get());
+    }
+    for (Splice* const splice : splices) splice->account();
+}
+
+std::optional<HandedRelay> TcpRelays::copy(turn::RelayId relay) const {
+    const auto found = relays_.find(relay);
+    if (found == relays_.end()) return std::nullopt;
+    return HandedRelay{.tenant = 0,
+                       .relay = relay,
+                       .address = found->second.local,
+                       .socket = found->second.listener->duplicate()};
+}
+
+std::optional<HandedConnection> TcpRelays::copy(turn::ConnectionId connection) const {
+    const auto found = connections_.find(connection);
+    if (found == connections_.end()) return std::nullopt;
+    HandedConnection handed{.tenant = 0, .connection = connection, .peer = {}, .client = {}};
+    if (found->second.splice) {
+        auto both = found->second.splice->copy();
+        if (!both) return std::nullopt;
+        handed.peer = std::move(both->peer);
+        handed.client = std::move(both->client);
+        return handed;
+    }
+    const drivers::TcpStream* const peer = plain_tcp(*found->second.peer);
+    if (peer != nullptr) handed.peer = peer->duplicate();
+    if (!handed.peer.socket.valid()) return std::nullopt;
+    return handed;
+}
+
+void TcpRelays::let_go(turn::RelayId relay) {
+    auto gone = relays_.extract(relay);
+    if (gone) (void)gone.mapped().listener->release();
+}
+
+void TcpRelays::let_go(turn::ConnectionId connection) {
+    const auto gone = connections_.extract(connection);
+    if (!gone) return;
+    if (gone.mapped().splice) {
+        gone.mapped().splice->let_go();
+    } else if (drivers::TcpStream* const peer = plain_tcp(*gone.mapped().peer)) {
+        (void)peer->release();
+    }
+}
+
+void TcpRelays::resume(HandedRelay handed) {
+    relays_[handed.relay] = {.local = handed.address,
+                             .listener = drivers::TcpListener::adopt(
+                                 loop_, std::move(handed.socket), accepting(handed.relay),
+                                 {.most_buffered = most_buffered_of_relay, .local = {}})};
+}
+
+void TcpRelays::resume(HandedConnection handed) {
+    const auto stream_of = [this](drivers::TcpStream::Released from, std::size_t most_buffered) {
+        auto stream = drivers::TcpStream::adopt(loop_, std::move(from.socket),
+                                                {.most_buffered = most_buffered, .local = {}});
+        if (!from.unsent.empty()) (void)stream->write(from.unsent);
+        return stream;
+    };
+    auto peer = stream_of(std::move(handed.peer), most_buffered_of_relay);
+    if (!handed.client) wait_for_client(handed.connection, *peer);
+    connections_[handed.connection].peer = std::move(peer);
+    if (!handed.client) return;
+    splice(handed.connection, stream_of(std::move(*handed.client), drivers::most_buffered_octets),
+           {});
 }
 
 }  // namespace stile::relay

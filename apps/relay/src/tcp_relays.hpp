@@ -5,6 +5,7 @@
 #include "splice.hpp"
 
 #include <stile/drivers/tcp.hpp>
+#include <stile/relay/handover.hpp>
 #include <stile/turn/relay_directory.hpp>
 #include <stile/turn_server/service.hpp>
 
@@ -31,6 +32,18 @@ public:
     void close(turn::ConnectionId connection);
     bool has(turn::ConnectionId connection) const { return connections_.contains(connection); }
 
+    // Before copies are made: connects that are under way fail, because another process could not
+    // go on with them, and what was spliced is accounted for.
+    void settle();
+    // For another process. Absent where it cannot go on with it.
+    [[nodiscard]] std::optional<HandedRelay> copy(turn::RelayId relay) const;
+    [[nodiscard]] std::optional<HandedConnection> copy(turn::ConnectionId connection) const;
+    // That process has it: out of here, without ending anything.
+    void let_go(turn::RelayId relay);
+    void let_go(turn::ConnectionId connection);
+    void resume(HandedRelay handed);
+    void resume(HandedConnection handed);
+
 private:
     struct Relay {
         SocketAddress local;
@@ -43,6 +56,9 @@ private:
 
     void accept(turn::RelayId relay, std::unique_ptr<drivers::TcpStream> stream);
     void wait_for_client(turn::ConnectionId connection, drivers::Stream& peer);
+    void splice(turn::ConnectionId connection, std::unique_ptr<drivers::Stream> client,
+                BytesView early);
+    drivers::TcpListener::OnAccept accepting(turn::RelayId relay);
     void opened(turn::ConnectionId connection);
     void lost(turn::ConnectionId connection, drivers::CloseReason reason);
     void retire(Connection connection);

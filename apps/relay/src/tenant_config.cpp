@@ -44,6 +44,7 @@ bool fill_credentials(turn::CredentialTable& table, const Tenant& tenant, const 
         }
     }
     if (!table.set_shared_secrets(tenant.secrets)) return false;
+    if (!table.set_token_keys(tenant.token_keys)) return false;
     return std::ranges::all_of(tenant.accounts, [&](const Account& account) {
         return table.set_account(account.username, account.keys);
     });

@@ -13,8 +13,8 @@ turn_server::ServiceConfig service_config(const Settings& settings, const Tenant
                                           std::uint8_t shard, turn::RelayDirectory& directory,
                                           turn::Offer offload);
 
-// Fills in the tenant's accounts and secrets, and removes the accounts that only `before` has.
-// False where a limit of the table is passed.
+// Fills in the tenant's accounts, secrets and token keys, and removes the accounts that only
+// `before` has. False where a limit of the table is passed.
 [[nodiscard]] bool fill_credentials(turn::CredentialTable& table, const Tenant& tenant,
                                     const Tenant* before = nullptr);
 

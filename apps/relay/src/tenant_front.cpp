@@ -109,6 +109,8 @@ KernelOffload::Place TenantFront::place_of(turn::RelayId relay) const {
 void TenantFront::open_channel(const turn::ChannelOpened& opened) {
     const RelaySocket* const relay = find(opened.relay);
     if (parts_.kernel == nullptr || relay == nullptr) return;
+    // ICMP errors about what the kernel sends come to this socket.
+    parts_.sockets.set_up(relay->socket);
     parts_.kernel->open_channel(place_of(opened.relay), opened,
                                 parts_.sockets.local_address(relay->socket), rates_);
 }
@@ -168,6 +170,9 @@ void TenantFront::open_relay(const turn::RelayWanted& wanted) {
     const bool tcp = wanted.protocol == turn::RelayProtocol::Tcp;
     const auto address = parts_.ports.open(
         wanted,
+        [this, &wanted](const SocketAddress& at) {
+            return parts_.directory.contains(parts_.ports.external(at), wanted.protocol);
+        },
         [this, tcp](turn::RelayId relay, const SocketAddress& at) {
             return tcp ? tcp_.listen(relay, at) : bind(relay, at);
         },
@@ -178,7 +183,8 @@ void TenantFront::open_relay(const turn::RelayWanted& wanted) {
 }
 
 drivers::UdpSocketSet::Options TenantFront::socket_options(turn::RelayId relay) const {
-    return {.icmp_errors = drivers::UdpOptions::IcmpErrors::Reported,
+    return {.setup = Set::Setup::AtFirstUse,
+            .icmp_errors = drivers::UdpOptions::IcmpErrors::Reported,
             .tag = parts_.relay_tag | relay.index};
 }
 
@@ -208,47 +214,13 @@ void TenantFront::close(turn::RelayId relay) {
     *found = {};
 }
 
-HandedTenant TenantFront::hand_over(const std::vector<turn::ClientFlow>& leaving,
-                                    std::vector<HandedRelay>& relays) {
-    HandedTenant handed{.realm = realm_, .state = service_.snapshot(parts_.loop.now())};
-    std::erase_if(handed.state.allocations, [&](const turn::Snapshot::Allocation& allocation) {
-        return std::ranges::find(leaving, allocation.flow) == leaving.end();
-    });
-    const auto take = [&](turn::RelayId id) {
-        RelaySocket* const relay = find(id);
-        if (relay == nullptr) return;
-        const SocketAddress address = parts_.sockets.local_address(relay->socket);
-        if (parts_.kernel != nullptr) {
-            parts_.kernel->relay_closed(place_of(id), address, parts_.ports.external(address));
-        }
-        relays.push_back({.tenant = parts_.tenant,
-                          .relay = id,
-                          .address = address,
-                          .socket = parts_.sockets.release(relay->socket)});
-        *relay = {};
-    };
-    for (const auto& allocation : handed.state.allocations) {
-        for (const auto& relay : allocation.relays) take(relay.id);
-        service_.forget(allocation.flow);
-    }
-    for (const auto& reservation : handed.state.reservations) take(reservation.id);
-    pump();
-    return handed;
-}
-
-void TenantFront::resume(const turn::Snapshot& state, std::vector<HandedRelay> relays) {
-    for (HandedRelay& relay : relays) {
-        const auto socket =
-            parts_.sockets.adopt(std::move(relay.socket), socket_options(relay.relay));
-        if (socket) adopt(relay.relay, *socket);
-    }
-    (void)service_.restore(parts_.loop.now(), state);
-    pump();
-}
-
 TenantFront::RelaySocket* TenantFront::find(turn::RelayId relay) {
     if (relay.index >= relays_.size() || relays_[relay.index].relay != relay) return nullptr;
     return &relays_[relay.index];
+}
+
+const TenantFront::RelaySocket* TenantFront::find(turn::RelayId relay) const {
+    return const_cast<TenantFront*>(this)->find(relay);
 }
 
 std::vector<turn::Usage> TenantFront::take_usage() {

@@ -13,6 +13,8 @@
 #include <stile/turn_server/service.hpp>
 
 #include <deque>
+#include <functional>
+#include <set>
 #include <vector>
 
 namespace stile::relay {
@@ -36,11 +38,17 @@ public:
 
     // All but the shard, from now on. The credentials are the caller's to fill.
     void reconfigure(const turn_server::ServiceConfig& config);
-    // What allocations of the listed flows use, for another process: forgotten here.
-    HandedTenant hand_over(const std::vector<turn::ClientFlow>& leaving,
-                           std::vector<HandedRelay>& relays);
-    // Continues what another process had; the sockets of its relays came with it.
-    void resume(const turn::Snapshot& state, std::vector<HandedRelay> relays);
+    // Before copy(): answers what another process could not.
+    void settle();
+    // Adds what another process needs to go on with the allocations that `may_leave` allows, and
+    // changes nothing. The flows of the others are added to `staying`.
+    using MayLeave = std::move_only_function<bool(const turn::ClientFlow&)>;
+    void copy(HandedShard& handed, MayLeave may_leave, std::set<turn::ClientFlow>& staying);
+    // Another process has what copy() gave: forgotten here.
+    void leave();
+    // Continues what another process had; `handed` is of this tenant alone.
+    void resume(const turn::Snapshot& state, std::vector<HandedRelay> relays,
+                std::vector<HandedConnection> connections);
 
     turn_server::Service& service() { return service_; }
     const turn_server::Service& service() const { return service_; }
@@ -71,10 +79,13 @@ private:
     void close(turn::RelayId relay);
     // Null where it is closed.
     RelaySocket* find(turn::RelayId relay);
+    const RelaySocket* find(turn::RelayId relay) const;
 
     KernelOffload::Place place_of(turn::RelayId relay) const;
     void open_channel(const turn::ChannelOpened& opened);
 
+    bool copy(const turn::Snapshot::Allocation& allocation, HandedShard& handed) const;
+    bool copy_relay(turn::RelayId relay, turn::RelayProtocol protocol, HandedShard& handed) const;
     drivers::UdpSocketSet::Options socket_options(turn::RelayId relay) const;
     void adopt(turn::RelayId relay, drivers::UdpSocketSet::Id socket);
 
@@ -86,6 +97,7 @@ private:
     TcpRelays tcp_;
     std::deque<turn::Usage> usage_;
     bool pumping_ = false;
+    turn::Snapshot copied_;  // what copy() gave
     drivers::Timer timer_;
 };
 

@@ -3,6 +3,8 @@
 #include "namespaces.hpp"
 #include "test_relay.hpp"
 
+#include <stile/relay/handover.hpp>
+
 using namespace stile;
 using namespace stile::relay;
 using namespace stile::relay::testing;
@@ -17,14 +19,14 @@ struct Lab {
     Namespace host;
     Namespace::Inside inside{host};
     Loop loop;
+    Settings settings;
     std::unique_ptr<Relay> relay;
 
     explicit Lab(Namespace made, KernelPath path) : host(std::move(made)) {
-        Settings settings =
-            settings_of({{.kind = ListenerKind::Udp, .address = at("127.0.0.1:0")}});
+        settings = settings_of({{.kind = ListenerKind::Udp, .address = at("127.0.0.1:0")}});
         settings.kernel_path = path;
         settings.shards = 2;
-        relay = start(std::move(settings));
+        relay = start(settings);
     }
 
     static std::unique_ptr<Lab> make(KernelPath path) {
@@ -43,6 +45,16 @@ struct Lab {
     }
 };
 
+// Sends until the kernel has carried one; the answer to ChannelBind may overtake the channel's way
+// into the kernel.
+void check_carried_by(Relay& carrier, Loop& loop, TestClient& client, TestPeer& peer) {
+    const auto before = carrier.statistics().kernel_packets;
+    for (int i = 0; i < 1000 && carrier.statistics().kernel_packets == before; ++i) {
+        check_relaying(loop, client, peer);
+    }
+    CHECK(carrier.statistics().kernel_packets > before);
+}
+
 }  // namespace
 
 TEST_CASE("relay with a kernel path: channels pass the server by, and are accounted for") {
@@ -54,7 +66,7 @@ TEST_CASE("relay with a kernel path: channels pass the server by, and are accoun
     TestPeer peer{loop, at("127.0.0.3:0")};
     client->bind(peer.address());
     REQUIRE(run(loop, [&] { return client->find<turn::Client::ChannelBound>(); }));
-    // The answer to ChannelBind may overtake the channel's way into the kernel.
+    // As check_carried_by().
     std::size_t first = 0;
     while (lab->relay->statistics().kernel_packets == 0 && first < 1000) {
         client->send(peer.address(), "first");
@@ -119,4 +131,42 @@ TEST_CASE("relay with a kernel path: where it cannot be had, user space says why
     CHECK(relay->statistics().kernel_path.starts_with("user space ("));
     Loop loop;
     CHECK(udp_client(loop, relay->listening()[0])->relayed().port.value != 0);
+}
+
+TEST_CASE("relay with a kernel path: a successor has the same, and who has none gets it back") {
+    for (const KernelPath path : {KernelPath::Tc, KernelPath::XdpGeneric}) {
+        const auto lab = Lab::make(path);
+        if (!lab) return;
+        Loop& loop = lab->loop;
+        const std::string description = lab->relay->statistics().kernel_path;
+        const auto client = udp_client(loop, lab->relay->listening()[0]);
+        TestPeer peer{loop, at("127.0.0.3:0")};
+        bind_channel(loop, *client, peer.address());
+        check_carried_by(*lab->relay, loop, *client, peer);
+        {
+            auto handover = lab->relay->hand_over();
+            REQUIRE(handover);
+            const auto failed = Relay::resume(lab->settings, *std::move(handover));
+            REQUIRE(failed);
+        }
+        lab->relay->stay();
+        CHECK(lab->relay->statistics().kernel_path == description);
+        check_carried_by(*lab->relay, loop, *client, peer);
+
+        auto handover = lab->relay->hand_over();
+        REQUIRE(handover);
+        const auto second = Relay::resume(lab->settings, *std::move(handover));
+        REQUIRE(second);
+        lab->relay->leave();
+        (*second)->serve();
+        CHECK((*second)->statistics().kernel_path == description);
+        check_carried_by(**second, loop, *client, peer);
+        // The end of the old one leaves the new one's program alone.
+        lab->relay.reset();
+        check_carried_by(**second, loop, *client, peer);
+        const auto heard = peer.heard.size();
+        // What the old one carried is counted, too.
+        CHECK(run(loop,
+                  [&] { return (*second)->sessions().at(0).traffic.packets_to_peers == heard; }));
+    }
 }

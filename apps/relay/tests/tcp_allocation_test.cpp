@@ -3,8 +3,13 @@
 // RFC 6062.
 #include "test_relay.hpp"
 
+#include <stile/drivers/native_address.hpp>
 #include <stile/drivers/tcp.hpp>
+#include <stile/relay/handover.hpp>
 #include <stile/turn/data_connection.hpp>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 using namespace stile;
 using namespace stile::relay;
@@ -74,11 +79,10 @@ struct Peer {
 
 struct World {
     explicit World(std::size_t shards = 1) {
-        Settings settings =
-            settings_of({{.kind = ListenerKind::Tcp, .address = at("127.0.0.1:0")}});
+        settings = settings_of({{.kind = ListenerKind::Tcp, .address = at("127.0.0.1:0")}});
         settings.shards = shards;
         settings.tenants[0].limits.tcp_relays = turn::Offer::Offered;
-        relay = start(std::move(settings));
+        relay = start(settings);
         server = relay->listening()[0];
         auto config = client_config(turn::ClientTransport::Tcp);
         config.protocol = turn::RelayProtocol::Tcp;
@@ -94,6 +98,7 @@ struct World {
     }
 
     Loop loop;
+    Settings settings;
     std::unique_ptr<Relay> relay;
     SocketAddress server;
     std::unique_ptr<TestClient> client;
@@ -214,4 +219,95 @@ TEST_CASE("TCP allocation: its end closes its connections") {
     world.client.reset();
     CHECK(run(world.loop,
               [&] { return (peer.closed || peer.ended) && (data.closed || data.ended); }));
+}
+
+TEST_CASE("TCP allocation: goes on with another relay, joined connections and waiting ones") {
+    World world;
+    Peer joined{world.loop};
+    Peer waiting{world.loop};
+    world.client->permit(at("127.0.0.3:1"));
+    (void)world.await<turn::Client::PermissionInstalled>();
+    for (const Peer* const peer : {&joined, &waiting}) {
+        (void)world.client->core().connect(world.loop.now(), peer->listener->local_address());
+    }
+    world.client->pump();
+    const auto connected = [&] {
+        std::vector<turn::ConnectionId> all;
+        for (const auto& event : world.client->events) {
+            const auto* const each = std::get_if<turn::Client::Connected>(&event);
+            if (each != nullptr) all.push_back(each->connection);
+        }
+        return all;
+    };
+    REQUIRE(run(world.loop, [&] { return connected().size() == 2; }));
+    const auto data_of = [&](turn::ConnectionId connection) {
+        return std::make_unique<Data>(
+            world.loop, world.server,
+            world.client->core().data_connection(world.loop.now(), connection));
+    };
+    const auto first = data_of(connected()[0]);
+    REQUIRE(run(world.loop, [&] { return first->core.bound(); }));
+    REQUIRE(first->stream->write(as_bytes("be")) == drivers::Written::Queued);
+    REQUIRE(run(world.loop, [&] { return joined.heard == "be" || waiting.heard == "be"; }));
+    Peer& of_first = joined.heard == "be" ? joined : waiting;
+    Peer& other = joined.heard == "be" ? waiting : joined;
+    REQUIRE(other.stream->write(as_bytes("I wait")) == drivers::Written::Queued);
+    // More than fits on the way: some of it is in the relay.
+    std::string bulk;
+    while (bulk.size() < 2'000'000) bulk += std::to_string(bulk.size()) + ' ';
+    of_first.stream->set_reading(drivers::Reading::Paused);
+    REQUIRE(first->stream->write(as_bytes(bulk)) == drivers::Written::Queued);
+    REQUIRE(run(world.loop, [&] { return first->stream->buffered() < bulk.size(); }));
+
+    auto handover = world.relay->hand_over();
+    REQUIRE(handover);
+    auto second = Relay::resume(world.settings, *std::move(handover));
+    REQUIRE(second);
+    world.relay->leave();
+    (*second)->serve();
+    of_first.stream->set_reading(drivers::Reading::Flowing);
+    REQUIRE(run(world.loop, [&] { return of_first.heard == "be" + bulk; }));
+    REQUIRE(of_first.stream->write(as_bytes("back")) == drivers::Written::Queued);
+    CHECK(run(world.loop, [&] { return first->heard == "back"; }));
+
+    const auto late = data_of(connected()[1]);
+    CHECK(run(world.loop, [&] { return late->heard == "I wait"; }));
+    // Peers come and go as before.
+    Peer permitted{world.loop};
+    permitted.take(drivers::TcpStream::connect(world.loop, world.client->relayed(),
+                                               {.local = at("127.0.0.3:0")}));
+    const auto attempt = world.await<turn::Client::ConnectionAttempt>();
+    CHECK(attempt.peer == permitted.stream->local_address());
+    first->stream->finish();
+    CHECK(run(world.loop, [&] { return of_first.ended; }));
+    CHECK((*second)->statistics().allocations == 1);
+    CHECK(world.relay->statistics().allocations == 0);
+}
+
+TEST_CASE("TCP allocation: a connect that is under way at a handover fails at once") {
+    World world;
+    // Takes nobody: the queue is full, and the connect waits.
+    const drivers::FileDescriptor full{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    const auto local = drivers::to_native(at("127.0.0.3:0"));
+    REQUIRE(::bind(full.get(), local.get(), local.size) == 0);
+    REQUIRE(::listen(full.get(), 0) == 0);
+    const SocketAddress busy = drivers::bound_address(full.get());
+    const auto filler = drivers::TcpStream::connect(world.loop, busy);
+    bool filled = false;
+    filler->set_handlers({.on_open = [&] { filled = true; },
+                          .on_bytes = {},
+                          .on_end = {},
+                          .on_writable = {},
+                          .on_closed = {}});
+    REQUIRE(run(world.loop, [&] { return filled; }));
+    (void)world.client->core().connect(world.loop.now(), busy);
+    world.client->pump();
+    REQUIRE(run(world.loop, [&] { return world.relay->sessions().at(0).connections == 1; }));
+    auto handover = world.relay->hand_over();
+    REQUIRE(handover);
+    auto second = Relay::resume(world.settings, *std::move(handover));
+    REQUIRE(second);
+    world.relay->leave();
+    (*second)->serve();
+    CHECK(world.await<turn::Client::ConnectFailed>().peer == busy);
 }

@@ -72,4 +72,19 @@ inline std::unique_ptr<TestClient> udp_client(drivers::Loop& loop, const SocketA
     return client;
 }
 
+inline void bind_channel(drivers::Loop& loop, TestClient& client, const SocketAddress& peer) {
+    client.bind(peer);
+    REQUIRE(run(loop, [&] { return client.find<turn::Client::ChannelBound>() != nullptr; }));
+}
+
+// Both ways, over a channel.
+inline void check_relaying(drivers::Loop& loop, TestClient& client, TestPeer& peer) {
+    const std::size_t before = peer.heard.size();
+    client.send(peer.address(), "up");
+    REQUIRE(run(loop, [&] { return peer.heard.size() == before + 1; }));
+    const std::size_t heard = client.heard.size();
+    peer.send(client.relayed(), "down");
+    REQUIRE(run(loop, [&] { return client.heard.size() == heard + 1; }));
+}
+
 }  // namespace stile::relay::testing

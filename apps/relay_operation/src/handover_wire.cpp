@@ -48,16 +48,28 @@ json flow_json(const turn::ClientFlow& flow) {
     return {flow.local.to_string(), flow.remote.to_string(), static_cast<int>(flow.transport)};
 }
 
+json flows_json(const std::vector<HandedFlow>& flows) {
+    json all = json::array();
+    for (const auto& [flow, shard] : flows) {
+        all.push_back({{"flow", flow_json(flow)}, {"shard", shard}});
+    }
+    return all;
+}
+
+json listener_json(const Listener& listener) {
+    return {{"kind", static_cast<int>(listener.kind)},
+            {"address", listener.address.to_string()},
+            {"tenant", listener.tenant},
+            {"proxy", static_cast<int>(listener.proxy_protocol)}};
+}
+
 // ---- description -------------------------------------------------------------------------------
 
 // The sockets are numbered in the order in which they are met.
 json describe(HandedShard& shard, std::vector<drivers::FileDescriptor>& sockets) {
     json listeners = json::array();
     for (HandedListener& handed : shard.listeners) {
-        listeners.push_back({{"kind", static_cast<int>(handed.listener.kind)},
-                             {"address", handed.listener.address.to_string()},
-                             {"tenant", handed.listener.tenant},
-                             {"proxy", static_cast<int>(handed.listener.proxy_protocol)}});
+        listeners.push_back(listener_json(handed.listener));
         sockets.push_back(std::move(handed.socket));
     }
     json relays = json::array();
@@ -73,16 +85,42 @@ json describe(HandedShard& shard, std::vector<drivers::FileDescriptor>& sockets)
         streams.push_back({{"tenant", handed.tenant},
                            {"flow", flow_json(handed.flow)},
                            {"unread", binary(handed.unread)},
-                           {"unsent", binary(handed.unsent)}});
+                           {"unsent", binary(handed.connection.unsent)}});
+        sockets.push_back(std::move(handed.connection.socket));
+    }
+    json incoming = json::array();
+    for (HandedIncoming& handed : shard.incoming) {
+        incoming.push_back(
+            {{"listener", listener_json(handed.listener)}, {"unread", binary(handed.unread)}});
+        if (handed.addresses) {
+            incoming.back()["addresses"] = {handed.addresses->local.to_string(),
+                                            handed.addresses->remote.to_string()};
+        }
         sockets.push_back(std::move(handed.socket));
+    }
+    json connections = json::array();
+    for (HandedConnection& handed : shard.connections) {
+        connections.push_back({{"tenant", handed.tenant},
+                               {"connection", handed.connection.value},
+                               {"to_peer", binary(handed.peer.unsent)}});
+        sockets.push_back(std::move(handed.peer.socket));
+        if (!handed.client) continue;
+        connections.back()["to_client"] = binary(handed.client->unsent);
+        sockets.push_back(std::move(handed.client->socket));
     }
     json tenants = json::array();
     for (const HandedTenant& handed : shard.tenants) {
         tenants.push_back(
             {{"realm", handed.realm}, {"state", binary(turn::serialize(handed.state))}});
     }
-    return {
-        {"listeners", listeners}, {"relays", relays}, {"streams", streams}, {"tenants", tenants}};
+    return {{"listeners", listeners},
+            {"relays", relays},
+            {"streams", streams},
+            {"incoming", incoming},
+            {"connections", connections},
+            {"owners", flows_json(shard.owners)},
+            {"origins", flows_json(shard.origins)},
+            {"tenants", tenants}};
 }
 
 turn::ClientFlow flow_of(const json& value) {
@@ -90,16 +128,26 @@ turn::ClientFlow flow_of(const json& value) {
             static_cast<turn::ClientTransport>(value.at(2).get<std::uint8_t>())};
 }
 
+Listener listener_of(const json& value) {
+    return {.kind = static_cast<ListenerKind>(value.at("kind").get<std::uint8_t>()),
+            .address = address_of(value.at("address")),
+            .tenant = value.at("tenant").get<std::size_t>(),
+            .proxy_protocol = static_cast<ProxyProtocol>(value.at("proxy").get<std::uint8_t>())};
+}
+
+std::vector<HandedFlow> flows_of(const json& value) {
+    std::vector<HandedFlow> flows;
+    for (const json& item : value) {
+        flows.push_back({flow_of(item.at("flow")), item.at("shard").get<std::uint8_t>()});
+    }
+    return flows;
+}
+
 // Throws json's or optional's error for what is no description.
 HandedShard parse_shard(const json& value) {
     HandedShard shard;
     for (const json& item : value.at("listeners")) {
-        const Listener listener{
-            .kind = static_cast<ListenerKind>(item.at("kind").get<std::uint8_t>()),
-            .address = address_of(item.at("address")),
-            .tenant = item.at("tenant").get<std::size_t>(),
-            .proxy_protocol = static_cast<ProxyProtocol>(item.at("proxy").get<std::uint8_t>())};
-        shard.listeners.push_back({listener, {}});
+        shard.listeners.push_back({listener_of(item), {}});
     }
     for (const json& item : value.at("relays")) {
         shard.relays.push_back(
@@ -111,10 +159,30 @@ HandedShard parse_shard(const json& value) {
     for (const json& item : value.at("streams")) {
         shard.streams.push_back({item.at("tenant").get<std::size_t>(),
                                  flow_of(item.at("flow")),
-                                 {},
-                                 bytes_of(item.at("unread")),
-                                 bytes_of(item.at("unsent"))});
+                                 {.socket = {}, .unsent = bytes_of(item.at("unsent"))},
+                                 bytes_of(item.at("unread"))});
     }
+    for (const json& item : value.at("incoming")) {
+        HandedIncoming incoming{listener_of(item.at("listener")), {}, {}, {}};
+        incoming.unread = bytes_of(item.at("unread"));
+        if (item.contains("addresses")) {
+            const json& addresses = item.at("addresses");
+            incoming.addresses = {address_of(addresses.at(0)), address_of(addresses.at(1))};
+        }
+        shard.incoming.push_back(std::move(incoming));
+    }
+    for (const json& item : value.at("connections")) {
+        HandedConnection connection;
+        connection.tenant = item.at("tenant").get<std::size_t>();
+        connection.connection = {item.at("connection").get<std::uint32_t>()};
+        connection.peer.unsent = bytes_of(item.at("to_peer"));
+        if (item.contains("to_client")) {
+            connection.client.emplace().unsent = bytes_of(item.at("to_client"));
+        }
+        shard.connections.push_back(std::move(connection));
+    }
+    shard.owners = flows_of(value.at("owners"));
+    shard.origins = flows_of(value.at("origins"));
     for (const json& item : value.at("tenants")) {
         shard.tenants.push_back({item.at("realm").get<std::string>(),
                                  turn::parse_snapshot(bytes_of(item.at("state"))).value()});
@@ -127,7 +195,12 @@ void each_socket(Handover& handover, Each&& each) {
     for (HandedShard& shard : handover.shards) {
         for (HandedListener& handed : shard.listeners) each(handed.socket);
         for (HandedRelay& handed : shard.relays) each(handed.socket);
-        for (HandedStream& handed : shard.streams) each(handed.socket);
+        for (HandedStream& handed : shard.streams) each(handed.connection.socket);
+        for (HandedIncoming& handed : shard.incoming) each(handed.socket);
+        for (HandedConnection& handed : shard.connections) {
+            each(handed.peer.socket);
+            if (handed.client) each(handed.client->socket);
+        }
     }
 }
 

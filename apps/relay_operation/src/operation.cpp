@@ -32,12 +32,25 @@ app::Problem start_problem(const StartError& error) {
             "", "see 'stile-turnd check' for what is in the way"};
 }
 
+// Why a running relay does not take settings over, and what does.
+std::string refusal(const StartError& error, const std::string& graceful_restart) {
+    std::string text = fmt::format("{}: {}", error.what, error.cause);
+    const bool kept = error.remedy == StartError::Remedy::Restart && !graceful_restart.empty();
+    if (kept) {
+        text += fmt::format("; restart gracefully to change it, with {}", graceful_restart);
+    } else if (error.remedy != StartError::Remedy::Correction) {
+        text += "; drain, stop and start it to change it";
+    }
+    return text;
+}
+
 std::vector<std::string> watched_files(const SettingsFile& file, const StateFolder& state) {
     std::vector<std::string> paths{state.path() + "/secrets"};
     for (const std::string& path : {file.certificate_file, file.key_file}) {
         if (!path.empty()) paths.push_back(path);
     }
     for (const SecretFile& secret : file.secret_files) paths.push_back(secret.path);
+    for (const TokenKeyFile& key : file.token_key_files) paths.push_back(key.path);
     return paths;
 }
 
@@ -66,6 +79,8 @@ struct Operation::Impl {
     std::expected<void, app::Problem> open(OperationStart start);
     std::expected<std::unique_ptr<drivers::TcpListener>, drivers::OsError> listen_metrics(
         const std::optional<SocketAddress>& address);
+    std::expected<std::unique_ptr<AdminServer>, app::Problem> open_admin();
+    void take_addresses();
     void adopt(const Prepared& prepared);
     std::expected<void, std::string> reload();
     void drain(std::optional<std::chrono::seconds> time);
@@ -95,7 +110,7 @@ std::expected<void, app::Problem> Operation::Impl::open(OperationStart start) {
     facts.version = start.version;
     facts.started = static_cast<std::uint64_t>(loop.wall_now().time_since_epoch().count());
     auto started = start.handover
-                       ? Relay::resume(start.prepared.settings, *std::move(start.handover),
+                       ? Relay::resume(start.prepared.settings, std::move(*start.handover),
                                        std::move(start.on_https))
                        : Relay::start(start.prepared.settings, std::move(start.on_https));
     if (!started) return std::unexpected(start_problem(started.error()));
@@ -107,13 +122,25 @@ std::expected<void, app::Problem> Operation::Impl::open(OperationStart start) {
                                             "choose another address under [metrics]"});
     }
     metrics = *std::move(listening);
-    auto socket = AdminServer::open(loop, state.socket_path(),
-                                    [this](const json& request) { return handle(request); });
+    auto socket = open_admin();
     if (!socket) return std::unexpected(socket.error());
     admin = *std::move(socket);
+    if (start.handover) {
+        if (start.may_serve && !start.may_serve()) {
+            return std::unexpected(app::Problem{app::ExitCode::Other,
+                                                "The sessions stay with the old process",
+                                                "it goes on serving them", "", ""});
+        }
+        relay->serve();
+    }
     adopt(start.prepared);
     timer.arm_after(pulse);
     return {};
+}
+
+std::expected<std::unique_ptr<AdminServer>, app::Problem> Operation::Impl::open_admin() {
+    return AdminServer::open(loop, state.socket_path(),
+                             [this](const json& request) { return handle(request); });
 }
 
 std::expected<std::unique_ptr<drivers::TcpListener>, drivers::OsError>
@@ -138,6 +165,12 @@ std::expected<void, std::string> Operation::Impl::reload() {
     };
     auto prepared = hooks.load();
     if (!prepared) return refuse(prepared.error());
+    if (prepared->file.state_directory != file.state_directory) {
+        return refuse(refusal({.what = "cannot change the state directory",
+                               .cause = "the server runs",
+                               .remedy = StartError::Remedy::Restart},
+                              hooks.graceful_restart));
+    }
     const auto findings =
         self_check(prepared->file, prepared->settings, Ports::InUseByUs, loop.wall_now());
     if (any_fatal(findings)) return refuse(to_text(findings));
@@ -146,7 +179,7 @@ std::expected<void, std::string> Operation::Impl::reload() {
         moves ? listen_metrics(prepared->file.metrics) : std::unique_ptr<drivers::TcpListener>{};
     if (!listening) return refuse(listening.error().text);
     if (const auto taken = relay->reload(prepared->settings); !taken) {
-        return refuse(fmt::format("{}: {}", taken.error().what, taken.error().cause));
+        return refuse(refusal(taken.error(), hooks.graceful_restart));
     }
     if (moves) metrics = *std::move(listening);
     adopt(*prepared);
@@ -244,7 +277,9 @@ json Operation::Impl::handle(const json& request) {
             time = std::chrono::seconds{*given};
         }
         drain(time);
-        return {{"done", true}, {"allocations", relay->statistics().allocations}};
+        return {{"done", true},
+                {"allocations", relay->statistics().allocations},
+                {"ends", static_cast<bool>(hooks.on_drained)}};
     }
     if (hooks.on_command) {
         if (auto answer = hooks.on_command(request)) return *std::move(answer);
@@ -274,5 +309,21 @@ void Operation::give_up_addresses() {
     impl_->metrics.reset();
     if (impl_->admin) impl_->admin->give_up();
 }
+
+// Another program may have taken the port meanwhile: the relay is worth more than its figures.
+void Operation::Impl::take_addresses() {
+    if (auto listening = listen_metrics(file.metrics)) {
+        metrics = *std::move(listening);
+    } else {
+        log("Metrics are not served any more: " + listening.error().text);
+    }
+    if (auto socket = open_admin()) {
+        admin = *std::move(socket);
+    } else {
+        log(app::to_text(socket.error()));
+    }
+}
+
+void Operation::take_addresses() { impl_->take_addresses(); }
 
 }  // namespace stile::relay

@@ -20,6 +20,8 @@ std::expected<std::unique_ptr<KernelRelay>, KernelRelayError> KernelRelay::open(
 // There is no object on which these could be called.
 std::string KernelRelay::describe() const { return {}; }
 std::vector<KernelRelay::Attached> KernelRelay::attached() const { return {}; }
+void KernelRelay::detach() {}
+std::expected<void, KernelRelayError> KernelRelay::attach() { return {}; }
 KernelRelay::Installed KernelRelay::install(const Channel& /*channel*/) {
     return Installed::Refused;
 }

@@ -100,6 +100,8 @@ FileDescriptor TcpListener::release() {
     return std::move(impl_->fd);
 }
 
+FileDescriptor TcpListener::duplicate() const { return impl_->fd.duplicate(); }
+
 SocketAddress TcpListener::local_address() const { return bound_address(impl_->fd.get()); }
 
 }  // namespace stile::drivers

@@ -327,6 +327,11 @@ TcpStream::Released TcpStream::release() {
     return released;
 }
 
+TcpStream::Released TcpStream::duplicate() const {
+    if (impl_->state != Impl::State::Open || impl_->ending) return {};
+    return {.socket = impl_->fd.duplicate(), .unsent = to_bytes(impl_->queue.front())};
+}
+
 void TcpStream::set_handlers(StreamHandlers handlers) {
     impl_->handlers = std::make_shared<StreamHandlers>(std::move(handlers));
 }

@@ -59,15 +59,18 @@ std::set<std::string> wanted_interfaces(const KernelRelayOptions& options) {
 }  // namespace
 
 struct KernelRelay::Impl {
-    Impl(Programs loaded, const KernelRelayOptions& options)
-        : programs(std::move(loaded)), hops(programs.hops()), channels(programs, hops) {
+    Impl(Programs loaded, KernelRelayOptions wanted)
+        : options(std::move(wanted)),
+          programs(std::move(loaded)),
+          hops(programs.hops()),
+          channels(programs, hops) {
         programs.settings().bindings = to_rate(options.bindings);
         programs.settings().octets = to_rate(options.binding_octets);
         renew_lease();
     }
 
     // Empty where at least one interface works.
-    std::string attach(const KernelRelayOptions& options);
+    std::string attach();
     void renew_lease() {
         const auto end = monotonic_now() + kernel_lease_time;
         std::atomic_ref{programs.settings().lease}.store(
@@ -75,6 +78,7 @@ struct KernelRelay::Impl {
     }
 
     std::mutex mutex;
+    const KernelRelayOptions options;
     Programs programs;
     HopTable hops;
     ChannelTable channels;
@@ -82,7 +86,8 @@ struct KernelRelay::Impl {
     std::string failed;  // interfaces without a program, and why
 };
 
-std::string KernelRelay::Impl::attach(const KernelRelayOptions& options) {
+std::string KernelRelay::Impl::attach() {
+    failed.clear();
     const auto links = hops.netlink().links();
     std::vector<int> takes_xdp;
     for (const auto& name : wanted_interfaces(options)) {
@@ -117,13 +122,27 @@ std::expected<std::unique_ptr<KernelRelay>, KernelRelayError> KernelRelay::open(
         Programs::load(std::clamp<std::size_t>(options.most_channels, 1, most_kernel_channels));
     if (!programs) return std::unexpected(KernelRelayError{programs.error()});
     auto impl = std::make_unique<Impl>(*std::move(programs), options);
-    if (auto error = impl->attach(options); !error.empty()) {
+    if (auto error = impl->attach(); !error.empty()) {
         return std::unexpected(KernelRelayError{std::move(error)});
     }
     return std::unique_ptr<KernelRelay>(new KernelRelay(std::move(impl)));
 }
 
+void KernelRelay::detach() {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->attachments.clear();
+}
+
+std::expected<void, KernelRelayError> KernelRelay::attach() {
+    const std::lock_guard lock{impl_->mutex};
+    if (auto error = impl_->attach(); !error.empty()) {
+        return std::unexpected(KernelRelayError{std::move(error)});
+    }
+    return {};
+}
+
 std::string KernelRelay::describe() const {
+    const std::lock_guard lock{impl_->mutex};
     std::string text;
     for (const auto& attachment : impl_->attachments) {
         if (!text.empty()) text += ", ";
@@ -135,6 +154,7 @@ std::string KernelRelay::describe() const {
 }
 
 std::vector<KernelRelay::Attached> KernelRelay::attached() const {
+    const std::lock_guard lock{impl_->mutex};
     std::vector<Attached> attached;
     for (const auto& attachment : impl_->attachments) {
         attached.push_back({attachment.name(), attachment.mode()});

@@ -19,6 +19,10 @@ struct Handover;
 struct StartError {
     std::string what;   // "cannot listen on 192.0.2.1:3478 (UDP)"
     std::string cause;  // "address already in use"
+    // What would take the settings over: other ones, another process that continues this one, or
+    // one that starts anew, as the threads are handed over as they are.
+    enum class Remedy : std::uint8_t { Correction, Restart, StopAndStart };
+    Remedy remedy = Remedy::Correction;
 };
 
 // Sums over all shards, for metrics.
@@ -51,10 +55,12 @@ public:
     static std::expected<std::unique_ptr<Relay>, StartError> start(Settings settings,
                                                                    OnHttps on_https = {});
     // Continues what another process hands over; its sockets replace those that `settings` names
-    // by the same addresses.
+    // by the same addresses. Everything is in place, and nothing is read before serve(), which
+    // comes before any other call.
     static std::expected<std::unique_ptr<Relay>, StartError> resume(Settings settings,
                                                                     Handover handover,
                                                                     OnHttps on_https = {});
+    void serve();
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
     ~Relay();
@@ -68,9 +74,16 @@ public:
     std::vector<turn::Session> sessions();
     // Usage records of sessions that ended since the last call; bounded, the oldest are lost.
     std::vector<turn::Usage> take_usage();
-    // Gives up all UDP and plain TCP clients with their allocations, and the listeners, which from
-    // here on are the successor's. TLS and DTLS clients stay, drained as by drain().
-    Handover hand_over();
+    // Copies of all that UDP and plain TCP clients have here, and of the listeners. From here on
+    // nothing moves in this relay, and nothing is lost, until one of the two calls below; no other
+    // may come in between. The error is for a person, and the relay goes on.
+    std::expected<Handover, std::string> hand_over();
+    // A successor serves what was copied. TLS and DTLS clients with an allocation stay here,
+    // drained as by drain(); those without are closed, and reach the successor when they come
+    // again.
+    void leave();
+    // There is no successor: everything goes on as if nothing had been.
+    void stay();
     // The addresses that listeners got, in the order of Settings::listeners.
     std::vector<SocketAddress> listening() const;
 

@@ -63,6 +63,9 @@ struct Tenant {
     std::string realm;
     std::vector<turn::SharedSecret> secrets;  // for rotation several at once
     std::vector<Account> accounts;
+    // Of authorization servers, RFC 7635; for rotation several at once. Where there are any,
+    // limits.authentication.third_party is the name that tokens are made for.
+    std::vector<turn::TokenKey> token_keys;
     // Quotas, the policy of peers and what is offered; realm, nonce key and addresses are filled
     // in.
     turn::ServerConfig limits;

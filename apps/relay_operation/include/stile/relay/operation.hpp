@@ -32,6 +32,9 @@ struct OperationHooks {
     std::function<void()> on_drained;
     // Commands of the admin socket that this knows nothing of; absent: none.
     std::function<std::optional<nlohmann::json>(const nlohmann::json& request)> on_command;
+    // How an operator restarts the program and keeps the sessions, "'stile-turnd restart'"; empty:
+    // it cannot.
+    std::string graceful_restart;
     // One line for the log.
     std::function<void(std::string_view)> log;
 };
@@ -41,6 +44,9 @@ struct OperationStart {
     std::string version;
     Relay::OnHttps on_https;
     std::optional<Handover> handover;  // of the process that this one continues
+    // Asked when all is in place and before anything of the handover is touched: whether the other
+    // process has left it. False: the start fails.
+    std::function<bool()> may_serve;
 };
 
 // A running relay with what its operator needs: reload, drain, the admin socket, metrics, usage
@@ -60,8 +66,10 @@ public:
     std::expected<void, std::string> reload();
     // Absent: the deadline of the configuration.
     void drain(std::optional<std::chrono::seconds> deadline = std::nullopt);
-    // Gives up the metrics address and the admin socket, for a successor.
+    // Gives up the metrics address and the admin socket, for a successor; and takes them again
+    // where there is none.
     void give_up_addresses();
+    void take_addresses();
     // What is left of usage is written.
     void flush();
 

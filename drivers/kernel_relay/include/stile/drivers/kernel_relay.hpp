@@ -79,6 +79,12 @@ public:
     };
     std::vector<Attached> attached() const;
 
+    // Takes the programs off the interfaces: from here on every packet reaches user space.
+    // Channels, limits and counters stay, and count again after attach(), which chooses as open()
+    // does.
+    void detach();
+    std::expected<void, KernelRelayError> attach();
+
     // Names a channel: a client has a number once.
     struct Key {
         SocketAddress server;  // the listener, as in the client's packets

@@ -21,6 +21,8 @@ public:
     int get() const { return fd_; }
     bool valid() const { return fd_ >= 0; }
     int release() { return std::exchange(fd_, -1); }
+    // Another number for the same open file; none where there is no number left.
+    [[nodiscard]] FileDescriptor duplicate() const;
     void reset(int fd = -1);
 
 private:

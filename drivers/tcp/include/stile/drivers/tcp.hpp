@@ -49,6 +49,9 @@ public:
         Bytes unsent;
     };
     Released release();
+    // The same, while this stream keeps its own: who gets it must not use it before this one is
+    // released, and this one must not read or write in between. Empty also where no number is left.
+    [[nodiscard]] Released duplicate() const;
 
     void set_handlers(StreamHandlers handlers) override;
     Written write(BytesView bytes) override;
@@ -80,8 +83,7 @@ public:
     static std::expected<std::unique_ptr<TcpListener>, OsError> open(
         Loop& loop, SocketAddress local, OnAccept on_accept, const ListenOptions& options = {});
     // Takes over a listening socket.
-    static std::unique_ptr<TcpListener> adopt(Loop& loop, FileDescriptor socket,
-                                              OnAccept on_accept,
+    static std::unique_ptr<TcpListener> adopt(Loop& loop, FileDescriptor socket, OnAccept on_accept,
                                               const TcpOptions& accepted = {});
     TcpListener(const TcpListener&) = delete;
     TcpListener& operator=(const TcpListener&) = delete;
@@ -90,6 +92,7 @@ public:
     SocketAddress local_address() const;
     // The socket goes on elsewhere; connections that wait to be accepted go with it.
     FileDescriptor release();
+    [[nodiscard]] FileDescriptor duplicate() const;
 
 private:
     struct Impl;
