@@ -6,85 +6,25 @@
 // client that remembers knows (tickets, tokens, connection ids) has an attribute code of its own.
 #include <stile/base/assert.hpp>
 #include <stile/base/byte_reader.hpp>
-#include <stile/turn/server.hpp>
 
 #include <algorithm>
 #include <set>
+
+#include "server_fixture.hpp"
 
 namespace {
 
 using namespace stile;
 using namespace stile::turn;
+using namespace stile::turn::fuzzing;
 
 // A longer story finds nothing that two shorter ones do not, but costs their time.
 constexpr std::size_t most_steps = 64;
 constexpr unsigned most_restarts = 2;
-constexpr WallTime start_wall{std::chrono::seconds{1'000'000}};
 constexpr Instant start_instant{std::chrono::seconds{1}};
 
 const IpAddress relay_v4 = IpAddress::v4(0xC0000201U);
 const IpAddress relay_v6 = IpAddress::parse("2a00::1").value();
-
-ServerConfig generous() {
-    ServerConfig config;
-    config.authentication.realm = "r";
-    config.authentication.algorithms.add(stun::PasswordAlgorithm::Sha256);
-    config.authentication.algorithms.add(stun::PasswordAlgorithm::Md5);
-    config.authentication.anonymity = stun::LongTermServer::Anonymity::Offered;
-    config.authentication.third_party = "s";
-    config.ipv6 = Offer::Offered;
-    config.dont_fragment = Offer::Offered;
-    config.relays_per_user = 6;
-    config.permissions = 4;
-    config.channels = 4;
-    config.connections = 4;
-    config.user_bandwidth = TokenRate{.per_second = 1000, .burst = 4000};
-    config.user_packets = TokenRate{.per_second = 10, .burst = 40};
-    config.user_new_peers = 100;
-    config.user_connects = 100;
-    config.tcp_relays = Offer::Offered;
-    config.mobility = Offer::Offered;
-    config.offload = Offer::Offered;
-    config.channel_range = ChannelRange::Rfc5766;
-    return config;
-}
-
-// What no input changes is made once: keys are dear, and all inputs would pay for them.
-struct Fixed {
-    Fixed() {
-        // The same nonces, and else nothing but what must be.
-        modest.authentication = rich.authentication;
-        modest.authentication.third_party.clear();
-        modest.allocations = 2;
-        STILE_ASSERT(accounts.set_account("u", "p"));
-        STILE_ASSERT(accounts.set_shared_secrets({secret}));
-        STILE_ASSERT(accounts.set_token_keys({token_key}));
-        const AccessToken opened{.mac_key = Bytes(20, std::byte{1}),
-                                 .issued = start_wall,
-                                 .lifetime = std::chrono::seconds{900}};
-        token = opened.seal({{std::byte{1}}}, token_key, "s");
-    }
-
-    ServerConfig rich = generous();
-    ServerConfig modest;
-    SharedSecret secret{.secret = "shared"};
-    TokenKey token_key{.kid = "k", .key = Bytes(32, std::byte{7})};
-    CredentialTable accounts{"r"};
-    // Expires in the middle of many inputs.
-    TimeLimitedCredential limited =
-        make_time_limited(secret, start_wall + std::chrono::seconds{700}, "w");
-    Bytes token;
-    stun::LongTermServer nonces{rich.authentication};
-    stun::IntegrityKey account_key =
-        stun::IntegrityKey::long_term("u", "r", "p", stun::PasswordAlgorithm::Sha256);
-    stun::IntegrityKey limited_key =
-        stun::IntegrityKey::long_term(limited.username, "r", limited.password);
-    stun::IntegrityKey token_mac = stun::IntegrityKey::from_octets(Bytes(20, std::byte{1}));
-};
-const Fixed& fixed() {
-    static const Fixed made;
-    return made;
-}
 
 class Harness {
 public:
@@ -95,6 +35,8 @@ public:
             directory_ = std::make_unique<RelayDirectory>(std::vector<RelayDirectory::Address>{
                 {.local = IpAddress::v4(0x0A000002U), .external = relay_v4},
                 {.local = relay_v6, .external = relay_v6}});
+            // Another shard's.
+            directory_->add({.ip = relay_v4, .port = {1}}, RelayProtocol::Udp);
             config_.directory = directory_.get();
         }
         server_ = std::make_unique<Server>(make());
@@ -103,6 +45,7 @@ public:
     void step(unsigned action, unsigned who, BytesView octets) {
         const ClientFlow flow = flow_of(who);
         const std::uint8_t choice = ByteReader{octets}.u8();
+        if (action > 8) extension(action, flow, choice, octets);
         switch (action) {
             case 0:
                 check(server_->handle_client(now_, flow, octets));
@@ -132,9 +75,6 @@ public:
                 break;
             case 8:
                 server_->handle_client_gone(now_, flow);
-                break;
-            default:
-                extension(action, flow, choice, octets);
                 break;
         }
         drain();
@@ -228,12 +168,15 @@ private:
             case 11:
                 (void)parse_snapshot(octets);
                 (void)AccessToken::open(octets, fixed().token_key, "s");
-                (void)Server::shard_of_request(octets);
+                (void)Server::shard_of_request(choice % 2 == 0 ? octets : BytesView{asked_});
+                // The network doubles.
+                if (choice % 2 == 1) check(server_->handle_client(now_, asked_from_, asked_));
                 break;
             case 12:
                 if (restarts_++ < most_restarts) restart();
                 break;
             case 13:
+                if (!slow_.empty() && choice % 2 == 0) open_slow();
                 server_->handle_offloaded(
                     now_, relay(choice),
                     {.octets_to_peers = 50U * choice, .packets_to_clients = 1});
@@ -242,7 +185,7 @@ private:
                 (void)server_->sessions(now_);
                 if (choice == 1) forget(flow);
                 break;
-            default:
+            case 15:
                 operate(choice);
                 break;
         }
@@ -278,6 +221,11 @@ private:
         STILE_ASSERT(next->restore(now_, *carried) == snapshot.allocations.size());
         STILE_ASSERT(next->snapshot(now_) == snapshot);
         server_ = std::move(next);
+        for (const RelayWanted& wanted : slow_) {
+            relays_.erase(wanted.relay);
+            if (wanted.next) relays_.erase(*wanted.next);
+        }
+        slow_.clear();
     }
 
     // Its relays are closed without a word.
@@ -316,8 +264,26 @@ private:
         }
     }
 
-    // The octets are the method and then attributes: a code, a length, and a raw value, but for
-    // the codes of what a client knows.
+    // What a client knows has codes of its own.
+    bool add_known(stun::MessageBuilder& builder, unsigned code, unsigned choice) const {
+        switch (code) {
+            case 0xFF:
+                builder.add(stun::XorPeerAddress{peer(choice)});
+                return true;
+            case 0xFE:
+                builder.add(reservation_);
+                return true;
+            case 0xFD:
+                builder.add(stun::MobilityTicket{tickets_[choice % tickets_.size()]});
+                return true;
+            case 0xFC:
+                builder.add(stun::ConnectionId{connection_.value});
+                return true;
+        }
+        return false;
+    }
+
+    // The octets are the method and then attributes: a code, a length, and a raw value.
     void request(const ClientFlow& flow, BytesView octets, Signer signer) {
         ByteReader reader{octets};
         constexpr std::array methods{stun::Method::Allocate,         stun::Method::Refresh,
@@ -328,22 +294,7 @@ private:
         while (reader.remaining() >= 2) {
             const std::uint8_t code = reader.u8();
             const std::uint8_t length = reader.u8();
-            switch (code) {
-                case 0xFF:
-                    builder.add(stun::XorPeerAddress{peer(length)});
-                    continue;
-                case 0xFE:
-                    builder.add(reservation_);
-                    continue;
-                case 0xFD:
-                    builder.add(stun::MobilityTicket{tickets_[length % tickets_.size()]});
-                    continue;
-                case 0xFC:
-                    builder.add(stun::ConnectionId{connection_.value});
-                    continue;
-                default:
-                    break;
-            }
+            if (add_known(builder, code, length)) continue;
             // The upper half are the comprehension-optional ones.
             const auto type =
                 static_cast<std::uint16_t>(code < 0x80 ? code % 0x30 : 0x8000 + code % 0x40);
@@ -351,8 +302,9 @@ private:
                             reader.bytes(std::min<std::size_t>(length, reader.remaining())));
         }
         sign(builder, flow, signer);
-        const Bytes wire = builder.finish();
-        check(server_->handle_client(now_, flow, wire));
+        asked_ = builder.finish();
+        asked_from_ = flow;
+        check(server_->handle_client(now_, flow, asked_));
         drain();
     }
 
@@ -391,9 +343,22 @@ private:
     }
 
     void open(const RelayWanted& wanted) {
-        if (++opened_ % 5 == 0) return server_->handle_relay_failed(now_, wanted.relay);
+        ++opened_;
+        if (opened_ % 5 == 0) return server_->handle_relay_failed(now_, wanted.relay);
         relays_.insert(wanted.relay);
         if (wanted.next) relays_.insert(*wanted.next);
+        if (opened_ % 7 == 3) {
+            slow_.push_back(wanted);
+        } else {
+            open_now(wanted);
+        }
+    }
+    // It may be gone, or be another server's by now.
+    void open_slow() {
+        open_now(slow_.back());
+        slow_.pop_back();
+    }
+    void open_now(const RelayWanted& wanted) {
         ports_ = static_cast<std::uint16_t>(ports_ + 2);
         const IpAddress ip = wanted.family == AddressFamily::V4 ? relay_v4 : relay_v6;
         server_->handle_relay_opened(now_, wanted.relay, {.ip = ip, .port = {ports_}});
@@ -407,6 +372,9 @@ private:
     std::unique_ptr<RelayDirectory> directory_;
     std::unique_ptr<Server> server_;
     std::set<RelayId> relays_;
+    std::vector<RelayWanted> slow_;  // the driver has not opened them yet
+    Bytes asked_;
+    ClientFlow asked_from_;
     ConnectionId connection_;
     stun::ReservationToken reservation_{};
     std::array<Bytes, 3> tickets_;  // none, which asks for one; the newest; the one before

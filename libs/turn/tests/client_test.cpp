@@ -29,23 +29,6 @@ TEST_CASE("turn client: the first request carries no credentials, and what was w
     CHECK_FALSE(alone.sent());
 }
 
-TEST_CASE("turn client: a server that is not there is given up after 39.5 s") {
-    Alone alone;
-    std::size_t sends = 0;
-    for (;;) {
-        while (alone.sent()) ++sends;
-        const auto wake = alone.client.poll_timeout();
-        if (!wake) break;
-        alone.now = *wake;
-        alone.client.handle_timeout(alone.now);
-    }
-    CHECK(sends == 7);
-    CHECK(alone.now == start + 39500ms);
-    const auto failed = alone.event<Client::Failed>();
-    REQUIRE(failed);
-    CHECK(failed->failure.kind == FailureKind::TimedOut);
-}
-
 TEST_CASE("turn client: over a stream one request is sent, and a lost connection is the end") {
     auto config = client_config();
     config.transport = ClientTransport::Tls;

@@ -5,7 +5,15 @@
 #include "oracle.hpp"
 #include "world.hpp"
 
+#include <cstdlib>
+
 namespace stile::turn::test {
+
+// How many random lives a property is held against; STILE_SEEDS says otherwise.
+inline std::uint64_t seeds(std::uint64_t usual) {
+    const char* wish = std::getenv("STILE_SEEDS");
+    return wish == nullptr ? usual : std::strtoull(wish, nullptr, 10);
+}
 
 // A server and its driver, of which everything is held against the oracle: each answer, each
 // datagram that passes or does not, each relay and connection that is open or closed, at each
