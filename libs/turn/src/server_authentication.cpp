@@ -14,10 +14,16 @@ namespace {
 namespace error = stun::error;
 
 // The keys that a token's session key can stand for. Appendix B of RFC 7635 derives the key for
-// HMAC-SHA-1 from a longer one; other implementations take it as it is.
+// HMAC-SHA-1 from a longer one; other implementations take it as it is, and coturn's clients as
+// much of it as an MD5 key has.
 std::vector<stun::IntegrityKey> keys_of(BytesView mac_key, stun::IntegrityKind kind) {
     std::vector<stun::IntegrityKey> keys{stun::IntegrityKey::from_octets(mac_key)};
-    if (kind == stun::IntegrityKind::Sha1 && mac_key.size() > stun::sha1_tag_octets) {
+    if (kind != stun::IntegrityKind::Sha1) return keys;
+    constexpr std::size_t md5_octets = crypto::digest_size(crypto::DigestAlgorithm::Md5);
+    if (mac_key.size() > md5_octets) {
+        keys.push_back(stun::IntegrityKey::from_octets(mac_key.first(md5_octets)));
+    }
+    if (mac_key.size() > stun::sha1_tag_octets) {
         const auto shortened = crypto::digest(crypto::DigestAlgorithm::Sha1, mac_key);
         keys.push_back(stun::IntegrityKey::from_octets(shortened.bytes()));
     }

@@ -162,6 +162,20 @@ TEST_CASE("turn server, tokens: an allocation, and requests without the token af
     }
 }
 
+TEST_CASE("turn server, tokens: coturn's clients use sixteen octets of the key with HMAC-SHA-1") {
+    TokenWorld world;
+    AccessToken token = some_token();
+    const Bytes octets = sealed(token);
+    token.mac_key.resize(16);
+    RawClient raw{world, granted(token, octets)};
+    CHECK(raw.allocate() == 0);
+    CHECK(raw.permit(peer_address) == 0);
+    token.mac_key.resize(15);
+    RawClient shorter{world, granted(token, octets)};
+    shorter.flow.remote.port.value = 40'001;
+    CHECK(shorter.allocate() == 401);
+}
+
 TEST_CASE("turn server, tokens: an allocation lives no longer than its token") {
     TokenWorld world;
     AccessToken token = some_token();
