@@ -46,10 +46,17 @@ void ReplyLimiter::set_limits(Instant now, ReplyLimits limits) {
 
 ReplyLimiter::Verdict ReplyLimiter::judge(Instant now, const IpAddress& client) {
     if (limits_.octets && !octets_.has(now, *limits_.octets, 1)) return Verdict::Silence;
+    return bucket_of(client).take(now, limits_.rate, 1) ? Verdict::Answer : Verdict::Silence;
+}
+
+void ReplyLimiter::put_back(Instant now, const IpAddress& client) {
+    bucket_of(client).put_back(now, limits_.rate, 1);
+}
+
+turn::TokenBucket& ReplyLimiter::bucket_of(const IpAddress& client) {
     const unsigned length = client.is_v4() ? limits_.ipv4_prefix : limits_.ipv6_prefix;
     const std::uint64_t hash = table_hash(seed_, prefix_words(client, length));
-    turn::TokenBucket& bucket = buckets_[static_cast<std::size_t>(hash) & (buckets_.size() - 1)];
-    return bucket.take(now, limits_.rate, 1) ? Verdict::Answer : Verdict::Silence;
+    return buckets_[static_cast<std::size_t>(hash) & (buckets_.size() - 1)];
 }
 
 void ReplyLimiter::charge(Instant now, std::size_t octets) {

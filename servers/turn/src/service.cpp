@@ -63,6 +63,12 @@ bool is_request(BytesView message) {
            (message[1] & class_bits_low) == std::byte{0};
 }
 
+// A success response to Allocate.
+bool is_allocated(BytesView message) {
+    return message.size() >= stun::header_octets && message[0] == std::byte{0x01} &&
+           message[1] == std::byte{0x03};
+}
+
 }  // namespace
 
 Service::Service(Instant now, WallTime wall, ServiceConfig config, crypto::RandomStream random)
@@ -204,6 +210,8 @@ void Service::collect(Instant now, Charged charged) {
             ++counters_.strangers_answered;
             queue_to_stranger(now, transmit->flow, to_bytes(transmit->message));
         } else {
+            // Its challenge has reached who asked: many users behind one address are no strangers.
+            if (is_allocated(transmit->message)) limiter_.put_back(now, transmit->flow.remote.ip);
             queue(transmit->flow, to_bytes(transmit->message));
         }
     }

@@ -182,6 +182,18 @@ TEST_CASE("turn service: who has shown a credential is not limited") {
     CHECK(service.relay_counters().allocations_made == 1);
 }
 
+TEST_CASE("turn service: many users behind one address do not use up its challenges") {
+    auto config = service_config();
+    config.relay.relays_per_user = 50;
+    Service service = make_service(std::move(config));
+    REQUIRE(service.credentials().set_account("alice", "secret"));
+    for (int port = 40'000; port < 40'050; ++port) {
+        stun::LongTermClient alice{{.username = "alice", .password = "secret"}};
+        const auto flow = flow_from("198.51.100.7:" + std::to_string(port));
+        REQUIRE(ask(service, flow, alice, Method::Allocate) == 0);
+    }
+}
+
 TEST_CASE("turn service: accounts may come and go while it runs") {
     auto config = service_config();
     config.replies.rate = {.per_second = 100, .burst = 100};

@@ -12,8 +12,10 @@
 namespace stile::turn_server {
 
 struct ReplyLimits {
-    // Answers to one prefix, of all kinds together.
-    turn::TokenRate rate{.per_second = 100, .burst = 400};
+    // Answers to one prefix, of all kinds together. 400 newcomers a second are more than a
+    // carrier's NAT has, and 400 challenges of 150 octets are half a megabit a second towards whom
+    // a forger of addresses names.
+    turn::TokenRate rate{.per_second = 400, .burst = 1600};
     // Whom a reflection attack aims at is a network rather than a host.
     std::uint8_t ipv4_prefix = 24;
     std::uint8_t ipv6_prefix = 56;
@@ -38,10 +40,14 @@ public:
 
     enum class Verdict : std::uint8_t { Answer, Silence };
     Verdict judge(Instant now, const IpAddress& client);
+    // An answer that was judged has reached who asked for it: it does not count against the prefix.
+    void put_back(Instant now, const IpAddress& client);
     // An answer that was judged turned out so long.
     void charge(Instant now, std::size_t octets);
 
 private:
+    turn::TokenBucket& bucket_of(const IpAddress& client);
+
     ReplyLimits limits_;
     turn::TokenBucket octets_;
     HashSeed seed_;
