@@ -117,6 +117,26 @@ std::optional<std::uint64_t> TomlReader::seconds(TomlNode node, std::uint64_t le
     return std::nullopt;
 }
 
+std::optional<WallTime> TomlReader::date(TomlNode node) {
+    const auto midnight = [](const toml::date& date) {
+        const std::chrono::year_month_day day{std::chrono::year{date.year},
+                                              std::chrono::month{date.month},
+                                              std::chrono::day{date.day}};
+        return WallTime{std::chrono::sys_days{day}};
+    };
+    if (const auto day = real(node).value_exact<toml::date>()) return midnight(*day);
+    const auto moment = real(node).value_exact<toml::date_time>();
+    if (moment && moment->offset) {
+        const toml::time& time = moment->time;
+        return midnight(moment->date) + std::chrono::hours{time.hour} +
+               std::chrono::minutes{time.minute} + std::chrono::seconds{time.second} -
+               std::chrono::minutes{moment->offset->minutes};
+    }
+    complain(node, "a date without quotation marks is wanted here",
+             "such as 2027-01-01 or 2027-01-01T12:00:00Z");
+    return std::nullopt;
+}
+
 std::optional<std::size_t> TomlReader::choice(TomlNode node,
                                               const std::vector<std::string_view>& words) {
     const auto value = text(node);

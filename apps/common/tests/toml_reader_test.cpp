@@ -86,3 +86,17 @@ TEST_CASE("toml reader: addresses, prefixes and ports") {
     CHECK_FALSE(said_of("['10.0.0.0/8', 'fd00::/129']", prefixes).empty());
     CHECK_FALSE(said_of("'10.0.0.0/8'", prefixes).empty());
 }
+
+TEST_CASE("toml reader: dates, with and without a time") {
+    static constexpr std::chrono::seconds new_year{1'798'761'600};  // date -ud 2027-01-01 +%s
+    const auto date = [](TomlReader& reader, TomlNode node) {
+        if (const auto value = reader.date(node)) CHECK(value->time_since_epoch() == new_year);
+    };
+    CHECK(said_of("2027-01-01", date).empty());
+    CHECK(said_of("2027-01-01T00:00:00Z", date).empty());
+    CHECK(said_of("2026-12-31T19:30:00-04:30", date).empty());
+    // Of whose clock?
+    CHECK(said_of("2027-01-01T00:00:00", date).find("2027-01-01T12:00:00Z") != std::string::npos);
+    CHECK_FALSE(said_of("'2027-01-01'", date).empty());
+    CHECK_FALSE(said_of("1798761600", date).empty());
+}

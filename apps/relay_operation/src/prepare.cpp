@@ -48,12 +48,14 @@ std::expected<void, app::Problem> read_certificate(const SettingsFile& file, Set
     return {};
 }
 
+// Editors end a line where a secret has none.
+std::string_view first_line(std::string_view text) { return trim(take_until(text, '\n')); }
+
 std::expected<void, app::Problem> read_secrets(const SettingsFile& file, const StateFolder& state,
                                                Settings& settings) {
     for (const SecretFile& secret : file.secret_files) {
         const std::string text = STILE_TRY(read_file(secret.path, "A shared secret"));
-        std::string_view rest = text;
-        const std::string_view value = trim(take_until(rest, '\n'));
+        const std::string_view value = first_line(text);
         if (value.empty()) {
             return std::unexpected(app::Problem{app::ExitCode::BadConfiguration,
                                                 "A shared secret is empty", "", secret.path,
@@ -62,8 +64,28 @@ std::expected<void, app::Problem> read_secrets(const SettingsFile& file, const S
         settings.tenants.at(secret.tenant)
             .secrets.push_back({.secret = std::string{value}, .digest = secret.digest});
     }
+    for (const TokenKeyFile& from : file.token_key_files) {
+        const std::string text = STILE_TRY(read_file(from.path, "A key of access tokens"));
+        auto octets = parse_token_key(first_line(text), from.octets);
+        if (!octets) {
+            return std::unexpected(app::Problem{
+                app::ExitCode::BadConfiguration, "A key of access tokens cannot be used",
+                fmt::format("key '{}' needs {} octets in base64", from.key.kid, from.octets),
+                from.path, fmt::format("make one: openssl rand -base64 {}", from.octets)});
+        }
+        turn::TokenKey& key = settings.tenants.at(from.tenant).token_keys.emplace_back(from.key);
+        key.key = *std::move(octets);
+    }
+    for (Tenant& tenant : settings.tenants) {
+        std::string& name = tenant.limits.authentication.third_party;
+        if (tenant.token_keys.empty()) {
+            name.clear();
+        } else if (name.empty()) {
+            name = file.server_name.empty() ? tenant.realm : file.server_name;
+        }
+    }
     Tenant& first = settings.tenants.front();
-    if (first.secrets.empty() && first.accounts.empty()) {
+    if (first.secrets.empty() && first.accounts.empty() && first.token_keys.empty()) {
         first.secrets = STILE_TRY(state.secrets());
     }
     if (std::ranges::all_of(settings.nonce_key,

@@ -160,6 +160,7 @@ private:
             }
             // What [turn] says is where each tenant starts, but for who may relay.
             Tenant tenant{.realm = std::string{name}, .limits = tenants.front().limits};
+            tenant.limits.authentication.third_party.clear();
             tenants.push_back(std::move(tenant));
             const std::size_t index = tenants.size() - 1;
             std::optional<TomlNode> accounts;

@@ -85,6 +85,7 @@ std::vector<TomlKey> TurnSection::tenant_keys(std::size_t index) {
     turn::ServerConfig& limits = tenant(index).limits;
     return {
         {"secrets", [this, index](TomlNode node) { secrets(node, index); }},
+        {"oauth", [this, index](TomlNode node) { oauth(node, index); }},
         count("allocations", turn::most_allocations, limits.allocations),
         count("allocations_per_user", most_users_relays, limits.relays_per_user),
         count("permissions_per_allocation", turn::most_permissions, limits.permissions),
@@ -150,7 +151,11 @@ TomlKey TurnSection::text(std::string_view name, std::string& target) {
 }
 
 std::vector<TomlKey> TurnSection::certificate_keys() {
-    return {text("certificate", file_.certificate_file), text("key", file_.key_file)};
+    return {text("certificate", file_.certificate_file),
+            text("key", file_.key_file),
+            {"server_name", [this](TomlNode node) {
+                 if (auto name = toml_.domain_name(node)) file_.server_name = *std::move(name);
+             }}};
 }
 
 void TurnSection::metrics(TomlNode node) {

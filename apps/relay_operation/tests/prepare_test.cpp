@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include "temp_folder.hpp"
+
 #include <stile/relay/prepare.hpp>
 
 #include <doctest/doctest.h>
 
 #include <sys/stat.h>
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 using namespace stile;
@@ -17,24 +17,8 @@ namespace {
 
 IpAddress ip(std::string_view text) { return *IpAddress::parse(text); }
 
-// A state folder that goes with the test.
-class Folder {
-public:
-    Folder() {
-        std::string pattern = std::filesystem::temp_directory_path() / "stile-prepare-XXXXXX";
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    std::string file(std::string_view name, std::string_view text) const {
-        const std::string path = path_ + "/" + std::string{name};
-        std::ofstream{path} << text;
-        return path;
-    }
-    const std::string& path() const { return path_; }
-    relay::StateFolder state() const { return *relay::StateFolder::open(path_ + "/state"); }
-
-private:
-    std::string path_;
+struct Folder : relay::testing::TempFolder {
+    relay::StateFolder state() const { return *relay::StateFolder::open(path() + "/state"); }
 };
 
 relay::Machine machine(std::vector<IpAddress> addresses) {
@@ -120,6 +104,31 @@ TEST_CASE("prepare: secrets of files are read, an empty or missing one is named"
               .find("is empty") != std::string::npos);
     CHECK(refusal(parse("[turn]\nsecrets = [{ file = \"/nonexistent/s\" }]\n"), folder)
               .find("/nonexistent/s") != std::string::npos);
+}
+
+TEST_CASE("prepare: keys of access tokens are read from files, for the name that clients know") {
+    const Folder folder;
+    const std::string good = folder.file("key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n");
+    const std::string text =
+        "[turn.oauth]\nkeys = [{ kid = \"north\", file = \"" + good + "\" }]\n";
+    const auto here = machine({ip("10.0.0.5")});
+    const auto settings = prepare(parse("realm = \"a.example\"\n" + text), folder, here);
+    const relay::Tenant& tenant = settings.tenants.front();
+    REQUIRE(tenant.token_keys.size() == 1);
+    CHECK(tenant.token_keys[0].kid == "north");
+    CHECK(to_text(tenant.token_keys[0].key) == "01234567890123456789012345678901");
+    CHECK(tenant.limits.authentication.third_party == "a.example");
+    // Who has tokens needs no generated secret.
+    CHECK(tenant.secrets.empty());
+    CHECK(prepare(parse("server_name = \"turn.a.example\"\n" + text), folder, here)
+              .tenants.front()
+              .limits.authentication.third_party == "turn.a.example");
+    CHECK(prepare(parse("server_name = \"turn.a.example\"\n"), folder, here)
+              .tenants.front()
+              .limits.authentication.third_party.empty());
+    const std::string bad = folder.file("bad", "c2hvcnQ=\n");
+    CHECK(refusal(parse("[turn.oauth]\nkeys = [{ kid = \"x\", file = \"" + bad + "\" }]\n"), folder)
+              .find("openssl rand -base64 32") != std::string::npos);
 }
 
 TEST_CASE("prepare: TLS needs a certificate and its key") {

@@ -240,6 +240,54 @@ carol = "red"
     CHECK(file.settings.tenants[0].limits.allocations == 16'000);
 }
 
+TEST_CASE("settings file: keys of access tokens, several at once for rotation, of each tenant") {
+    const SettingsFile file = read(R"(
+server_name = "turn.example.org"
+[turn.oauth]
+server_name = "blackdow.carleon.gov"
+keys = [
+  { kid = "north", key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", expires = 2027-01-01T01:00:00+01:00 },
+  { kid = "union", key = "MTIzNDU2Nzg5MDEyMzQ1Ng==", algorithm = "A128GCM" },
+  { kid = "file", file = "/etc/stile/oauth" },
+]
+[tenants."blue.example"]
+oauth = { keys = [{ kid = "north", file = "/etc/stile/blue" }] }
+[tenants."red.example"]
+)");
+    CHECK(file.server_name == "turn.example.org");
+    const relay::Tenant& tenant = file.settings.tenants.front();
+    CHECK(tenant.limits.authentication.third_party == "blackdow.carleon.gov");
+    REQUIRE(tenant.token_keys.size() == 2);
+    CHECK(to_text(tenant.token_keys[0].key) == "01234567890123456789012345678901");
+    CHECK(tenant.token_keys[0].expires->time_since_epoch().count() == 1'798'761'600);
+    CHECK(tenant.token_keys[1].key.size() == 16);
+    CHECK_FALSE(tenant.token_keys[1].expires);
+    REQUIRE(file.token_key_files.size() == 2);
+    CHECK(file.token_key_files[0].key.kid == "file");
+    CHECK(file.token_key_files[0].octets == 32);
+    CHECK(file.token_key_files[1].tenant == 1);
+    // A tenant offers no tokens for which it has no key.
+    CHECK(file.settings.tenants[2].limits.authentication.third_party.empty());
+
+    const auto key = [](std::string_view fields) {
+        return "[turn.oauth]\nkeys = [{ " + std::string{fields} + " }]\n";
+    };
+    CHECK(says("[turn.oauth]\n", "turnd.toml:1:1: 'keys' is missing here"));
+    CHECK(says(key("file = '/x'"), "a key needs its 'kid'"));
+    CHECK(says(key("kid = 'a'"), "either 'key' or 'file'"));
+    CHECK(says(key("kid = 'a', file = '/x', key = 'AA=='"), "either 'key' or 'file'"));
+    CHECK(says(key("kid = 'a', key = 'AA=='"), "turnd.toml:2:"));
+    CHECK(says(key("kid = 'a', key = 'AA=='"), "openssl rand -base64 32"));
+    CHECK(says(key("kid = 'a', algorithm = 'A256CBC', file = '/x'"), "one of: A256GCM, A128GCM"));
+    CHECK(says(key("kid = 'a', file = '/x', expires = '2027-01-01'"), "without quotation marks"));
+    CHECK(says(key("kid = 'a', file = '/x' }, { kid = 'a', file = '/y'"),
+               "there is a key 'a' already"));
+    std::string many;
+    for (int i = 0; i < 64; ++i) many += "{ kid = 'k" + std::to_string(i) + "', file = '/x' }, ";
+    CHECK(refusal("[turn.oauth]\nkeys = [" + many + "]\n").empty());
+    CHECK(says("[turn.oauth]\nkeys = [" + many + "{ kid = 'x', file = '/x' }]\n", "too many keys"));
+}
+
 TEST_CASE("settings file: the external address can be found at the start") {
     const SettingsFile file =
         read("[turn]\nexternal_addresses = \"auto\"\nstun_server = \"192.0.2.1:3478\"\n");

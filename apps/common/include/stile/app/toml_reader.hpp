@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stile/base/socket_address.hpp>
+#include <stile/base/time.hpp>
 
 #include <cstdint>
 #include <expected>
@@ -64,6 +65,8 @@ public:
     std::optional<std::uint64_t> number(TomlNode node, std::uint64_t least, std::uint64_t most);
     // A number of seconds, or a text like "90s", "15m", "24h", "7d".
     std::optional<std::uint64_t> seconds(TomlNode node, std::uint64_t least, std::uint64_t most);
+    // A date, or a date with a time and its offset: 2027-01-01, 2027-01-01T12:00:00Z.
+    std::optional<WallTime> date(TomlNode node);
     // One word of a choice; the answer is its place in the list.
     std::optional<std::size_t> choice(TomlNode node, const std::vector<std::string_view>& words);
     std::optional<SocketAddress> socket_address(TomlNode node);

@@ -28,14 +28,24 @@ struct SecretFile {
     friend bool operator==(const SecretFile&, const SecretFile&) = default;
 };
 
+// A key of an authorization server that lies in a file of its own, in base64.
+struct TokenKeyFile {
+    std::size_t tenant = 0;  // index in Settings::tenants
+    std::string path;
+    turn::TokenKey key;  // without its octets
+    std::size_t octets = 0;
+};
+
 // What a configuration file says. What it leaves to the machine (addresses, certificates, secrets
 // that are made at the first start) is filled in by prepare().
 struct SettingsFile {
     Settings settings;  // tenants.front() is the default one
     std::string state_directory;
+    std::string server_name;  // that clients' turns: addresses have; empty: not known
     std::string certificate_file;
     std::string key_file;
     std::vector<SecretFile> secret_files;
+    std::vector<TokenKeyFile> token_key_files;
     ExternalSource external_source = ExternalSource::Same;
     std::vector<IpAddress> external_addresses;
     std::string stun_server;  // "stun.example.org:3478"
@@ -64,7 +74,7 @@ public:
     // The tables [metrics] and [drain].
     void metrics(app::TomlNode node);
     void drain(app::TomlNode node);
-    // The keys of a certificate's file and its private key's.
+    // The keys of a certificate's file and its private key's, and of the name that it is for.
     std::vector<app::TomlKey> certificate_keys();
     // Relates what may stand in any order: external addresses to relay addresses, accounts to the
     // realm.
@@ -79,6 +89,8 @@ private:
     Tenant& tenant(std::size_t index) { return file_.settings.tenants.at(index); }
     void secrets(app::TomlNode node, std::size_t index);
     void secret(app::TomlNode node, std::size_t index);
+    void oauth(app::TomlNode node, std::size_t index);
+    void token_key(app::TomlNode node, std::size_t index);
     void relay_addresses(app::TomlNode node);
     void external_addresses(app::TomlNode node);
     app::TomlKey text(std::string_view name, std::string& target);
@@ -95,6 +107,9 @@ private:
     std::optional<app::TomlNode> external_node_;
     std::optional<app::TomlNode> accounts_node_;  // of the default tenant
 };
+
+// A key of an authorization server as base64 has it; absent where it has not so many octets.
+std::optional<Bytes> parse_token_key(std::string_view base64, std::size_t octets);
 
 // MD5(user:realm:password), and SHA-256 of the same. RFC 8489 Sections 9.2.2 and 18.5.1.
 turn::CredentialTable::Keys account_keys(std::string_view user, std::string_view realm,
