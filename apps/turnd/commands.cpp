@@ -61,8 +61,13 @@ std::vector<std::string> addresses_of(const Config& config) {
             listener.kind == relay::ListenerKind::Tls || listener.kind == relay::ListenerKind::Dtls;
         const bool stream =
             listener.kind == relay::ListenerKind::Tls || listener.kind == relay::ListenerKind::Tcp;
-        uris.push_back(fmt::format("{}:{}?transport={}", secure ? "turns" : "turn",
-                                   address.to_string(), stream ? "tcp" : "udp"));
+        const std::string& name = config.file.server_name;
+        const std::string place =
+            name.empty() ? address.to_string() : fmt::format("{}:{}", name, address.port.value);
+        std::string uri = fmt::format("{}:{}?transport={}", secure ? "turns" : "turn", place,
+                                      stream ? "tcp" : "udp");
+        // By name both families are one.
+        if (std::ranges::find(uris, uri) == uris.end()) uris.push_back(std::move(uri));
     }
     return uris;
 }

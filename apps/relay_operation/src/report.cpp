@@ -17,6 +17,9 @@ namespace {
 
 using nlohmann::json;
 
+// What a column of the table has room for: of an access token's user the key and the beginning of a
+// digest.
+constexpr std::size_t shown_user_octets = 20;
 // Long enough to be unique among a million sessions, short enough to type.
 constexpr std::size_t session_name_digits = 12;
 
@@ -138,8 +141,12 @@ std::string to_prometheus(const Statistics& statistics, const ProcessFacts& fact
     out.sample("stile_turn_clients", "transport", "dtls", statistics.dtls_clients);
     out.counter("stile_turn_allocations_made_total", "Allocations since the start.",
                 relay.allocations_made);
-    out.counter("stile_turn_requests_refused_total", "Requests answered with an error.",
-                relay.requests_refused);
+    out.head("stile_turn_requests_refused_total", "Requests answered with an error, by its code.",
+             "counter");
+    for (std::size_t i = 0; i < turn::RefusalCounters::codes.size(); ++i) {
+        out.sample("stile_turn_requests_refused_total", "code",
+                   std::to_string(turn::RefusalCounters::codes.at(i)), relay.refused.at(i));
+    }
     out.head("stile_turn_packets_total", "Datagrams relayed.", "counter");
     out.sample("stile_turn_packets_total", "direction", "to_peer", relay.packets_to_peers);
     out.sample("stile_turn_packets_total", "direction", "to_client", relay.packets_to_clients);
@@ -157,9 +164,14 @@ std::string to_prometheus(const Statistics& statistics, const ProcessFacts& fact
     }
     out.counter("stile_stun_binding_answers_total", "Binding requests answered.",
                 statistics.binding_answers);
-    out.head("stile_turn_strangers_total", "Requests without a credential.", "counter");
+    out.head("stile_turn_strangers_total",
+             "Requests without a valid credential: answered, or dropped over the rate of answers.",
+             "counter");
     out.sample("stile_turn_strangers_total", "outcome", "answered", statistics.strangers_answered);
     out.sample("stile_turn_strangers_total", "outcome", "silenced", statistics.strangers_silenced);
+    out.counter("stile_turn_slow_client_drops_total",
+                "Messages that clients on TCP and TLS did not read in time.",
+                statistics.stream_drops);
     out.counter("stile_turn_receive_queue_drops_total",
                 "Datagrams that the system dropped because they were not read in time.",
                 statistics.receive_queue_drops);
@@ -232,6 +244,8 @@ json to_json(const Statistics& statistics, const ProcessFacts& facts) {
             {"stream_clients", statistics.stream_clients},
             {"dtls_clients", statistics.dtls_clients},
             {"binding_answers", statistics.binding_answers},
+            {"requests_refused", statistics.relay.refused.total()},
+            {"strangers_silenced", statistics.strangers_silenced},
             {"packets_to_peers", statistics.relay.packets_to_peers},
             {"octets_to_peers", statistics.relay.octets_to_peers},
             {"packets_to_clients", statistics.relay.packets_to_clients},
@@ -250,7 +264,8 @@ std::string sessions_table(const json& sessions) {
         const json traffic = session.value("traffic", json::object());
         const json channels = session.value("channels", json::array());
         text += fmt::format("{:<13} {:<20} {:<5} {:<24} {:<24} {:>6}s {:>5} {:>12} {:>12}\n",
-                            app::text_of(session, "session"), app::text_of(session, "user"),
+                            app::text_of(session, "session"),
+                            app::text_of(session, "owner").substr(0, shown_user_octets),
                             app::text_of(session, "transport"), app::text_of(session, "client"),
                             relayed.empty() || !relayed.front().is_string()
                                 ? "-"

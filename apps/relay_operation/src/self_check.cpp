@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/relay/self_check.hpp>
 
-#include <stile/base/encoding.hpp>
+#include <stile/base/text.hpp>
 #include <stile/crypto/certificate.hpp>
 #include <stile/drivers/file_descriptor.hpp>
 #include <stile/drivers/native_address.hpp>
@@ -185,6 +185,39 @@ void check_clock(WallTime now, std::vector<Finding>& findings) {
              fmt::format("it says {:%Y-%m-%d %H:%M:%S} UTC", now), "set it: timedatectl status"}));
 }
 
+// RFC 9525 Section 6.3: a wildcard stands for one whole label, the first.
+bool covers(std::string_view pattern, std::string_view name) {
+    if (to_lower(pattern) == name) return true;
+    if (!pattern.starts_with("*.")) return false;
+    const std::size_t dot = name.find('.');
+    return dot != 0 && dot != std::string_view::npos &&
+           to_lower(pattern.substr(1)) == name.substr(dot);
+}
+
+// Whether clients that connect to the configured name will take the certificate.
+std::optional<app::Problem> name_problem(const SettingsFile& file,
+                                         const crypto::CertificateNames& names) {
+    if (names.dns.empty() && names.addresses.empty()) {
+        return app::Problem{app::ExitCode::Other, "Clients will not accept the certificate",
+                            "it names no host: subjectAltName is missing", file.certificate_file,
+                            "have one issued with the name that clients' turns: addresses have"};
+    }
+    const std::string& wanted = file.server_name;
+    if (wanted.empty() || std::ranges::any_of(names.dns, [&](const std::string& name) {
+            return covers(name, wanted);
+        })) {
+        return std::nullopt;
+    }
+    return app::Problem{
+        app::ExitCode::Other,
+        fmt::format("Clients of turns:{} will not accept the certificate", wanted),
+        names.dns.empty() ? "it names addresses only"
+                          : fmt::format("it is for {}", fmt::join(names.dns, ", ")),
+        file.certificate_file,
+        fmt::format("have one issued for {}, or set server_name to the name that it is for",
+                    wanted)};
+}
+
 void check_certificate(const SettingsFile& file, const Settings& settings, WallTime now,
                        std::vector<Finding>& findings) {
     if (settings.certificate_pem.empty()) return;
@@ -217,15 +250,8 @@ void check_certificate(const SettingsFile& file, const Settings& settings, WallT
                      "renew it; a running server takes the new one over by itself");
     }
     const crypto::CertificateNames names = certificate->names();
-    const std::string& realm = settings.tenants.front().realm;
-    const bool names_something = !names.dns.empty() || !names.addresses.empty();
-    if (!names_something) {
-        findings.push_back(
-            bad(Weight::Warning, subject,
-                {app::ExitCode::Other, "Clients will not accept the certificate",
-                 "it names no host: subjectAltName is missing", file.certificate_file,
-                 "have one issued with the name that clients' turns: addresses have"}));
-    }
+    auto wrong_name = name_problem(file, names);
+    if (wrong_name) findings.push_back(bad(Weight::Warning, subject, *std::move(wrong_name)));
     if (now + renewal_time > validity.not_after) {
         findings.push_back(
             bad(Weight::Warning, subject,
@@ -234,10 +260,10 @@ void check_certificate(const SettingsFile& file, const Settings& settings, WallT
                  "renew it; a running server takes the new one over"}));
         return;
     }
-    findings.push_back(good(
-        subject, fmt::format("for {} until {:%Y-%m-%d}",
-                             names.dns.empty() ? realm : fmt::to_string(fmt::join(names.dns, ", ")),
-                             validity.not_after)));
+    std::vector<std::string> all = names.dns;
+    for (const IpAddress& address : names.addresses) all.push_back(address.to_string());
+    findings.push_back(good(subject, fmt::format("for {} until {:%Y-%m-%d}", fmt::join(all, ", "),
+                                                 validity.not_after)));
 }
 
 void check_buffers(std::vector<Finding>& findings) {
@@ -256,19 +282,27 @@ void check_buffers(std::vector<Finding>& findings) {
          fmt::format("sysctl -w net.core.rmem_max={}", wanted_receive_buffer)}));
 }
 
-void check_credentials(const Settings& settings, std::vector<Finding>& findings) {
+void check_credentials(const Settings& settings, WallTime now, std::vector<Finding>& findings) {
     for (const Tenant& tenant : settings.tenants) {
         const std::string subject = fmt::format("realm {}", tenant.realm);
-        if (tenant.secrets.empty() && tenant.accounts.empty()) {
+        for (const turn::TokenKey& key : tenant.token_keys) {
+            if (key.is_good_at(now)) continue;
+            findings.push_back(
+                bad(Weight::Warning, subject,
+                    {app::ExitCode::Other, fmt::format("No token of key '{}' is taken", key.kid),
+                     fmt::format("it has expired on {:%Y-%m-%d %H:%M} UTC", *key.expires), "",
+                     "remove it, or exchange a new one with the authorization server"}));
+        }
+        if (tenant.secrets.empty() && tenant.accounts.empty() && tenant.token_keys.empty()) {
             findings.push_back(bad(Weight::Warning, subject,
                                    {app::ExitCode::Other, "Nobody can relay in this realm",
-                                    "it has neither secrets nor accounts", "",
+                                    "it has neither secrets nor accounts nor token keys", "",
                                     "add secrets or accounts to its table in [tenants]"}));
             continue;
         }
         findings.push_back(good(
-            subject,
-            fmt::format("{} secrets, {} accounts", tenant.secrets.size(), tenant.accounts.size())));
+            subject, fmt::format("{} secrets, {} accounts, {} token keys", tenant.secrets.size(),
+                                 tenant.accounts.size(), tenant.token_keys.size())));
     }
 }
 
@@ -309,7 +343,7 @@ std::vector<Finding> self_check(const SettingsFile& file, const Settings& settin
         check_relay_address(settings, address, findings);
     }
     check_certificate(file, settings, now, findings);
-    check_credentials(settings, findings);
+    check_credentials(settings, now, findings);
     check_descriptors(settings, findings);
     check_buffers(findings);
     check_kernel_path(settings, findings);

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include <stile/crypto/certificate.hpp>
 #include <stile/relay/report.hpp>
 #include <stile/relay/self_check.hpp>
 #include <stile/relay/trace.hpp>
@@ -48,12 +49,17 @@ TEST_CASE("report: metrics have the same series whatever was served, with a help
     busy.relay.packets_to_peers = 7;
     busy.relay.octets_to_clients = 900;
     busy.relay.dropped.at(static_cast<std::size_t>(turn::DropReason::NoPermission)) = 5;
+    busy.relay.refused.count(stun::error::unauthenticated);
+    busy.strangers_silenced = 6;
     busy.allocations = 2;
     const relay::ProcessFacts facts{.version = "1", .reloads = 4};
     const std::string text = relay::to_prometheus(busy, facts);
     for (const char* line : {"\nstile_turn_packets_total{direction=\"to_peer\"} 7\n",
                              "\nstile_turn_payload_octets_total{direction=\"to_client\"} 900\n",
                              "\nstile_turn_dropped_total{reason=\"no-permission\"} 5\n",
+                             "\nstile_turn_requests_refused_total{code=\"401\"} 1\n",
+                             "\nstile_turn_requests_refused_total{code=\"508\"} 0\n",
+                             "\nstile_turn_strangers_total{outcome=\"silenced\"} 6\n",
                              "\nstile_turn_allocations 2\n", "\nstile_turn_reloads_total 4\n"}) {
         CAPTURE(line);
         CHECK(text.find(line) != std::string::npos);
@@ -90,6 +96,12 @@ TEST_CASE(
     const std::string table = relay::sessions_table(json::array({shown}));
     CHECK(table.find("198.51.100.7:50000") != std::string::npos);
     CHECK(relay::sessions_table(json::array()) == "No sessions.\n");
+    // Who came with an access token is told from others of its key.
+    turn::Session token = session();
+    token.username = "north";
+    token.owner = "north:00112233445566778899aabbccddeeff";
+    CHECK(relay::sessions_table(json::array({relay::to_json(token, clocks)}))
+              .find(" north:00112233445566 tls ") != std::string::npos);
 }
 
 TEST_CASE("report: a usage record has what accounting needs") {
@@ -152,4 +164,38 @@ TEST_CASE("self-check: a machine that is ready has no fatal finding") {
         relay::self_check(file, settings, relay::Ports::Probe, WallTime{1'800'000'000s});
     CAPTURE(relay::to_text(findings));
     CHECK_FALSE(relay::any_fatal(findings));
+}
+
+TEST_CASE("self-check: the certificate is compared with the name that clients connect to") {
+    const auto key = *crypto::PrivateKey::from_scalar(Bytes(32, std::byte{7}));
+    const WallTime now{1'800'000'000s};
+    const auto text_for = [&](std::vector<std::string> names, std::string wanted) {
+        relay::SettingsFile file = relay::default_settings_file();
+        file.server_name = std::move(wanted);
+        relay::Settings settings = file.settings;
+        settings.listeners.clear();
+        crypto::CertificateContent content{};
+        content.names.common_name = "x";
+        content.names.dns = std::move(names);
+        content.validity = {.not_before = now - 24h, .not_after = now + 90 * 24h};
+        settings.certificate_pem = crypto::make_self_signed(key, content).pem();
+        settings.key_pem = key.pkcs8_pem();
+        return relay::to_text(relay::self_check(file, settings, relay::Ports::InUseByUs, now));
+    };
+    const std::string wrong = text_for({"turn.example.net"}, "turn.example.org");
+    CAPTURE(wrong);
+    CHECK(wrong.find("Clients of turns:turn.example.org will not accept the certificate") !=
+          std::string::npos);
+    CHECK(wrong.find("it is for turn.example.net") != std::string::npos);
+    CHECK(text_for({}, "turn.example.org").find("it names no host") != std::string::npos);
+    for (const char* name : {"turn.example.org", "TURN.example.org", "*.example.org"}) {
+        CAPTURE(name);
+        CHECK(text_for({name}, "turn.example.org").find("not accept") == std::string::npos);
+    }
+    for (const char* name : {"*.org", "*.turn.example.org", "*.example.com", "example.org"}) {
+        CAPTURE(name);
+        CHECK(text_for({name}, "turn.example.org").find("not accept") != std::string::npos);
+    }
+    CHECK(text_for({"turn.example.net"}, "").find("for turn.example.net until") !=
+          std::string::npos);
 }
