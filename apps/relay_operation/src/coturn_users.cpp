@@ -12,6 +12,8 @@
 namespace stile::relay {
 namespace {
 
+constexpr std::uint64_t most_seconds = 1ULL << 33U;  // far beyond any date that is meant
+
 struct Close {
     void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -26,15 +28,20 @@ public:
         handle_.reset(handle);
     }
 
-    // Each row's first two columns.
-    void each(const char* sql, const std::function<void(std::string, std::string)>& row) {
+    // The columns of each row, as texts.
+    void each(const char* sql, const std::function<void(const std::vector<std::string>&)>& row) {
         if (code_ != SQLITE_OK) return;
         sqlite3_stmt* prepared = nullptr;
         code_ = sqlite3_prepare_v2(handle_.get(), sql, -1, &prepared, nullptr);
         const std::unique_ptr<sqlite3_stmt, Close> statement{prepared};
         while (code_ == SQLITE_OK || code_ == SQLITE_ROW) {
             code_ = sqlite3_step(prepared);
-            if (code_ == SQLITE_ROW) row(text(prepared, 0), text(prepared, 1));
+            if (code_ != SQLITE_ROW) break;
+            std::vector<std::string> columns;
+            for (int i = 0; i < sqlite3_column_count(prepared); ++i) {
+                columns.push_back(text(prepared, i));
+            }
+            row(columns);
         }
         if (code_ == SQLITE_DONE) code_ = SQLITE_OK;
     }
@@ -59,32 +66,24 @@ private:
 std::expected<CoturnUsers, app::Problem> read_coturn_users(const std::string& path) {
     CoturnUsers users;
     Reader reader{path};
-    reader.each("SELECT name, hmackey FROM turnusers_lt ORDER BY realm, name",
-                [&](std::string name, std::string key) {
-                    users.accounts.push_back({"", std::move(name), to_lower(key)});
-                });
-    std::size_t index = 0;
-    reader.each("SELECT realm, name FROM turnusers_lt ORDER BY realm, name",
-                [&](std::string realm, std::string name) {
-                    if (index < users.accounts.size() && users.accounts.at(index).name == name) {
-                        users.accounts.at(index).realm = std::move(realm);
-                    }
-                    ++index;
+    using Row = std::vector<std::string>;
+    reader.each("SELECT realm, name, hmackey FROM turnusers_lt ORDER BY realm, name",
+                [&](const Row& row) {
+                    users.accounts.push_back({row.at(0), row.at(1), to_lower(row.at(2))});
                 });
     reader.each("SELECT realm, value FROM turn_secret ORDER BY realm, value",
-                [&](std::string realm, std::string value) {
-                    users.secrets.push_back({std::move(realm), std::move(value)});
-                });
+                [&](const Row& row) { users.secrets.push_back({row.at(0), row.at(1)}); });
     reader.each("SELECT realm, ip_range FROM allowed_peer_ip ORDER BY realm, ip_range",
-                [&](std::string realm, std::string range) {
-                    users.allowed.push_back({std::move(realm), std::move(range)});
-                });
+                [&](const Row& row) { users.allowed.push_back({row.at(0), row.at(1)}); });
     reader.each("SELECT realm, ip_range FROM denied_peer_ip ORDER BY realm, ip_range",
-                [&](std::string realm, std::string range) {
-                    users.denied.push_back({std::move(realm), std::move(range)});
-                });
-    reader.each("SELECT kid, realm FROM oauth_key",
-                [&](const std::string&, const std::string&) { ++users.oauth_keys; });
+                [&](const Row& row) { users.denied.push_back({row.at(0), row.at(1)}); });
+    reader.each(
+        "SELECT realm, kid, ikm_key, as_rs_alg, timestamp, lifetime FROM oauth_key ORDER BY kid",
+        [&](const Row& row) {
+            users.token_keys.push_back({row.at(0), row.at(1), row.at(2), row.at(3),
+                                        parse_unsigned(row.at(4), most_seconds).value_or(0),
+                                        parse_unsigned(row.at(5), most_seconds).value_or(0)});
+        });
     if (reader.ok()) return users;
     return std::unexpected(app::Problem{
         app::ExitCode::Local, "coturn's user database cannot be read", reader.error(), path,

@@ -267,3 +267,36 @@ TEST_CASE("coturn import: what stiled takes has its own names") {
     CHECK(note_of(import, "tcp-proxy-port")->kind == Kind::NotTaken);
     CHECK(note_of(import, "userdb")->kind == Kind::NotTaken);
 }
+
+TEST_CASE("coturn import: keys of access tokens come with their algorithm and expiry") {
+    relay::CoturnUsers users;
+    // As coturn's clients have them: 33 octets, of which 32 count.
+    users.token_keys = {
+        {"", "north", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK", "A256GCM", 1'700'000'000, 99},
+        {"b.example", "union", "MTIzNDU2Nzg5MDEyMzQ1Ngo=", "A128GCM", 0, 0},
+        {"", "short", "AAAA", "", 0, 0},
+        {"", "other", "MDEy", "A256CBC-HS512", 0, 0}};
+    const auto import =
+        relay::import_coturn("realm=a.example\noauth\nserver-name=turn.a.example\n", users);
+    const auto file = accepted(import);
+    const relay::Tenant& tenant = file.settings.tenants.front();
+    REQUIRE(tenant.token_keys.size() == 1);
+    CHECK(tenant.token_keys[0].kid == "north");
+    CHECK(to_text(tenant.token_keys[0].key) == "01234567890123456789012345678901");
+    CHECK(tenant.token_keys[0].expires->time_since_epoch().count() == 1'700'000'099);
+    CHECK(tenant.limits.authentication.third_party == "turn.a.example");
+    REQUIRE(file.settings.tenants.size() == 2);
+    CHECK(to_text(file.settings.tenants[1].token_keys.at(0).key) == "1234567890123456");
+    const std::string said = to_text(import.notes, "f");
+    CHECK(said.find("f: userdb: not taken: token key 'short' is too short") != std::string::npos);
+    CHECK(said.find("token key 'other' is of another algorithm") != std::string::npos);
+    CHECK(note_of(import, "oauth")->kind == Kind::Differs);
+
+    const auto without = relay::import_coturn("oauth\n");
+    const std::string what = to_text(without.notes, "f");
+    CHECK(what.find("f:1: oauth: not taken: its keys") != std::string::npos);
+    CHECK(what.find("oauth = { server_name") != std::string::npos);
+    // Switched off, its keys are nobody's.
+    const auto off = relay::import_coturn("realm=a.example\n", users);
+    CHECK(accepted(off).settings.tenants.front().token_keys.empty());
+}

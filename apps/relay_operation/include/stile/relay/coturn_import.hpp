@@ -5,6 +5,7 @@
 #include <stile/app/problem.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -40,11 +41,20 @@ struct CoturnUsers {
         std::string realm;  // empty: all
         std::string range;  // "10.0.0.0-10.255.255.255"
     };
+    // Of an authorization server, RFC 7635.
+    struct TokenKey {
+        std::string realm;
+        std::string kid;
+        std::string key;             // base64
+        std::string algorithm;       // empty: A256GCM
+        std::uint64_t made = 0;      // seconds since 1970
+        std::uint64_t lifetime = 0;  // seconds; 0 is for ever
+    };
     std::vector<Account> accounts;
     std::vector<Secret> secrets;
     std::vector<Range> allowed;
     std::vector<Range> denied;
-    std::size_t oauth_keys = 0;
+    std::vector<TokenKey> token_keys;
 };
 std::expected<CoturnUsers, app::Problem> read_coturn_users(const std::string& path);
 
