@@ -3,7 +3,7 @@
 #include "commands.hpp"
 
 #include <stile/app/problem.hpp>
-#include <stile/app/suggestion.hpp>
+#include <stile/app/usage.hpp>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -23,26 +23,6 @@ constexpr const char* examples = R"(Examples:
   stile get alice@example.org/feed.xml
   stile gateway                                       then open http://127.0.0.1:7447/
 )";
-
-// Word mistyped: CLI11 knows that something is wrong, not what was meant.
-int explain(const CLI::ParseError& error, int count, char** words) {
-    if (error.get_exit_code() == 0) return -1;
-    std::string fix = "see 'stile --help'";
-    for (int i = 1; i < count; ++i) {
-        const std::string_view word = words[i];
-        if (word.starts_with('-')) continue;
-        if (std::ranges::find(commands, word) == commands.end()) {
-            if (const auto guess = app::suggest(word, commands)) {
-                fix = fmt::format("did you mean 'stile {}'?", *guess);
-            }
-        } else {
-            fix = fmt::format("see 'stile {} --help'", word);
-        }
-        break;
-    }
-    return app::fail(
-        {app::ExitCode::Usage, "This command is not understood", error.what(), "", fix});
-}
 
 int run_gateway(peer::GatewayOptions options, const std::string& listen) {
     const auto address = SocketAddress::parse(listen);
@@ -109,8 +89,9 @@ int main(int count, char** words) {
     try {
         program.parse(count, words);
     } catch (const CLI::ParseError& error) {
-        const int explained = explain(error, count, words);
-        return explained < 0 ? program.exit(error) : explained;
+        if (error.get_exit_code() == 0) return program.exit(error);
+        return app::fail(app::usage_problem("stile", error.what(),
+                                            {words, static_cast<std::size_t>(count)}, commands));
     }
 
     if (quiet) common.verbosity = peer::CommonOptions::Verbosity::Quiet;

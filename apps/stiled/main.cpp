@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon.hpp"
 
-#include <stile/app/suggestion.hpp>
-#include <stile/relay/admin_commands.hpp>
-#include <stile/relay/import_command.hpp>
+#include <stile/app/usage.hpp>
+#include <stile/relay/command_line.hpp>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -20,81 +19,15 @@ namespace {
 using namespace stile;
 
 constexpr std::string_view default_config_file = "/etc/stiled/stiled.toml";
-constexpr std::array<std::string_view, 13> commands{
-    "run",  "check",  "user",   "add",      "link",  "list",  "rm",
-    "turn", "reload", "status", "sessions", "trace", "import"};
+constexpr std::array<std::string_view, 14> commands{
+    "run",  "check",  "user",     "add",   "link",  "list",   "rm",
+    "turn", "status", "sessions", "trace", "drain", "reload", "import"};
 
 constexpr const char* examples = R"(Examples:
   stiled                       serves; nothing need be configured
   stiled user add alice        makes an account and prints its login link
   stiled check                 validates /etc/stiled/stiled.toml
 )";
-
-int explain(const CLI::ParseError& error, int count, char** words) {
-    std::string fix = "see 'stiled --help'";
-    for (int i = 1; i < count; ++i) {
-        const std::string_view word = words[i];
-        if (word.starts_with('-') || std::ranges::find(commands, word) != commands.end()) continue;
-        if (const auto guess = app::suggest(word, commands)) {
-            fix = fmt::format("did you mean '{}'?", *guess);
-        }
-        break;
-    }
-    return app::fail(
-        {app::ExitCode::Usage, "This command is not understood", error.what(), "", fix});
-}
-
-// The commands about the relay.
-class RelayCommands {
-public:
-    explicit RelayCommands(CLI::App& program) {
-        auto* const turn = program.add_subcommand("turn", "the relay of the running server");
-        turn->require_subcommand(1);
-        turn->fallthrough();
-        status_ = turn->add_subcommand("status", "its figures");
-        status_->add_flag("--json", json_, "as JSON");
-        sessions_ = turn->add_subcommand("sessions", "who relays now");
-        sessions_->add_flag("--json", json_, "as JSON");
-        trace_ = turn->add_subcommand("trace", "what a session does, until it ends");
-        trace_->add_option("session", session_)->required();
-        trace_->add_flag("--once", once_, "show what it is and stop");
-        reload_ = program.add_subcommand("reload",
-                                         "take over [turn], certificates, secrets and accounts");
-        import_ = program.add_subcommand("import", "take over the settings and users of a coturn");
-        import_->add_option("file", options_.file, "its configuration");
-        import_->add_option("-o,--output", options_.output, "where to (default: standard output)");
-        import_->add_option("--userdb", options_.userdb, "its SQLite database of users");
-        for (auto* const command : {status_, sessions_, trace_, reload_, import_}) {
-            command->fallthrough();
-        }
-    }
-
-    // The exit code, where one of these commands was given.
-    std::optional<int> import_if_asked() const {
-        if (!import_->parsed()) return std::nullopt;
-        return relay::run_import(options_);
-    }
-    std::optional<int> ask_if_asked(const std::string& socket) const {
-        const auto output = json_ ? relay::Output::Json : relay::Output::Table;
-        const auto follow = once_ ? relay::Follow::No : relay::Follow::Yes;
-        if (status_->parsed()) return relay::show_status(socket, output);
-        if (sessions_->parsed()) return relay::show_sessions(socket, output);
-        if (trace_->parsed()) return relay::trace_session(socket, session_, follow);
-        if (reload_->parsed()) return relay::reload(socket);
-        return std::nullopt;
-    }
-
-private:
-    CLI::App* status_ = nullptr;
-    CLI::App* sessions_ = nullptr;
-    CLI::App* trace_ = nullptr;
-    CLI::App* reload_ = nullptr;
-    CLI::App* import_ = nullptr;
-    relay::ImportOptions options_{.target = relay::ImportTarget::Stiled};
-    bool json_ = false;
-    bool once_ = false;
-    std::string session_;
-};
 
 }  // namespace
 
@@ -148,13 +81,17 @@ int main(int count, char** words) {
     remove->add_option("name", options.user)->required();
     for (auto* const command : {add, link, list, remove}) command->fallthrough();
 
-    RelayCommands relay_commands{program};
+    auto* const turn = program.add_subcommand("turn", "the relay of the running server");
+    turn->require_subcommand(1);
+    turn->fallthrough();
+    const relay::RelayCommands relay_commands{program, *turn, relay::ImportTarget::Stiled};
 
     try {
         program.parse(count, words);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return program.exit(error);
-        return explain(error, count, words);
+        return app::fail(app::usage_problem("stiled", error.what(),
+                                            {words, static_cast<std::size_t>(count)}, commands));
     }
     if (const auto code = relay_commands.import_if_asked()) return *code;
     const auto config = stiled::load_config(file);

@@ -338,7 +338,8 @@ class Words(Errors):
                             ([], "stile --help"), (["frobnicate"], "stile --help")):
             with self.subTest(words=words):
                 self.assert_problem(nobody.run(*words), USAGE, "not understood", hint)
-        for words, hint in ((["user", "ad", "x"], "did you mean 'add'"), (["chekc"], "did you mean 'check'")):
+        for words, hint in ((["user", "ad", "x"], "did you mean 'stiled user add'"),
+                            (["chekc"], "did you mean 'stiled check'")):
             with self.subTest(words=words):
                 self.assert_problem(self.scene.run(self.scene.place, ["stiled", *words]), USAGE, "not understood",
                                     hint)

@@ -17,7 +17,7 @@ COMMANDS = {
     "stile": [[], ["login"], ["share"], ["get"], ["gateway"], ["status"], ["contacts"], ["contacts", "rm"]],
     "stile-stun": [[], ["binding"], ["nat"], ["lifetime"], ["hairpin"], ["relay"]],
     "stiled": [[], ["run"], ["check"], ["user"], ["user", "add"], ["user", "link"], ["user", "list"],
-               ["user", "rm"], ["turn"], ["turn", "status"], ["turn", "sessions"], ["turn", "trace"],
+               ["user", "rm"], ["turn"], ["turn", "status"], ["turn", "sessions"], ["turn", "trace"], ["turn", "drain"],
                ["reload"], ["import"]],
     "stile-turnd": [[], ["serve"], ["check"], ["secret"], ["credential"], ["status"], ["sessions"], ["trace"],
                     ["drain"], ["reload"], ["restart"], ["import"]],

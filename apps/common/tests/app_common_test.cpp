@@ -4,6 +4,7 @@
 #include <stile/app/json_field.hpp>
 #include <stile/app/problem.hpp>
 #include <stile/app/suggestion.hpp>
+#include <stile/app/usage.hpp>
 
 #include <array>
 
@@ -51,6 +52,21 @@ TEST_CASE("suggestion: slips are forgiven, other words are not guessed at") {
     CHECK(suggest("gatway", known) == "gateway");
     CHECK_FALSE(suggest("frobnicate", known));
     CHECK_FALSE(suggest("x", known));
+}
+
+TEST_CASE("usage: a command line that is not understood gets the word that was meant") {
+    constexpr std::array<std::string_view, 3> known{"user", "add", "check"};
+    const auto fix = [&](std::vector<const char*> words) {
+        const Problem problem = usage_problem("stiled", "why", words, known);
+        CHECK(problem.code == ExitCode::Usage);
+        CHECK(problem.cause == "why");
+        return problem.fix;
+    };
+    CHECK(fix({"stiled", "chekc"}) == "did you mean 'stiled check'?");
+    CHECK(fix({"stiled", "--json", "user", "ad"}) == "did you mean 'stiled user add'?");
+    CHECK(fix({"stiled", "user", "frobnicate"}) == "see 'stiled user --help'");
+    CHECK(fix({"stiled"}) == "see 'stiled --help'");
+    CHECK(fix({}) == "see 'stiled --help'");
 }
 
 }  // namespace

@@ -55,6 +55,11 @@ int show_sessions(const std::string& socket, Output output) {
 
 int trace_session(const std::string& socket, const std::string& session, Follow follow) {
     json before;
+    if (follow == Follow::Yes) {
+        fmt::print(stderr,
+                   "Looks once a second: of what comes and goes in between only the packets are "
+                   "counted. Ctrl-C ends it.\n");
+    }
     for (;;) {
         const auto answer = ask_admin(socket, {{"command", "session"}, {"session", session}});
         if (!answer) {
@@ -78,8 +83,11 @@ int drain(const std::string& socket, std::optional<std::uint64_t> deadline_secon
     if (deadline_seconds) request["deadline"] = *deadline_seconds;
     const auto answer = ask_admin(socket, request);
     if (!answer) return app::fail(answer.error());
-    fmt::print("Draining: {} allocations left. The server ends with the last one.\n",
-               app::number_of(*answer, "allocations", UINT64_MAX).value_or(0));
+    fmt::print("Draining: {} allocations left. {}\n",
+               app::number_of(*answer, "allocations", UINT64_MAX).value_or(0),
+               answer->value("ends", json{}) == true
+                   ? "The server ends with the last one."
+                   : "The server goes on for everything else; 'turn status' shows how many stay.");
     return 0;
 }
 
