@@ -7,6 +7,7 @@
 namespace stile::sim::test {
 namespace {
 
+using connect::CandidatePolicy;
 using connect::RouteKind;
 
 constexpr NatKind easy{Mapping::EndpointIndependent, Filtering::EndpointIndependent};
@@ -63,7 +64,10 @@ TEST_CASE(
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         CAPTURE(seed);
         const Scene scene = two_homes(easy, easy, seed, Weather::Rough);
-        ConnectRun run{scene, seed, Signalling::Trickled, connect::CandidatePolicy::RelayedOnly};
+        ConnectRun run{scene,
+                       seed,
+                       Signalling::Trickled,
+                       {CandidatePolicy::RelayedOnly, CandidatePolicy::All}};
         run.run_until(Instant{} + 30s);
         const auto& hidden = run.side(0).connector;
         REQUIRE(hidden.route());
@@ -73,6 +77,30 @@ TEST_CASE(
         for (const ice::Candidate& candidate : hidden.local_description().candidates) {
             CHECK(candidate.type == ice::CandidateType::Relayed);
             CHECK_FALSE(candidate.related);
+        }
+    }
+}
+
+TEST_CASE("connect: two who show the relay alone meet inside of the one server that both have") {
+    for (const NatKind kind : {easy, hard}) {
+        for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+            CAPTURE(to_string(kind));
+            CAPTURE(seed);
+            ConnectRun run{two_homes(kind, kind, seed, Weather::Rough),
+                           seed,
+                           Signalling::Trickled,
+                           {CandidatePolicy::RelayedOnly, CandidatePolicy::RelayedOnly}};
+            run.run_until(Instant{} + 30s);
+            for (std::size_t i = 0; i < 2; ++i) {
+                REQUIRE_MESSAGE(run.side(i).connector.route(), run.report());
+                CHECK(run.side(i).connector.route()->kind == RouteKind::Relayed);
+            }
+            for (int i = 0; i < 30; ++i) {
+                for (std::size_t from = 0; from < 2; ++from) run.send_data(from);
+                run.run_until(run.world().now() + 20ms);
+            }
+            run.run_until(run.world().now() + 1s);
+            for (std::size_t i = 0; i < 2; ++i) CHECK(run.side(i).received >= 18);
         }
     }
 }

@@ -42,7 +42,7 @@ RouteKind expected_kind(const Scene& scene) {
 }
 
 ConnectRun::ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signalling,
-                       connect::CandidatePolicy policy)
+                       Policies policies)
     : scene_(scene),
       world_(scene.topology, seed),
       server_(world_, scene_, seed),
@@ -50,12 +50,11 @@ ConnectRun::ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signal
       signalling_delay_(10ms + 10ms * (seed % 30)) {
     crypto::RandomStream random{crypto::seed_from_number(seed)};
     sides_.push_back({scene.left, connect::Connector{world_.now(),
-                                                     config_of(scene.left_addresses, policy,
+                                                     config_of(scene.left_addresses, policies[0],
                                                                ice::Role::Controlling),
                                                      random.fork()}});
     sides_.push_back({scene.right, connect::Connector{world_.now(),
-                                                      config_of(scene.right_addresses,
-                                                                connect::CandidatePolicy::All,
+                                                      config_of(scene.right_addresses, policies[1],
                                                                 ice::Role::Controlled),
                                                       random.fork()}});
     for (std::size_t i = 0; i < sides_.size(); ++i) drain_side(i);

@@ -26,8 +26,9 @@ connect::RouteKind expected_kind(const Scene& scene);
 // nothing else.
 class ConnectRun {
 public:
+    using Policies = std::array<connect::CandidatePolicy, 2>;  // of the left and the right
     ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signalling,
-               connect::CandidatePolicy policy = connect::CandidatePolicy::All);
+               Policies policies = {connect::CandidatePolicy::All, connect::CandidatePolicy::All});
 
     // Until both have found their final route, or the time is over. Then datagrams go both ways
     // over it. Empty when everything is as the topology promises, otherwise what is wrong.
