@@ -122,7 +122,10 @@ void Server::handle_allocation_request(Instant now, const Verified& verified) {
     if (allocation == nullptr || allocation->pending) {
         return refuse(verified, error::allocation_mismatch);
     }
-    if (allocation->username != verified.username) {
+    // Token keys are exchanged while allocations live: a token that renews one may be of another
+    // key.
+    const bool renews = verified.token && allocation->token != nullptr;
+    if (allocation->username != verified.username && !renews) {
         return refuse(verified, error::wrong_credentials);
     }
     // The client goes on, so it has the answer.
@@ -154,7 +157,10 @@ void Server::refresh(Instant now, const Verified& verified, Allocation& allocati
         deletes ? Duration::zero()
                 : lifetime_for(now, verified,
                                lifetime ? std::optional<Duration>{lifetime->value} : std::nullopt);
-    if (verified.token) allocation.token = std::make_unique<TokenSession>(*verified.token);
+    if (verified.token) {
+        allocation.token = std::make_unique<TokenSession>(*verified.token);
+        allocation.username = verified.username;
+    }
     auto builder = reply(verified, stun::Class::SuccessResponse);
     builder.add(stun::Lifetime{std::chrono::duration_cast<std::chrono::seconds>(desired)});
     if (client == Client::Moves && !deletes) {

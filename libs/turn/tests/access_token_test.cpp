@@ -162,6 +162,35 @@ TEST_CASE("turn server, tokens: an allocation, and requests without the token af
     }
 }
 
+TEST_CASE("turn server, tokens: a token of a newer key renews what one of an older key made") {
+    TokenWorld world;
+    REQUIRE(world.server.credentials().set_account("alice", "secret"));
+    TokenKey next = sample_key();
+    next.kid = "next";
+    next.key[0] ^= std::byte{1};
+    REQUIRE(world.server.credentials().set_token_keys({sample_key(), next}));
+    AccessToken token = some_token();
+    RawClient raw{world, granted(token)};
+    REQUIRE(raw.allocate() == 0);
+    token.mac_key[0] ^= std::byte{1};
+    auto of_next = granted(token, token.seal({{std::byte{0x99}}}, next, server_name));
+    of_next.grant->key_id = next.kid;
+    RawClient renewed{world, of_next};
+    REQUIRE(renewed.ask(Method::Refresh).message_class() == stun::Class::SuccessResponse);
+    CHECK(renewed.permit(peer_address) == 0);
+    CHECK(world.server.sessions(world.now).at(0).username == "next");
+    // Nobody else's allocation: neither with a password nor with the key that was.
+    CHECK(raw.permit(peer_address) == 401);
+    CHECK(RawClient{world}.permit(peer_address) == 401);
+    // And no password's with a token.
+    RawClient alice{world};
+    alice.flow.remote.port.value = 40'001;
+    REQUIRE(alice.allocate() == 0);
+    RawClient intruder{world, of_next};
+    intruder.flow = alice.flow;
+    CHECK(RawClient::code_of(intruder.ask(Method::Refresh)) == 441);
+}
+
 TEST_CASE("turn server, tokens: coturn's clients use sixteen octets of the key with HMAC-SHA-1") {
     TokenWorld world;
     AccessToken token = some_token();
