@@ -123,6 +123,15 @@ Config default_config() {
     return config;
 }
 
+std::string_view fixed_difference(const Config& running, const Config& wanted) {
+    if (wanted.domain != running.domain) return "domain";
+    if (wanted.public_address != running.public_address) return "public_address";
+    if (wanted.state_directory != running.state_directory) return "state_directory";
+    if (wanted.listen != running.listen) return "[listen]";
+    if (wanted.plain_compatible != running.plain_compatible) return "plain_compatible";
+    return "";
+}
+
 std::expected<Config, app::ConfigError> parse_config(std::string_view text, std::string_view name) {
     return Reader{text, name}.read();
 }

@@ -25,6 +25,7 @@ struct Config {
         std::vector<SocketAddress> turn;   // STUN and TURN over UDP and TCP
         std::vector<SocketAddress> turns;  // TURN over TLS, and HTTPS
         std::vector<SocketAddress> https;  // login
+        friend bool operator==(const Listen&, const Listen&) = default;
     } listen;
 
     // STUN and TURN, as [turn], [metrics] and [drain] say; the realm is the domain.
@@ -36,6 +37,9 @@ struct Config {
 };
 
 Config default_config();
+
+// What differs although the server takes it over at its start only; empty: nothing.
+std::string_view fixed_difference(const Config& running, const Config& wanted);
 
 // `name` is how messages call the text.
 std::expected<Config, app::ConfigError> parse_config(std::string_view text, std::string_view name);

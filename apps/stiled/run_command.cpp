@@ -197,6 +197,10 @@ private:
         const auto load = [this, state]() -> std::expected<relay::Prepared, std::string> {
             const auto config = load_config(config_file_);
             if (!config) return std::unexpected(config.error());
+            if (const auto key = fixed_difference(config_, *config); !key.empty()) {
+                return std::unexpected(fmt::format(
+                    "cannot change {}: the server runs; stop and start it to change it", key));
+            }
             auto fresh = prepare_relay(*config, store_, state, relay_facts());
             if (!fresh) return std::unexpected(app::to_text(fresh.error()));
             return *std::move(fresh);
@@ -211,10 +215,16 @@ private:
         };
         relay_ = STILE_TRY(relay::Operation::start(
             loop_, state,
-            {.prepared = prepared, .version = "0.1.0", .on_https = on_https, .handover = {}},
-            {.load = load, .on_drained = {}, .on_command = {}, .log = [](std::string_view line) {
-                 fmt::print(stderr, "{}\n", line);
-             }}));
+            {.prepared = prepared,
+             .version = "0.1.0",
+             .on_https = on_https,
+             .handover = {},
+             .may_serve = {}},
+            {.load = load,
+             .on_drained = {},
+             .on_command = {},
+             .graceful_restart = {},
+             .log = [](std::string_view line) { fmt::print(stderr, "{}\n", line); }}));
         const auto listening = relay_->relay().listening();
         for (std::size_t i = 0; i < listening.size(); ++i) {
             const auto kind = prepared.settings.listeners.at(i).kind;

@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include "temp_folder.hpp"
+
 #include <stile/relay/admin.hpp>
 #include <stile/relay/external_address.hpp>
 #include <stile/relay/handover_wire.hpp>
@@ -18,8 +20,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -37,9 +37,7 @@ SocketAddress at(std::string_view text) { return *SocketAddress::parse(text); }
 class World {
 public:
     World() {
-        std::string pattern = std::filesystem::temp_directory_path() / "stile-operation-XXXXXX";
-        path_ = ::mkdtemp(pattern.data());
-        state_.emplace(*relay::StateFolder::open(path_));
+        state_.emplace(*relay::StateFolder::open(folder_.path()));
         relay::Prepared prepared{relay::default_settings_file(), {}};
         prepared.file.metrics = at("127.0.0.1:0");
         prepared.settings = prepared.file.settings;
@@ -47,21 +45,23 @@ public:
             {.kind = relay::ListenerKind::Udp, .address = at("127.0.0.1:0")}};
         prepared.settings.relay_addresses = {{*IpAddress::parse("127.0.0.1"), std::nullopt}};
         prepared.settings.shards = 1;
-        auto started =
-            relay::Operation::start(loop_, *state_, {.prepared = prepared, .version = "test"},
-                                    {.load = []() -> std::expected<relay::Prepared, std::string> {
-                                         return std::unexpected("f.toml:1:1: no such key");
-                                     },
-                                     .on_drained = [this] { drained_ = true; },
-                                     .on_command = {},
-                                     .log = {}});
+        auto started = relay::Operation::start(
+            loop_, *state_, {.prepared = prepared, .version = "test"},
+            {.load = [this]() -> std::expected<relay::Prepared, std::string> {
+                 if (next) return *next;
+                 return std::unexpected("f.toml:1:1: no such key");
+             },
+             .on_drained = [this] { drained_ = true; },
+             .on_command = {},
+             .graceful_restart = "'restart'",
+             .log = {}});
         if (!started) FAIL(app::to_text(started.error()));
         operation_ = *std::move(started);
+        running = prepared;
     }
-    ~World() {
-        operation_.reset();
-        std::filesystem::remove_all(path_);
-    }
+
+    relay::Prepared running;
+    std::optional<relay::Prepared> next;  // what a reload reads; absent: a mistake
 
     // Asks as another process would.
     std::expected<json, app::Problem> ask(const json& request) {
@@ -93,7 +93,7 @@ public:
     const relay::StateFolder& state() const { return *state_; }
 
 private:
-    std::string path_;
+    relay::testing::TempFolder folder_;
     std::optional<relay::StateFolder> state_;
     drivers::Loop loop_;
     std::unique_ptr<relay::Operation> operation_;
@@ -127,6 +127,53 @@ TEST_CASE("operation: a bad configuration is refused with its reason, and counte
     const std::string text = world.get("/metrics", status);
     CHECK(status == 200);
     CHECK(text.find("\nstile_turn_reloads_refused_total 1\n") != std::string::npos);
+}
+
+TEST_CASE("operation: what a reload cannot change is named with what can") {
+    World world;
+    const auto refusal_of = [&](auto change) {
+        world.next = world.running;
+        change(world.next->settings, world.next->file);
+        const auto answer = world.ask({{"command", "reload"}});
+        return answer ? std::string{} : answer.error().cause;
+    };
+    using relay::Settings;
+    using relay::SettingsFile;
+    CHECK(refusal_of([](Settings&, SettingsFile&) {}).empty());
+    CHECK(refusal_of([](Settings& s, SettingsFile&) { s.shards = 2; }) ==
+          "cannot change the number of shards: the server runs; drain, stop and start it to change "
+          "it");
+    const std::string restart =
+        ": the server runs; restart gracefully to change it, with 'restart'";
+    CHECK(refusal_of([](Settings& s, SettingsFile&) {
+              s.relay_addresses.push_back({*IpAddress::parse("127.0.0.2"), std::nullopt});
+          }) == "cannot add a relay address, nor change the external one of one" + restart);
+    CHECK(refusal_of([](Settings& s, SettingsFile&) {
+              s.relay_addresses.front().external = *IpAddress::parse("203.0.113.7");
+          }) == "cannot add a relay address, nor change the external one of one" + restart);
+    CHECK(refusal_of([](Settings& s, SettingsFile&) { s.kernel_path = relay::KernelPath::Tc; }) ==
+          "cannot change the kernel path" + restart);
+    CHECK(refusal_of([](Settings& s, SettingsFile&) { s.alternate = at("127.0.0.2:3479"); }) ==
+          "cannot change the second address of RFC 5780" + restart);
+    CHECK(refusal_of([](Settings&, SettingsFile& f) { f.state_directory = "/elsewhere"; }) ==
+          "cannot change the state directory" + restart);
+    world.next = world.running;
+    world.next->settings.tenants.push_back({.realm = "other.example"});
+    REQUIRE(world.ask({{"command", "reload"}}));
+    CHECK(refusal_of([](Settings&, SettingsFile&) {}) == "cannot remove a realm" + restart);
+}
+
+TEST_CASE("operation: a reload takes the keys of access tokens over, several at once") {
+    World world;
+    world.next = world.running;
+    relay::Tenant& tenant = world.next->settings.tenants.front();
+    tenant.limits.authentication.third_party = "turn.example.org";
+    tenant.token_keys = {{.kid = "old", .key = Bytes(32)}, {.kid = "new", .key = Bytes(16)}};
+    CHECK(world.ask({{"command", "reload"}}));
+    tenant.token_keys.push_back({.kid = "old", .key = Bytes(32)});
+    const auto refused = world.ask({{"command", "reload"}});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().cause.find("token keys") != std::string::npos);
 }
 
 TEST_CASE(
@@ -197,7 +244,7 @@ TEST_CASE("handover: sessions and more sockets than one message takes arrive in 
     const turn::ClientFlow flow{at("192.0.2.1:3478"), at("198.51.100.7:50000"),
                                 turn::ClientTransport::Tcp};
     shard.streams.push_back(
-        {0, flow, bound(), Bytes(3, std::byte{9}), Bytes(70'000, std::byte{8})});
+        {0, flow, {bound(), Bytes(70'000, std::byte{8})}, Bytes(3, std::byte{9})});
     turn::Snapshot state;
     state.allocations.push_back({.flow = flow, .username = "alice", .owner = "alice"});
     shard.tenants.push_back({"example.org", state});
@@ -224,7 +271,7 @@ TEST_CASE("handover: sessions and more sockets than one message takes arrive in 
     REQUIRE(got.streams.size() == 1);
     CHECK(got.streams[0].flow == flow);
     CHECK(got.streams[0].unread.size() == 3);
-    CHECK(got.streams[0].unsent.size() == 70'000);
+    CHECK(got.streams[0].connection.unsent.size() == 70'000);
     REQUIRE(got.tenants.size() == 1);
     CHECK(got.tenants[0].realm == "example.org");
     REQUIRE(got.tenants[0].state.allocations.size() == 1);
