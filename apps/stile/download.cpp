@@ -7,11 +7,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstring>
 
@@ -24,6 +27,11 @@ constexpr std::size_t most_tag_octets = 1024;
 app::Problem local_problem(const std::string& what, const std::string& path) {
     return {app::ExitCode::Local, what, std::strerror(errno), path,
             "check that there is room and that the folder is writable"};
+}
+
+app::Problem unwritable_output() {
+    return {app::ExitCode::Local, "Standard output cannot be written", std::strerror(errno), "",
+            "see what it leads to"};
 }
 
 std::string read_small(const std::string& path) {
@@ -43,6 +51,38 @@ bool write_all(int descriptor, BytesView bytes) {
     return true;
 }
 
+// What can be written without waiting; empty where it cannot be written at all. A pipe that poll()
+// calls writable takes PIPE_BUF octets at once, whether it waits or not. To let it not wait would
+// change it for all programs that have it.
+std::optional<std::size_t> write_some(int descriptor, BytesView bytes) {
+    std::size_t written = 0;
+    while (written < bytes.size()) {
+        pollfd asked{.fd = descriptor, .events = POLLOUT, .revents = 0};
+        const int ready = ::poll(&asked, 1, 0);
+        if (ready < 0 && errno == EINTR) continue;
+        if (ready == 0) break;
+        const BytesView next = bytes.subspan(written);
+        const ssize_t count =
+            ::write(descriptor, next.data(), std::min<std::size_t>(next.size(), PIPE_BUF));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno == EAGAIN) break;
+        if (count < 0) return std::nullopt;
+        written += static_cast<std::size_t>(count);
+    }
+    return written;
+}
+
+// Standard output. A terminal promises room for a single octet only, so it is opened once more, not
+// to wait.
+drivers::FileDescriptor open_output() {
+    if (::isatty(STDOUT_FILENO) == 1) {
+        drivers::FileDescriptor terminal{
+            ::open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+        if (terminal.valid()) return terminal;
+    }
+    return drivers::FileDescriptor{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)};
+}
+
 }  // namespace
 
 std::expected<Download, app::Problem> Download::open(const std::string& output, Existing existing) {
@@ -51,8 +91,9 @@ std::expected<Download, app::Problem> Download::open(const std::string& output, 
     download.output_ = output;
     if (output == "-") {
         download.sink_ = Sink::Output;
-        download.file_ = drivers::FileDescriptor{::dup(STDOUT_FILENO)};
-        return download;
+        download.file_ = open_output();
+        if (download.file_.valid()) return download;
+        return std::unexpected(unwritable_output());
     }
     download.file_ = drivers::FileDescriptor{
         ::open(download.part().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)};
@@ -148,14 +189,18 @@ std::expected<void, app::Problem> Download::handle_head(const quic::ResponseHead
     return {};
 }
 
-std::expected<void, app::Problem> Download::handle_body(BytesView bytes) {
-    if (ignores_body_) return {};
-    if (!write_all(file_.get(), bytes)) {
+std::expected<std::size_t, app::Problem> Download::handle_body(BytesView bytes) {
+    if (ignores_body_) return bytes.size();
+    if (sink_ == Sink::Output) {
+        const auto written = write_some(file_.get(), bytes);
+        if (!written) return std::unexpected(unwritable_output());
+        bytes = bytes.first(*written);
+    } else if (!write_all(file_.get(), bytes)) {
         return std::unexpected(local_problem("The file cannot be written", part()));
     }
     hasher_.update(bytes);
     octets_ += bytes.size();
-    return {};
+    return bytes.size();
 }
 
 void Download::handle_trailers(const std::vector<quic::Field>& fields) { read_digest(fields); }

@@ -21,7 +21,7 @@ namespace stile::peer {
 // ended. Existing files are replaced only at the very end, if at all.
 class Download {
 public:
-    // "-" writes to standard output: no part, no resuming.
+    // "-" writes to standard output: no part, no resuming, and no waiting for who reads it.
     enum class Existing : std::uint8_t { Refuse, Replace };
     static std::expected<Download, app::Problem> open(const std::string& output, Existing existing);
 
@@ -32,7 +32,10 @@ public:
     std::optional<std::uint64_t> total() const { return total_; }
 
     std::expected<void, app::Problem> handle_head(const quic::ResponseHead& head);
-    std::expected<void, app::Problem> handle_body(BytesView bytes);
+    // How many octets were taken: fewer than there are where standard output has no more room. The
+    // rest is to be offered again when output() is writable.
+    std::expected<std::size_t, app::Problem> handle_body(BytesView bytes);
+    int output() const { return file_.get(); }
     void handle_trailers(const std::vector<quic::Field>& fields);
     // Checks length and digest and gives the file its name.
     enum class Verified : std::uint8_t { NoDigest, Sha256 };

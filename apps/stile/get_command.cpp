@@ -87,8 +87,7 @@ private:
                    .on_body =
                        [this, &link](BytesView bytes) {
                            show_path(link);
-                           handle_body(bytes);
-                           return bytes.size();
+                           return handle_body(bytes);
                        },
                    .on_trailers = [this](const auto& fields) { download_.handle_trailers(fields); },
                    .on_end = [this] { finish(); },
@@ -98,6 +97,7 @@ private:
             return fail({app::ExitCode::Usage, "This path cannot be asked for", "", target_.path,
                          "check its spelling"});
         }
+        if (stream) resume_ = [&link, id = *stream] { link.resume_reading(id); };
         progress_.arm_after(progress_interval);
     }
 
@@ -113,9 +113,24 @@ private:
         if (const auto taken = download_.handle_head(head); !taken) fail(taken.error());
     }
 
-    void handle_body(BytesView bytes) {
-        if (ended_) return;
-        if (const auto taken = download_.handle_body(bytes); !taken) fail(taken.error());
+    // How much is used. The rest waits at the peer while standard output has no room.
+    std::size_t handle_body(BytesView bytes) {
+        if (ended_) return bytes.size();
+        const auto taken = download_.handle_body(bytes);
+        if (!taken) {
+            fail(taken.error());
+            return bytes.size();
+        }
+        if (*taken < bytes.size()) {
+            if (!room_) {
+                room_.emplace(loop_, download_.output(), drivers::Task{}, [this] {
+                    room_->want_writable(drivers::Watch::Wanted::No);
+                    if (!ended_) resume_();
+                });
+            }
+            room_->want_writable(drivers::Watch::Wanted::Yes);
+        }
+        return *taken;
     }
 
     // Nothing has come: the reason is the whole story.
@@ -198,6 +213,8 @@ private:
     Download download_;
     drivers::Loop loop_;
     drivers::Timer progress_;
+    std::optional<drivers::Watch> room_;  // in standard output, once there was none
+    drivers::Task resume_;                // reading the body
     Node node_;
     drivers::Signals signals_;
     identity::Standing standing_ = identity::Standing::NotVerified;
