@@ -221,10 +221,12 @@ private:
         STILE_ASSERT(next->restore(now_, *carried) == snapshot.allocations.size());
         STILE_ASSERT(next->snapshot(now_) == snapshot);
         server_ = std::move(next);
-        for (const RelayWanted& wanted : slow_) {
-            relays_.erase(wanted.relay);
-            if (wanted.next) relays_.erase(*wanted.next);
+        // What waited for a relay is not carried over.
+        relays_.clear();
+        for (const auto& each : snapshot.allocations) {
+            for (const auto& relay : each.relays) relays_.insert(relay.id);
         }
+        for (const auto& each : snapshot.reservations) relays_.insert(each.id);
         slow_.clear();
     }
 
