@@ -68,6 +68,14 @@ Loop::Impl::Impl()
     set_interest(EPOLL_CTL_ADD, alarm.get(), EPOLLIN, alarm_source, 0);
 }
 
+// What tasks hold lets go of its timers and watches, and may post, as ever.
+Loop::Impl::~Impl() {
+    while (!tasks.empty()) {
+        const Task task = std::move(tasks.front());
+        tasks.pop_front();
+    }
+}
+
 void Loop::Impl::wake() { now = read_system_clock(); }
 
 void Loop::Impl::enqueue(const std::shared_ptr<Timer::State>& state, Instant when) {

@@ -38,6 +38,7 @@ struct Loop::Impl {
     using QueueEntry = std::pair<Instant, std::shared_ptr<Timer::State>>;
 
     Impl();
+    ~Impl();
 
     void wake();  // reads the clock
     void enqueue(const std::shared_ptr<Timer::State>& timer, Instant when);
@@ -82,7 +83,6 @@ struct Loop::Impl {
     std::atomic<bool> stopped = false;
     std::atomic<bool> has_tasks = false;
     std::mutex task_mutex;
-    // Last, so that tasks it still holds can let go of their timers when it ends.
     std::deque<Task> tasks;
 };
 

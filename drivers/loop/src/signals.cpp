@@ -27,7 +27,7 @@ void on_system_signal(int number) {
 
 }  // namespace
 
-struct Signals::State {
+struct Signals::State : std::enable_shared_from_this<Signals::State> {
     struct Before {
         int number;
         int pipe;
@@ -64,6 +64,7 @@ struct Signals::State {
     }
 
     void read() {
+        const auto self = shared_from_this();
         unsigned char octet = 0;
         // One a wake-up: the callback may destroy this.
         if (::read(reader.get(), &octet, 1) == 1) on_signal(octet);

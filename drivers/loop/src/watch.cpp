@@ -31,8 +31,9 @@ struct Watch::State final : Readiness, std::enable_shared_from_this<Watch::State
         if (wanted == interest) return;
         if (wanted == 0) {
             loop.remove_interest(fd);
-        } else {
-            loop.set_interest(interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted, source, 0);
+        } else if (!loop.set_interest(interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted,
+                                      source, 0)) {
+            return;  // no room in the system: the next change tries again
         }
         interest = wanted;
     }

@@ -13,7 +13,9 @@
 #include <array>
 #include <csignal>
 #include <deque>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -283,6 +285,77 @@ TEST_CASE("signals: reach the loop instead of ending the program") {
     CHECK(loop.run_until([&] { return seen == SIGHUP; }, 5s) == Loop::Outcome::Done);
     ::raise(SIGUSR1);
     CHECK(loop.run_until([&] { return seen == SIGUSR1; }, 5s) == Loop::Outcome::Done);
+}
+
+TEST_CASE("signals: may be destroyed in the callback, which goes on") {
+    Loop loop;
+    std::string seen;
+    std::optional<Signals> signals;
+    signals.emplace(loop, std::initializer_list<int>{SIGUSR1},
+                    [&, said = std::string{"what the callback holds is still there"}](int) {
+                        signals.reset();
+                        seen = said;
+                    });
+    ::raise(SIGUSR1);
+    REQUIRE(loop.run_until([&] { return !seen.empty(); }, 5s) == Loop::Outcome::Done);
+    CHECK(seen == "what the callback holds is still there");
+}
+
+TEST_CASE("loop: tasks that it has not come to go with it, and what they hold may post") {
+    struct Posts {
+        Posts(Loop& of, int& counted) : loop(of), count(counted) {}
+        Posts(const Posts&) = delete;
+        Posts& operator=(const Posts&) = delete;
+        ~Posts() {
+            ++count;
+            loop.post([] {});
+        }
+        Loop& loop;
+        int& count;
+    };
+    int gone = 0;
+    {
+        Loop loop;
+        for (int i = 0; i < 3; ++i) loop.post([held = std::make_shared<Posts>(loop, gone)] {});
+    }
+    CHECK(gone == 3);
+}
+
+TEST_CASE("watch: one that is ready goes before its turn, and another takes its descriptor") {
+    Loop loop;
+    const auto pair = [] {
+        std::array<int, 2> ends{};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
+        return std::array{FileDescriptor{ends[0]}, FileDescriptor{ends[1]}};
+    };
+    std::array pairs{pair(), pair()};
+    std::array<std::optional<Watch>, 2> watches;
+    std::array<FileDescriptor, 2> heirs;
+    std::optional<Watch> heir;
+    int calls = 0;
+    int of_heir = 0;
+    for (std::size_t i = 0; i < 2; ++i) {
+        watches[i].emplace(loop, pairs[i][0].get(), [&, i] {
+            ++calls;
+            watches[i]->want_readable(Watch::Wanted::No);
+            // The other was ready, too: it goes, and its number is at once that of one that is not.
+            const std::size_t other = 1 - i;
+            const int number = pairs[other][0].get();
+            watches[other].reset();
+            pairs[other][0].reset();
+            heirs = pair();
+            REQUIRE(heirs[0].get() == number);
+            heir.emplace(loop, number, [&] { ++of_heir; });
+            heir->want_readable(Watch::Wanted::Yes);
+        });
+        watches[i]->want_readable(Watch::Wanted::Yes);
+        REQUIRE(::write(pairs[i][1].get(), "x", 1) == 1);
+    }
+    Timer end{loop, [&] { loop.stop(); }};
+    end.arm_after(20ms);
+    loop.run();
+    CHECK(calls == 1);
+    CHECK(of_heir == 0);
 }
 
 TEST_CASE("worker: runs off the loop's thread, answers on it, in order") {

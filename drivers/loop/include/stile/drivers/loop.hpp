@@ -16,6 +16,20 @@ using Task = std::move_only_function<void()>;
 // The event loop of one thread. Everything that is built on it (timers, watches, sockets) belongs
 // to that thread and must be gone before the loop is; only post() and stop() may be called from
 // another. Nothing that runs on it may block or throw.
+//
+// Each turn does, in this order:
+//
+//  1. the tasks that were posted, first come first served, and those that these post, too, so that
+//     what is set up in several tasks is whole before any socket is asked for news of it (sixteen
+//     rounds at most: tasks that post tasks for ever keep no socket waiting);
+//  2. waits, unless a task is left; then reads the clock;
+//  3. calls whoever is ready, watches and the timers that are due as one of them: the timers in the
+//     order of their deadlines, the others in no promised order, each at most once. What one of
+//     them destroys or stops wanting hears nothing of this turn any more;
+//  4. the tasks that were posted until now, not those that these post;
+//  5. rounds of watch groups.
+//
+// run_until() asks its condition after each single task or callback instead.
 class Loop {
 public:
     Loop();
@@ -30,8 +44,10 @@ public:
     enum class Outcome : std::uint8_t { Done, DeadlinePassed, Stopped };
     Outcome run_until(std::move_only_function<bool()> done, Duration at_most);
 
-    // From any thread.
+    // From any thread. Ends the run that is under way, when the callback that runs has returned: a
+    // stop before run() is forgotten, so who stops another thread's loop posts a task that does.
     void stop();
+    // From any thread; never runs within this call. Tasks that a loop has not come to go with it.
     void post(Task task);
 
     // CLOCK_MONOTONIC as it was when the loop last woke: the same for all that one wake-up does.
