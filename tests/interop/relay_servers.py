@@ -22,8 +22,6 @@ PORT, TLS_PORT, ALTERNATE_PORT = 3478, 5349, 3479
 USER, PASSWORD, SECRET, REALM = "alice", "correct horse", "a secret of many letters", "example.org"
 HOST = "server"
 OPEN_PEERS = ("198.18.0.0/15", "fd00:53::/64")
-# What turnutils_uclient -J has built in: key id "north", and this long-term key.
-OAUTH_KEY = ("north", "SEdrajMyS2pHaXV5MDk4c2RmYXFiTmpPaWF6NzE5MjM=")
 
 
 def enter():
@@ -78,6 +76,9 @@ def make_certificate(world):
 class Relay:
     """The server, ready, at SERVER and SERVER6."""
 
+    # What stile-turnd is asked for; tests on the way through the kernel set it.
+    kernel_path = "off"
+
     def __init__(self, world, open_peers=OPEN_PEERS, relays=(SERVER, SERVER6), users=None, listen=None):
         """With `listen` it is at that one address alone, over UDP."""
         self.world, self.open_peers, self.relays, self.listen = world, open_peers, relays, listen
@@ -109,7 +110,7 @@ dtls = {both.format(TLS_PORT)}
 alternate = "{SECOND}:{ALTERNATE_PORT}"
 """
         accounts = "\n".join(f'{user} = "{password}"' for user, password in self.users.items())
-        config = self.world.write("turnd.toml", f"""
+        self.config = self.world.write("turnd.toml", f"""
 realm = "{REALM}"
 state_directory = "{self.world.folder('turnd-state')}"
 certificate = "{self.certificate}"
@@ -123,6 +124,7 @@ relay_addresses = {json.dumps(self.relays)}
 allow_peers = {json.dumps(self.open_peers)}
 secrets = ["{SECRET}"]
 rfc5766_channels = true
+kernel_path = "{self.kernel_path}"
 mobility = true
 tcp_relays = true
 answers_per_second_per_network = 100000
@@ -134,9 +136,22 @@ allocations_per_user = 10000
 [accounts]
 {accounts}
 """)
-        program = self.world.start("stile-turnd", [turnd(), "--config", config], host=ServerHost)
+        program = self.world.start("stile-turnd", [turnd(), "--config", self.config], host=ServerHost)
         program.wait_for("^Ready")
         return program
+
+    def command(self, *words):
+        """What stile-turnd answers to an operator."""
+        done = self.world.run([turnd(), "--config", self.config, *words])
+        if done.returncode != 0:
+            raise AssertionError(f"{' '.join(words)}: {done.stdout}")
+        return done.stdout
+
+    def status(self):
+        return json.loads(self.command("status", "--json"))
+
+    def sessions(self):
+        return json.loads(self.command("sessions", "--json"))
 
     def is_running(self):
         return self.program.process.poll() is None
