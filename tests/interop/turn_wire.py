@@ -18,6 +18,7 @@ COOKIE = 0x2112A442
 BINDING, ALLOCATE, REFRESH, SEND, DATA, PERMISSION, CHANNEL = 1, 3, 4, 6, 7, 8, 9
 SUCCESS, ERROR, INDICATION = 0x100, 0x110, 0x010
 CHANNEL_NUMBER, LIFETIME, PEER, DATA_VALUE = 0x000C, 0x000D, 0x0012, 0x0013
+ACCESS_TOKEN = 0x001B
 USERNAME, INTEGRITY, ERROR_CODE, REALM, NONCE, RELAYED, TRANSPORT = 6, 8, 9, 0x14, 0x15, 0x16, 0x19
 
 
@@ -89,17 +90,37 @@ def time_limited(secret, user, seconds=3600):
     return name, base64.b64encode(hmac.digest(secret.encode(), name.encode(), "sha1")).decode()
 
 
-class Client:
-    """One allocation, made by the constructor, over udp, tcp or tls."""
+class TokenRequests(Requests):
+    """Comes with an access token of RFC 7635, whose key is `mac_key`."""
 
-    def __init__(self, server, port, user, password, transport="udp", local="", authority=None):
-        self.requests = Requests(user, password)
+    def __init__(self, kid, mac_key, token):
+        super().__init__(kid, "")
+        self.mac_key, self.token = mac_key, token
+
+    def challenge(self, message):
+        super().challenge(message)
+        self.key = self.mac_key
+
+    def build(self, method, values, kind=0):
+        if self.key and method in (ALLOCATE, REFRESH):
+            values = [*values, (ACCESS_TOKEN, self.token)]
+        return super().build(method, values, kind)
+
+
+class Client:
+    """One allocation, made by the constructor, over udp, tcp or tls; `requests` in place of a user."""
+
+    def __init__(self, server, port, user="", password="", transport="udp", local="", authority=None,
+                 alpn=(), requests=None):
+        self.requests = requests or Requests(user, password)
         self.stream = transport != "udp"
         if self.stream:
             self.socket = socket.create_connection((server, port), 10, (local, 0) if local else None)
             if transport == "tls":
                 context = ssl.create_default_context(cafile=authority)
                 context.check_hostname = False
+                if alpn:
+                    context.set_alpn_protocols(alpn)
                 self.socket = context.wrap_socket(self.socket)
         else:
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
