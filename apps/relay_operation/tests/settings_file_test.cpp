@@ -246,7 +246,7 @@ server_name = "turn.example.org"
 [turn.oauth]
 server_name = "blackdow.carleon.gov"
 keys = [
-  { kid = "north", key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", expires = 2027-01-01T01:00:00+01:00 },
+  { kid = "north", key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", expires = 2027-01-01 },
   { kid = "union", key = "MTIzNDU2Nzg5MDEyMzQ1Ng==", algorithm = "A128GCM" },
   { kid = "file", file = "/etc/stile/oauth" },
 ]
