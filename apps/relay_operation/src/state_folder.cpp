@@ -17,33 +17,18 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
 namespace stile::relay {
 namespace {
 
-constexpr std::size_t most_file_octets = std::size_t{16} * 1024 * 1024;
 constexpr std::size_t secret_octets = 32;
 constexpr mode_t private_file = 0600;
 
 std::string variable(const char* name) {
     const char* const value = std::getenv(name);
     return value == nullptr ? std::string{} : std::string{value};
-}
-
-app::Problem file_problem(std::string what, const std::string& path, int code) {
-    std::string fix = "see that the folder exists and the disk is not full";
-    if (code == EACCES || code == EPERM) {
-        fix = fmt::format(
-            "let the user that runs this (id {}) read it, and write it where it is "
-            "state: see 'ls -l {}'",
-            ::geteuid(), path);
-    } else if (code == ENOENT) {
-        fix = "make the file, or correct its name in the configuration";
-    }
-    return {app::ExitCode::Local, std::move(what), std::strerror(code), path, fix};
 }
 
 std::string make_secret() {
@@ -53,27 +38,10 @@ std::string make_secret() {
 
 }  // namespace
 
-std::expected<std::string, app::Problem> read_file(const std::string& path, std::string_view what) {
-    const auto problem = [&](int code) {
-        return std::unexpected(file_problem(fmt::format("{} cannot be read", what), path, code));
-    };
-    const drivers::FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!file.valid()) return problem(errno);
-    std::string text;
-    std::array<char, 65536> chunk;
-    for (;;) {
-        const ssize_t count = ::read(file.get(), chunk.data(), chunk.size());
-        if (count < 0) return problem(errno);
-        if (count == 0) return text;
-        text.append(chunk.data(), static_cast<std::size_t>(count));
-        if (text.size() > most_file_octets) return problem(EFBIG);
-    }
-}
-
 std::expected<void, app::Problem> write_file(const std::string& path, std::string_view text) {
     const std::string fresh = path + ".new";
     const auto problem = [&](int code) {
-        return std::unexpected(file_problem("A file cannot be written", path, code));
+        return std::unexpected(app::file_problem("A file cannot be written", path, code));
     };
     {
         const drivers::FileDescriptor file{
@@ -113,7 +81,8 @@ std::expected<StateFolder, app::Problem> StateFolder::open(std::string path) {
         }
     }
     if (::access(path.c_str(), W_OK | X_OK) != 0) {
-        return std::unexpected(file_problem("The state directory cannot be used", path, errno));
+        return std::unexpected(
+            app::file_problem("The state directory cannot be used", path, errno));
     }
     return StateFolder{std::move(path)};
 }

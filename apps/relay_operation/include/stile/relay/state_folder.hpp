@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <stile/app/problem.hpp>
+#include <stile/app/text_file.hpp>
 #include <stile/turn/time_limited.hpp>
 
 #include <array>
@@ -38,8 +38,7 @@ private:
     std::string path_;
 };
 
-// A whole file; the problem says why not. At most 16 MiB.
-std::expected<std::string, app::Problem> read_file(const std::string& path, std::string_view what);
+using app::read_file;
 // Replaces the file at once, mode 0600.
 std::expected<void, app::Problem> write_file(const std::string& path, std::string_view text);
 
