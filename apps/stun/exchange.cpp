@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exchange.hpp"
 
+#include <stile/app/text_file.hpp>
+#include <stile/base/try.hpp>
 #include <stile/drivers/dtls.hpp>
 #include <stile/drivers/tcp.hpp>
 #include <stile/drivers/tls.hpp>
@@ -9,8 +11,6 @@
 #include <stile/stun/message_builder.hpp>
 
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <variant>
 
 namespace stile::probe {
@@ -42,8 +42,9 @@ app::Problem closed_problem(const Target& target, const SocketAddress& server,
             return {app::ExitCode::Declined, what, "the server ended the handshake", why.text,
                     "ask the server's operator what it expects"};
         case CloseReason::Refused:
-            return {app::ExitCode::NoPath, what, "nothing listens there", why.text,
-                    "check the port, or try another --transport"};
+            return {
+                app::ExitCode::NoPath, what, "nothing listens there", why.text,
+                "check the port, or ask over another transport: stile-stun binding --transport"};
         case CloseReason::TimedOut:
             return {app::ExitCode::TimedOut, what, "no connection in time", why.text,
                     "a firewall may be in between: try another --transport"};
@@ -70,8 +71,7 @@ std::expected<drivers::TlsContext, app::Problem> tls_context(const CommonOptions
     // RFC 7443 Section 3. Servers that know no ALPN ignore it.
     config.alpn = {"stun.nat-discovery"};
     if (!options.ca_file.empty()) {
-        std::ifstream file{options.ca_file, std::ios::binary};
-        config.ca_pem = {std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{}};
+        config.ca_pem = STILE_TRY(app::read_file(options.ca_file, authorities));
     }
     auto context = drivers::TlsContext::client(config, target.transport == Transport::Tls
                                                            ? drivers::TlsCarrier::Stream
@@ -294,7 +294,8 @@ app::Problem no_answer(const SocketAddress& server, Transport transport, Duratio
             udp ? "no STUN server is there, or a firewall on the way drops UDP"
                 : "the server keeps silent",
             fmt::format("waited {:.1f} s", seconds),
-            udp ? "try --transport tcp, or another server" : "try another --transport or server"};
+            udp ? "try 'stile-stun binding --transport tcp', or another server"
+                : "try another --transport or server"};
 }
 
 app::Problem refused(const SocketAddress& server, std::uint16_t code, std::string_view reason) {

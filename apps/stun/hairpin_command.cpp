@@ -40,21 +40,20 @@ int hairpin(const HairpinOptions& options) {
     const CommonOptions& common = options.common;
     drivers::Loop loop;
     crypto::RandomStream random{drivers::random_seed()};
-    const auto place = find_place(loop, common);
+    auto place = find_place(loop, random, common, 2);
     if (!place) return fail(common.format, place.error());
-    auto sockets = open_sockets(loop, random, place->local, 2);
-    if (!sockets) return fail(common.format, sockets.error());
-    const SocketAddress local = (*sockets)[0]->local_address();
+    const SocketAddress local = place->local();
+    const Instant begun = loop.now();
     Discovery machine{
-        loop.now(),
-        {.first = local, .second = (*sockets)[1]->local_address(), .server = place->server},
+        begun,
+        {.first = local, .second = place->sockets[1]->local_address(), .server = place->server},
         random.fork()};
     std::optional<Discovery::Findings> found;
     run_machine(
-        loop, *sockets, machine, [&](const Discovery::Findings& event) { found = event; },
+        loop, place->sockets, machine, [&](const Discovery::Findings& event) { found = event; },
         [&] { return found.has_value(); }, bound);
     if (!found || !found->mapped_first || !found->behavior) {
-        return fail(common.format, no_answer(place->server, Transport::Udp, common.patience));
+        return fail(common.format, no_answer(place->server, Transport::Udp, loop.now() - begun));
     }
 
     Report report{common.format};

@@ -17,10 +17,10 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 // Empty where there is something to tell.
 std::optional<app::Problem> problem_of(const Discovery::Findings& found, const Place& place,
-                                       Duration patience) {
+                                       Duration waited) {
     switch (found.end) {
         case End::NoServer:
-            return no_answer(place.server, Transport::Udp, patience);
+            return no_answer(place.server, Transport::Udp, waited);
         case End::NotOffered:
             return app::Problem{
                 app::ExitCode::Declined,
@@ -88,14 +88,13 @@ int lifetime(const LifetimeOptions& options) {
     }
     drivers::Loop loop;
     crypto::RandomStream random{drivers::random_seed()};
-    const auto place = find_place(loop, common);
+    auto place = find_place(loop, random, common, 2);
     if (!place) return fail(common.format, place.error());
-    auto sockets = open_sockets(loop, random, place->local, 2);
-    if (!sockets) return fail(common.format, sockets.error());
-    const SocketAddress local = (*sockets)[0]->local_address();
-    Discovery machine{loop.now(),
+    const SocketAddress local = place->local();
+    const Instant begun = loop.now();
+    Discovery machine{begun,
                       {.kept = local,
-                       .asker = (*sockets)[1]->local_address(),
+                       .asker = place->sockets[1]->local_address(),
                        .server = place->server,
                        .first_wait = options.first,
                        .longest_wait = options.longest,
@@ -115,9 +114,9 @@ int lifetime(const LifetimeOptions& options) {
     };
     // A wait begins only where it ends within the budget; the last question takes seconds.
     const Duration at_most = options.budget + std::chrono::seconds{30};
-    run_machine(loop, *sockets, machine, notify, [&] { return found.has_value(); }, at_most);
+    run_machine(loop, place->sockets, machine, notify, [&] { return found.has_value(); }, at_most);
     if (!found) found.emplace();
-    if (const auto problem = problem_of(*found, *place, common.patience)) {
+    if (const auto problem = problem_of(*found, *place, loop.now() - begun)) {
         return fail(common.format, *problem);
     }
     tell(report, *place, local, *found);

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
+#include "output.hpp"
 #include "relay_command.hpp"
 
 #include <stile/app/problem.hpp>
@@ -38,7 +39,10 @@ int explain(const CLI::ParseError& error, int count, char** words) {
             fix = fmt::format("did you mean 'stile-stun {}'?", *guess);
         }
     }
-    return app::fail(
+    const bool json =
+        std::ranges::find(words, words + count, std::string_view{"--json"}) != words + count;
+    return probe::fail(
+        json ? probe::CommonOptions::Format::Json : probe::CommonOptions::Format::Text,
         {app::ExitCode::Usage, "This command is not understood", error.what(), "", fix});
 }
 
@@ -79,8 +83,7 @@ struct Common {
         command->add_option("--transport", options.transport, "udp, tcp, tls or dtls")
             ->check(CLI::IsMember({"udp", "tcp", "tls", "dtls"}));
         command->add_option("--name", options.name, "whom the server's certificate must be for");
-        command->add_option("--ca", options.ca_file, "PEM file of the authorities to trust")
-            ->check(CLI::ExistingFile);
+        command->add_option("--ca", options.ca_file, "PEM file of the authorities to trust");
     }
     probe::CommonOptions finished() const {
         probe::CommonOptions result = options;

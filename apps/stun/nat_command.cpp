@@ -26,7 +26,7 @@ public:
              crypto::RandomStream random)
         : loop_(loop),
           patience_(patience),
-          from_{.ip = place.local, .port = Port{0}},
+          from_{.ip = place.local().ip, .port = Port{0}},
           machine_(loop.now(), {.server = place.server, .patience = patience}, std::move(random)),
           timer_(loop, [this] {
               machine_.handle_timeout(loop_.now());
@@ -102,12 +102,13 @@ std::string nat_words(const SocketAddress& local, const SocketAddress& mapped) {
 constexpr std::string_view untold =
     "not known: this server has one address only; ask one with two (RFC 5780)";
 
-void tell_udp(Report& report, const SocketAddress& local, const UdpFindings& found) {
+void tell_udp(Report& report, const Place& place, const UdpFindings& found) {
+    const SocketAddress local = place.local();
     auto& json = report.json()["udp"];
     json["mapped"] = address_json(found.mapped);
     json["local"] = local.to_string();
     if (!found.mapped) {
-        report.line("UDP", "no answer: UDP is blocked, or the server does not run");
+        report.line("UDP", place.no_udp ? place.no_udp->cause : "no answer");
         return;
     }
     const bool translated = *found.mapped != local;
@@ -166,32 +167,36 @@ int nat(const NatOptions& options) {
     const CommonOptions& common = options.common;
     drivers::Loop loop;
     crypto::RandomStream random{drivers::random_seed()};
-    const auto place = find_place(loop, common);
+    const bool asks_tcp = options.tcp == NatOptions::Tcp::Tested;
+    auto place =
+        find_place(loop, random, common, 1, asks_tcp ? NoUdp::IsAFinding : NoUdp::IsTheEnd);
     if (!place) return fail(common.format, place.error());
-    auto sockets = open_sockets(loop, random, place->local, 1);
-    if (!sockets) return fail(common.format, sockets.error());
-    const SocketAddress local = sockets->front()->local_address();
+    const SocketAddress local = place->local();
 
-    stun::BehaviorDiscovery machine{
-        loop.now(),
-        {.local = local, .server = place->server, .padding = options.padding},
-        random.fork()};
     std::optional<UdpFindings> udp;
-    run_machine(
-        loop, *sockets, machine, [&](const UdpFindings& found) { udp = found; },
-        [&] { return udp.has_value(); }, udp_bound);
+    if (!place->no_udp) {
+        stun::BehaviorDiscovery machine{
+            loop.now(),
+            {.local = local, .server = place->server, .padding = options.padding},
+            random.fork()};
+        run_machine(
+            loop, place->sockets, machine, [&](const UdpFindings& found) { udp = found; },
+            [&] { return udp.has_value(); }, udp_bound);
+    }
     if (!udp) udp.emplace();
 
     std::optional<TcpFindings> tcp;
     SocketAddress tcp_local;
-    if (options.tcp == NatOptions::Tcp::Tested) {
+    if (asks_tcp) {
         TcpProbe probe{loop, *place, common.patience, random.fork()};
         tcp = probe.run();
         tcp_local = probe.local();
     }
     if (udp->refusal != 0) return fail(common.format, refused(place->server, udp->refusal, ""));
     if (!udp->mapped && !(tcp && tcp->mapped)) {
-        return fail(common.format, no_answer(place->server, Transport::Udp, common.patience));
+        return fail(common.format, place->no_udp
+                                       ? *place->no_udp
+                                       : no_answer(place->server, Transport::Udp, udp_bound));
     }
 
     Report report{common.format};
@@ -202,7 +207,7 @@ int nat(const NatOptions& options) {
                               : fmt::format("{}, {}", place->server.to_string(), software));
     if (!software.empty()) report.json()["software"] = software;
     report.json()["other"] = address_json(udp->mapped ? udp->other : tcp->other);
-    tell_udp(report, local, *udp);
+    tell_udp(report, *place, *udp);
     if (tcp) tell_tcp(report, tcp_local, *tcp);
     tell_consequence(report, local, *udp);
     report.print();

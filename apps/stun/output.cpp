@@ -27,17 +27,18 @@ std::string dump(const nlohmann::ordered_json& json) {
     return json.dump(2, ' ', false, Handler::replace) + "\n";
 }
 
+nlohmann::ordered_json to_json(const app::Problem& problem) {
+    return {{"what", problem.what},
+            {"cause", problem.cause},
+            {"evidence", problem.evidence},
+            {"fix", problem.fix},
+            {"exit", static_cast<int>(problem.code)}};
+}
+
 int fail(CommonOptions::Format format, const app::Problem& problem) {
-    if (format == CommonOptions::Format::Json) {
-        const nlohmann::ordered_json json{{"error",
-                                           {{"what", problem.what},
-                                            {"cause", problem.cause},
-                                            {"evidence", problem.evidence},
-                                            {"fix", problem.fix},
-                                            {"exit", static_cast<int>(problem.code)}}}};
-        const std::string text = dump(json);
-        std::fwrite(text.data(), 1, text.size(), stdout);
-    }
+    Report report{format};
+    report.json()["error"] = to_json(problem);
+    report.print();
     return app::fail(problem);
 }
 

@@ -31,6 +31,8 @@ private:
     nlohmann::ordered_json json_ = nlohmann::ordered_json::object();
 };
 
+nlohmann::ordered_json to_json(const app::Problem& problem);
+
 // As app::fail; with JSON also as an object with "error" on standard output.
 int fail(CommonOptions::Format format, const app::Problem& problem);
 

@@ -15,18 +15,23 @@ namespace stile::probe {
 
 using Sockets = std::vector<std::unique_ptr<drivers::UdpSocket>>;
 
-// Sockets at random ports: a port that was used lately would spoil the findings. RFC 5780
-// Section 4.1.
-std::expected<Sockets, app::Problem> open_sockets(drivers::Loop& loop, crypto::RandomStream& random,
-                                                  const IpAddress& local, std::size_t count);
-
 // What commands about datagrams begin with.
 struct Place {
-    Target target;
-    SocketAddress server;
-    IpAddress local;
+    SocketAddress server;  // the first that answers
+    Sockets sockets;
+    std::optional<app::Problem> no_udp;  // why none answers, where that is no end
+
+    SocketAddress local() const { return sockets.front()->local_address(); }
 };
-std::expected<Place, app::Problem> find_place(drivers::Loop& loop, const CommonOptions& options);
+
+// What a server that answers nothing over UDP means.
+enum class NoUdp : std::uint8_t { IsTheEnd, IsAFinding };
+
+// Asks the server once, which tells what is wrong at once, and opens `sockets` sockets at random
+// ports for the test: a port that was used lately would spoil the findings (RFC 5780 Section 4.1).
+std::expected<Place, app::Problem> find_place(drivers::Loop& loop, crypto::RandomStream& random,
+                                              const CommonOptions& options, std::size_t sockets,
+                                              NoUdp meaning = NoUdp::IsTheEnd);
 
 // Runs a machine whose transmits leave by the socket of their local address, until `done`.
 template <Machine M, class Notify>

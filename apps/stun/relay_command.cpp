@@ -4,14 +4,15 @@
 
 #include "output.hpp"
 #include "relay_problem.hpp"
+#include "target.hpp"
 
+#include <stile/app/text_file.hpp>
 #include <stile/turn/time_limited.hpp>
 #include <stile/turn_link/relay_check.hpp>
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <expected>
-#include <fstream>
-#include <iterator>
 
 namespace stile::probe {
 namespace {
@@ -21,26 +22,14 @@ using app::Problem;
 using turn_link::RelayCheckOptions;
 using turn_link::RelayReport;
 
-template <class T>
-using Read = std::expected<T, Problem>;
-
 Problem usage(std::string what, std::string cause) {
     return {ExitCode::Usage, std::move(what), std::move(cause), "",
             "see 'stile-stun relay --help'"};
 }
 
-Read<std::string> read_file(const std::string& path) {
-    std::ifstream file{path, std::ios::binary};
-    if (!file) {
-        return std::unexpected(Problem{ExitCode::Local, fmt::format("{} cannot be read", path),
-                                       "it does not exist, or is somebody else's", "", ""});
-    }
-    return std::string{std::istreambuf_iterator<char>{file}, {}};
-}
-
 // The first line, which people end with a line break.
-Read<std::string> read_secret(const std::string& path) {
-    auto text = read_file(path);
+std::expected<std::string, Problem> read_secret(const std::string& path) {
+    auto text = app::read_file(path, "The password or secret");
     if (text) text->erase(std::min(text->find_first_of("\r\n"), text->size()));
     return text;
 }
@@ -121,20 +110,35 @@ void describe_series(const RelayReport& done, Report& report) {
     if (done.allocated) report.line("Released", released ? "yes" : "no answer");
 }
 
+Problem loss_problem(const RelayReport& done) {
+    const bool nothing_back =
+        !done.series.empty() && std::ranges::all_of(done.series, [](const turn_link::Series& each) {
+            return each.returned == 0;
+        });
+    if (nothing_back) {
+        return {
+            ExitCode::NoPath, "The relay works, and nothing comes back from the peer",
+            "a firewall keeps the relay's ports closed, its external address is wrong, or the "
+            "peer sends nothing back",
+            "see the lines above",
+            "let UDP in to the relay ports of the server, 49152 to 65535 unless configured; see "
+            "'stile-turnd check' there"};
+    }
+    return {ExitCode::Damaged, "Not all that was sent came back",
+            "packets were lost or changed on the way, or nothing could be tried",
+            "see the lines above", "try smaller --sizes and a longer --interval"};
+}
+
 int conclude(const RelayReport& done, Report& report, CommonOptions::Format format,
-             const std::string& uri) {
+             const std::string& uri, const Asker& asker) {
     if (done.allocated) describe_allocation(done, report);
     describe_series(done, report);
     std::vector<Problem> problems;
-    if (done.failure) problems.push_back(problem_of(*done.failure, uri));
+    if (done.failure) problems.push_back(problem_of(*done.failure, uri, asker));
     for (const auto& refusal : done.refusals) {
         problems.push_back(problem_of(refusal.step, refusal.failure));
     }
-    if (problems.empty() && !done.lossless()) {
-        problems.push_back({ExitCode::Damaged, "Not all that was sent came back",
-                            "packets were lost or changed on the way, or nothing could be tried",
-                            "see the lines above", "try smaller --sizes and a longer --interval"});
-    }
+    if (problems.empty() && !done.lossless()) problems.push_back(loss_problem(done));
     if (problems.empty()) {
         report.print();
         return static_cast<int>(ExitCode::Done);
@@ -144,13 +148,9 @@ int conclude(const RelayReport& done, Report& report, CommonOptions::Format form
         for (std::size_t i = 1; i < problems.size(); ++i) app::fail(problems[i]);
         return app::fail(problems.front());
     }
-    for (const Problem& problem : problems) {
-        report.json()["problems"].push_back({{"what", problem.what},
-                                             {"cause", problem.cause},
-                                             {"evidence", problem.evidence},
-                                             {"fix", problem.fix},
-                                             {"exit", static_cast<int>(problem.code)}});
-    }
+    // The first one decides how the program ends.
+    report.json()["error"] = to_json(problems.front());
+    for (const Problem& problem : problems) report.json()["problems"].push_back(to_json(problem));
     report.print();
     return app::fail(problems.front());
 }
@@ -186,8 +186,7 @@ void RelayCommand::add_to(CLI::App* command) {
         ->capture_default_str();
     command->add_option("--local", local_, "the IP address to send from");
     command->add_option("--name", name_, "whom the server's certificate must be for");
-    command->add_option("--ca", ca_file_, "PEM file of the authorities to trust")
-        ->check(CLI::ExistingFile);
+    command->add_option("--ca", ca_file_, "PEM file of the authorities to trust");
     command->add_flag("--json", json_, "one JSON object on standard output");
 }
 
@@ -243,13 +242,15 @@ int RelayCommand::run() const {
     }
     options.link.server_name = name_;
     if (!ca_file_.empty()) {
-        const auto text = read_file(ca_file_);
+        const auto text = app::read_file(ca_file_, authorities);
         if (!text) return fail(format, text.error());
         options.link.ca_pem = *text;
     }
     drivers::Resolver names{loop};
     Report report{format};
-    return conclude(turn_link::check_relay(loop, names, options), report, format, uri_);
+    const RelayReport done = turn_link::check_relay(loop, names, options);
+    return conclude(done, report, format, uri_,
+                    {.username = client.username, .now = loop.wall_now()});
 }
 
 }  // namespace stile::probe

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay_problem.hpp"
 
+#include <stile/turn/time_limited.hpp>
+
 #include <fmt/format.h>
 
 namespace stile::probe {
@@ -12,8 +14,8 @@ using turn::FailureKind;
 
 struct Meaning {
     ExitCode code;
-    const char* cause;
-    const char* fix;
+    std::string cause;
+    std::string fix;
 };
 
 Meaning meaning_of(FailureKind kind) {
@@ -26,12 +28,11 @@ Meaning meaning_of(FailureKind kind) {
                     "report it with the server's name and version"};
         case FailureKind::Unauthenticated:
             return {
-                ExitCode::NotAuthorised,
-                "user name or password is wrong, or a time-limited name has expired",
-                "compare both with the server's configuration, and the clocks of both machines"};
+                ExitCode::NotAuthorised, "user name or password is wrong",
+                "compare both with the server's configuration; MD5 keys hold for one realm only"};
         case FailureKind::Forbidden:
             return {ExitCode::Declined, "the server's policy denies this peer or this user",
-                    "open the peer's range in the server's configuration, if it is yours"};
+                    "if the server is yours, open the peer's range there (allow_peers)"};
         case FailureKind::MobilityForbidden:
             return {ExitCode::Declined, "the server's policy denies mobility",
                     "enable mobility there, or do without --mobility"};
@@ -95,6 +96,26 @@ Meaning meaning_of(FailureKind kind) {
     return {ExitCode::Other, "", ""};
 }
 
+// What a name that says when it ends (turn::TimeLimitedUsername) adds.
+Meaning meaning_of(FailureKind kind, const Asker& asker) {
+    const auto limited = turn::TimeLimitedUsername::parse(asker.username);
+    if (kind != FailureKind::Unauthenticated || !limited) return meaning_of(kind);
+    const auto left =
+        std::chrono::duration_cast<std::chrono::seconds>(limited->expires - asker.now);
+    if (left.count() <= 0) {
+        return {ExitCode::NotAuthorised,
+                fmt::format("the time-limited name has expired: {} s ago by this machine's clock",
+                            -left.count()),
+                "get a new name and password; if they are new, set the clock right that made them"};
+    }
+    return {
+        ExitCode::NotAuthorised,
+        fmt::format("the password was made with another secret, or the server's clock is wrong: "
+                    "by this machine's the name is good for {} s",
+                    left.count()),
+        "compare the shared secret, and the clocks of both machines"};
+}
+
 std::string evidence_of(const turn::Failure& failure) {
     if (failure.code == 0) return std::string{turn::to_string(failure.kind)};
     std::string evidence = fmt::format("TURN error {} {}", failure.code, failure.reason);
@@ -144,7 +165,8 @@ app::Problem problem_of(std::string_view step, const turn::Failure& failure) {
             evidence_of(failure), meaning.fix};
 }
 
-app::Problem problem_of(const turn_link::LinkFailure& failure, std::string_view uri) {
+app::Problem problem_of(const turn_link::LinkFailure& failure, std::string_view uri,
+                        const Asker& asker) {
     using Stage = turn_link::LinkFailure::Stage;
     const std::string at = failure.server ? failure.server->address.to_string() : std::string{uri};
     switch (failure.stage) {
@@ -166,7 +188,7 @@ app::Problem problem_of(const turn_link::LinkFailure& failure, std::string_view 
             break;
     }
     const turn::Failure why = failure.failure.value_or(turn::Failure{});
-    const Meaning meaning = meaning_of(why.kind);
+    const Meaning meaning = meaning_of(why.kind, asker);
     std::string evidence = evidence_of(why);
     if (failure.closed) evidence += "; " + failure.closed->text;
     return {meaning.code,

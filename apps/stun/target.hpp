@@ -15,6 +15,9 @@ namespace stile::probe {
 enum class Transport : std::uint8_t { Udp, Tcp, Tls, Dtls };
 std::string_view to_string(Transport transport);
 
+// What the file of --ca holds, for messages.
+inline constexpr std::string_view authorities = "The file of trusted authorities";
+
 // Which server the user means.
 struct Target {
     Transport transport = Transport::Udp;

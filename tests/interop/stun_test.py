@@ -122,9 +122,20 @@ class Errors(Asking):
         self.refusal(2, "nat", f"stuns:{FIRST}")
         self.refusal(2, "binding", FIRST, "--local", "::1")
         self.refusal(2, "lifetime", FIRST, "--first", "60s", "--longest", "30s")
+        self.refusal(2, "binding", FIRST, "--tmeout", "3s")
+        error = self.refusal(9, "binding", f"stuns:localhost:{silent}", "-4", "--ca", "/nonexistent")
+        self.assertEqual(error["evidence"], "/nonexistent")
+        self.refusal(9, "relay", f"turn:{FIRST}:{silent}", "--user", "alice", "--password-file", "/")
         done = self.stile_stun("bindng", FIRST)
         self.assertEqual(done.returncode, 2)
         self.assertIn("did you mean 'stile-stun binding'", done.stderr)
+
+    def test_each_command_says_that_nothing_listens(self):
+        silent = programs.free_port()
+        for command in ("nat", "lifetime", "hairpin"):
+            with self.subTest(command):
+                self.assertEqual(self.refusal(6, command, f"{FIRST}:{silent}")["cause"], "nothing listens there")
+        self.refusal(6, "relay", f"turn:{FIRST}:{silent}", "--user", "alice", "--password", "secret")
 
     @programs.needs("python3")
     def test_a_server_that_keeps_silent(self):

@@ -67,8 +67,10 @@ class Client(unittest.TestCase):
         status, report = self.relay_command(uri, *words, **options)
         self.assertNotEqual(status, 0)
         self.assertIn(evidence, report["problems"][0]["evidence"])
+        self.assertEqual(report["error"], report["problems"][0])
+        self.assertEqual(report["error"]["exit"], status)
         for part in ("what", "cause", "fix"):
-            self.assertTrue(report["problems"][0][part])
+            self.assertTrue(report["error"][part])
         return status, report
 
     def test_relays_by_indications_and_channels_over_every_transport(self):
@@ -122,10 +124,26 @@ class Client(unittest.TestCase):
                 status, _ = self.refused(uri, password="wrong", evidence="401")
                 self.assertEqual(status, 5)
 
+    def refused_name(self, expires_in, secret):
+        """Why a time-limited name that is made of this secret is refused."""
+        name = f"{int(time.time()) + expires_in}:{relays.USER}"
+        digest = hmac.new(secret.encode(), name.encode(), hashlib.sha1).digest()
+        status, report = self.refused(UDP, user=name, password=base64.b64encode(digest).decode(), evidence="401")
+        self.assertEqual(status, 5)
+        return report["error"]["cause"]
+
     def test_says_that_a_time_limited_name_has_expired(self):
-        name = f"{int(time.time()) - 60}:{relays.USER}"
-        digest = hmac.new(relays.SECRET.encode(), name.encode(), hashlib.sha1).digest()
-        self.refused(UDP, user=name, password=base64.b64encode(digest).decode(), evidence="401")
+        self.assertRegex(self.refused_name(-60, relays.SECRET), r"expired: \d+ s ago")
+
+    def test_says_that_a_time_limited_name_is_of_another_secret(self):
+        self.assertRegex(self.refused_name(3600, "another secret"), r"another secret, or the server's clock")
+
+    def test_says_what_may_keep_a_peer_from_answering(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((relays.PEER, 0))
+            status, report = self.relay_command(UDP, "--peer", f"{relays.PEER}:{silent.getsockname()[1]}")
+        self.assertEqual(status, 6)
+        self.assertIn("firewall", report["error"]["cause"])
 
     def test_refuses_a_certificate_that_nobody_vouches_for(self):
         for uri in (TLS, DTLS):
@@ -136,7 +154,7 @@ class Client(unittest.TestCase):
 
     def test_says_what_is_wrong_with_the_words(self):
         for uri, words in (("turn:", ()), ("stun:example.org", ()), (TLS, ("--ca", self.relay.certificate)),
-                           (UDP, ("--tcp", "--mobility"))):
+                           (UDP, ("--tcp", "--mobility")), (UDP, ("--tcp",))):
             with self.subTest(uri):
                 status, _ = self.relay_command(uri, *words, trust=False)
                 self.assertEqual(status, 2)
@@ -167,6 +185,11 @@ class AgainstOurs(Client):
     def test_relays_both_families_of_one_allocation(self):
         report = self.relayed(UDP, "--family", "both", ways=("indications", "channels"), families=("IPv4", "IPv6"))
         self.assertEqual(len(report["relayed"]), 2)
+
+    def test_names_the_peer_that_is_forbidden(self):
+        status, report = self.refused(UDP, "--peer", "10.1.2.3:9", evidence="403")
+        self.assertEqual(status, 4)
+        self.assertIn("10.1.2.3", report["error"]["what"])
 
 
 del Client  # is no test of its own

@@ -121,7 +121,7 @@ private:
 
     // Whether the server took it.
     template <class Yes, class No, class Fits>
-    bool granted(Party& party, const char* step, Fits&& fits) {
+    bool granted(Party& party, const std::string& step, Fits&& fits) {
         std::optional<Yes> yes;
         std::optional<No> no;
         wait([&] {
@@ -137,20 +137,25 @@ private:
         if (std::ranges::find(party.permitted, peer) != party.permitted.end()) return true;
         party.link->permit(peer);
         const bool done = granted<Client::PermissionInstalled, Client::PermissionFailed>(
-            party, "CreatePermission", [&](const auto& event) { return event.peer == peer; });
+            party, "CreatePermission for " + peer.to_string(),
+            [&](const auto& event) { return event.peer == peer; });
         if (done) party.permitted.push_back(peer);
         return done;
     }
     bool bind(Party& party, const SocketAddress& peer) {
         party.link->bind_channel(peer);
         return granted<Client::ChannelBound, Client::ChannelFailed>(
-            party, "ChannelBind", [&](const auto& event) { return event.peer == peer; });
+            party, "ChannelBind to " + peer.to_string(),
+            [&](const auto& event) { return event.peer == peer; });
     }
 
     void check_datagrams() {
         if (!options_.echo) {
             open_echo();
             if (!echo_.allocated) return;
+            report_.notes.emplace_back(
+                "the way in from outside: a firewall before the relay's ports shows with an echo "
+                "peer only");
         }
         for (const SocketAddress& ours : us_.allocated->relayed) {
             const auto peer = peer_for(ours.ip.family());
@@ -306,7 +311,7 @@ private:
         wait([&] {
             connected = us_.take<Client::Connected>();
             if (const auto failed = us_.take<Client::ConnectFailed>()) {
-                report_.refusals.push_back({"Connect", failed->failure});
+                report_.refusals.push_back({"Connect to " + peer.to_string(), failed->failure});
                 return true;
             }
             return connected || us_.failure;

@@ -116,6 +116,10 @@ std::optional<LinkFailure> TurnLink::Impl::prepare() {
         return at(Stage::Options, "user name or password has characters that STUN cannot carry");
     }
     if (options.client.protocol == turn::RelayProtocol::Tcp) {
+        if (options.uri.transport == turn::TurnUri::Transport::Udp) {
+            return at(Stage::Options,
+                      "connections are relayed for clients over TCP and TLS only (RFC 6062)");
+        }
         std::erase_if(options.transports, [](auto each) { return !turn::is_stream(each); });
     }
     return std::nullopt;
