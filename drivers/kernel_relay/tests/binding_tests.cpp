@@ -39,14 +39,6 @@ Bytes binding_answer(const SocketAddress& client) {
     return answer;
 }
 
-template <class Body>
-void in_each_mode(Body body) {
-    for (const auto mode : {KernelMode::XdpNative, KernelMode::Tc, KernelMode::XdpGeneric}) {
-        CAPTURE(static_cast<int>(mode));
-        if (auto bench = Bench::make(mode)) body(*bench);
-    }
-}
-
 }  // namespace
 
 TEST_CASE("kernel relay: a bare Binding request is answered with XOR-MAPPED-ADDRESS") {

@@ -2,9 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "../src/bpf/attachment.hpp"
 #include "../src/bpf/programs.hpp"
 #include "frames.hpp"
 
+#include <doctest/doctest.h>
+
+#include <initializer_list>
 #include <span>
 
 namespace stile::drivers::kernel::testing {
@@ -47,6 +51,15 @@ private:
     Programs programs_;
     KernelMode mode_;
 };
+
+// Runs the body in each mode that this process may load.
+template <class Body>
+void in_each_mode(Body body) {
+    for (const auto mode : {KernelMode::XdpNative, KernelMode::Tc, KernelMode::XdpGeneric}) {
+        CAPTURE(to_text(mode));
+        if (auto bench = Bench::make(mode)) body(*bench);
+    }
+}
 
 std::uint64_t monotonic_nanoseconds();
 inline constexpr std::uint64_t second = 1'000'000'000;

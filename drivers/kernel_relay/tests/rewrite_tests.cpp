@@ -14,30 +14,6 @@ namespace {
 
 constexpr std::initializer_list<std::size_t> lengths = {0,   1,   2,   3,   4,    5,   171,
                                                         172, 511, 512, 513, 1023, 1400};
-constexpr std::initializer_list<KernelMode> modes = {KernelMode::XdpNative, KernelMode::Tc,
-                                                     KernelMode::XdpGeneric};
-
-std::string name_of(KernelMode mode) {
-    switch (mode) {
-        case KernelMode::XdpNative:
-            return "XDP native";
-        case KernelMode::Tc:
-            return "TC";
-        case KernelMode::XdpGeneric:
-            return "XDP generic";
-    }
-    return {};
-}
-
-// Runs the body in each mode that this process may load.
-template <class Body>
-void in_each_mode(Body body) {
-    for (const auto mode : modes) {
-        CAPTURE(name_of(mode));
-        if (auto bench = Bench::make(mode)) body(*bench);
-    }
-}
-
 // Which kind of checksum leaves for the kind that came.
 Checksum expected_checksum(KernelMode mode, Checksum came, bool to_v6) {
     if (came == Checksum::None) return to_v6 ? Checksum::Whole : Checksum::None;
