@@ -245,6 +245,24 @@ TEST_CASE("handover: sessions and more sockets than one message takes arrive in 
                                 turn::ClientTransport::Tcp};
     shard.streams.push_back(
         {0, flow, {bound(), Bytes(70'000, std::byte{8})}, Bytes(3, std::byte{9})});
+    const Path said{at("198.51.100.2:443"), at("192.0.2.1:50000")};
+    shard.incoming.push_back({{.kind = relay::ListenerKind::Tcp, .address = listening},
+                              said,
+                              bound(),
+                              Bytes(5, std::byte{7})});
+    shard.incoming.push_back({{.kind = relay::ListenerKind::Tcp,
+                               .address = listening,
+                               .proxy_protocol = relay::ProxyProtocol::Required},
+                              {},
+                              bound(),
+                              {}});
+    shard.connections.push_back({1, {11}, {bound(), Bytes(6, std::byte{6})}, {}});
+    shard.connections.push_back({1, {12}, {bound(), {}}, {{bound(), Bytes(7, std::byte{5})}}});
+    drivers::FileDescriptor last = bound();
+    const SocketAddress of_last = drivers::bound_address(last.get());
+    shard.connections.push_back({1, {13}, {bound(), {}}, {{std::move(last), {}}}});
+    shard.owners.push_back({flow, 3});
+    shard.origins.push_back({flow, 2});
     turn::Snapshot state;
     state.allocations.push_back({.flow = flow, .username = "alice", .owner = "alice"});
     shard.tenants.push_back({"example.org", state});
@@ -272,6 +290,23 @@ TEST_CASE("handover: sessions and more sockets than one message takes arrive in 
     CHECK(got.streams[0].flow == flow);
     CHECK(got.streams[0].unread.size() == 3);
     CHECK(got.streams[0].connection.unsent.size() == 70'000);
+    REQUIRE(got.incoming.size() == 2);
+    CHECK(got.incoming[0].addresses == said);
+    CHECK(got.incoming[0].unread.size() == 5);
+    CHECK_FALSE(got.incoming[1].addresses);
+    CHECK(got.incoming[1].listener.proxy_protocol == relay::ProxyProtocol::Required);
+    REQUIRE(got.connections.size() == 3);
+    CHECK(got.connections[0].connection.value == 11);
+    CHECK(got.connections[0].peer.unsent.size() == 6);
+    CHECK_FALSE(got.connections[0].client);
+    REQUIRE(got.connections[1].client);
+    CHECK(got.connections[1].client->unsent.size() == 7);
+    REQUIRE(got.connections[2].client);
+    CHECK(drivers::bound_address(got.connections[2].client->socket.get()) == of_last);
+    REQUIRE(got.owners.size() == 1);
+    CHECK((got.owners[0].flow == flow && got.owners[0].shard == 3));
+    REQUIRE(got.origins.size() == 1);
+    CHECK(got.origins[0].shard == 2);
     REQUIRE(got.tenants.size() == 1);
     CHECK(got.tenants[0].realm == "example.org");
     REQUIRE(got.tenants[0].state.allocations.size() == 1);
