@@ -40,9 +40,9 @@ class Unreachable(unittest.TestCase):
 
     def assert_well(self, client):
         client.send_on(0x4000, b"on a channel")
-        self.assertEqual(client.data(3), (0x4000, b"on a channel"))
+        self.assertEqual(client.data(), (0x4000, b"on a channel"))
         client.send(self.echo.address, self.echo.port, b"in an indication")
-        self.assertEqual(client.data(3), (0x4000, b"in an indication"))
+        self.assertEqual(client.data(), (0x4000, b"in an indication"))
         client.refresh()
 
     def test_sends_to_the_unreachable_end_no_connection_and_no_allocation(self):

@@ -173,7 +173,7 @@ class Operator(unittest.TestCase):
     @programs.needs("turnutils_uclient")
     def test_shows_sessions_figures_and_usage(self):
         server = Turnd(self.world)
-        client = self.uclient(server, "-n", 60, "-z", 50, "-l", 100, start=True)
+        client = self.uclient(server, "-n", 200, "-z", 50, "-l", 100, start=True)
         session = programs.wait_until(lambda: next(iter(server.sessions()), None), "a session is listed")
         self.assertEqual((session["user"], session["transport"]), (USER, "udp"))
         self.assertEqual(len(session["session"]), 12)
@@ -182,17 +182,17 @@ class Operator(unittest.TestCase):
         self.assertIn(f"relayed at {session['relayed'][0]}", shown)
         client.wait()
         sent, received = self.totals(client.output())
-        self.assertEqual((sent, received), (60, 60))
+        self.assertEqual((sent, received), (200, 200))
         self.assertGreaterEqual(server.metric('stile_turn_packets_total{direction="to_peer"}'), sent)
         self.assertEqual(server.get("/healthz"), "ok\n")
         records = programs.wait_until(server.usage_records, "a usage record is written")
         self.assertEqual(records[0]["owner"], USER)
-        self.assertGreaterEqual(records[0]["traffic"]["octets_to_peers"], 60 * 100)
+        self.assertGreaterEqual(records[0]["traffic"]["octets_to_peers"], 200 * 100)
 
     @programs.needs("turnutils_uclient")
     def test_a_reload_under_load_loses_nothing_and_a_bad_file_changes_nothing(self):
         server = Turnd(self.world)
-        client = self.uclient(server, "-m", 5, "-n", 400, "-z", 5, "-l", 172, start=True)
+        client = self.uclient(server, "-m", 5, "-n", 900, "-z", 5, "-l", 172, start=True)
         programs.wait_until(server.sessions, "sessions are there")
         for number in range(1, 6):
             server.write(turn=f"allocations_per_user = {20 + number}")
@@ -205,7 +205,7 @@ class Operator(unittest.TestCase):
         self.assertRegex(refused.stdout, r"turnd\.toml:\d+:1: unknown key")
         self.assertEqual(server.status()["reloads"], 5)
         client.wait()
-        self.assertEqual(self.totals(client.output()), (2000, 2000))
+        self.assertEqual(self.totals(client.output()), (4500, 4500))
 
     @programs.needs("turnutils_uclient")
     def test_a_reload_takes_new_users_and_forgets_old_ones(self):
