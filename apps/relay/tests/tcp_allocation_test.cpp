@@ -69,6 +69,10 @@ struct Peer {
                               .on_writable = {},
                               .on_closed = [this](drivers::Closed) { closed = true; }});
     }
+    // The client may hear of the connection before this end does.
+    bool accepts(Loop& loop) {
+        return run(loop, [this] { return stream != nullptr; });
+    }
     std::unique_ptr<drivers::TcpListener> listener;
     std::unique_ptr<drivers::TcpStream> stream;
     std::string heard;
@@ -113,6 +117,7 @@ TEST_CASE("TCP allocation: the client connects to a peer, and octets go both way
         (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
         world.client->pump();
         const auto connected = world.await<turn::Client::Connected>();
+        REQUIRE(peer.accepts(world.loop));
         CHECK(peer.stream->peer_address() == world.client->relayed());
         REQUIRE(peer.stream->write(as_bytes("waiting ")) == drivers::Written::Queued);
 
@@ -165,6 +170,7 @@ TEST_CASE("TCP allocation: what follows a ConnectionBind at once is the peer's")
     (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
     world.client->pump();
     const auto connected = world.await<turn::Client::Connected>();
+    REQUIRE(peer.accepts(world.loop));
     // RFC 6062 Section 4.3 lets the client send only after the answer; octets that come early are
     // still octets of the connection.
     Data data{world.loop, world.server,
@@ -192,6 +198,7 @@ TEST_CASE("TCP allocation: megabytes pass whole through bounded buffers") {
     (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
     world.client->pump();
     const auto connected = world.await<turn::Client::Connected>();
+    REQUIRE(peer.accepts(world.loop));
     Data data{world.loop, world.server,
               world.client->core().data_connection(world.loop.now(), connected.connection)};
     REQUIRE(run(world.loop, [&] { return data.core.bound(); }));
@@ -213,6 +220,7 @@ TEST_CASE("TCP allocation: its end closes its connections") {
     (void)world.client->core().connect(world.loop.now(), peer.listener->local_address());
     world.client->pump();
     const auto connected = world.await<turn::Client::Connected>();
+    REQUIRE(peer.accepts(world.loop));
     Data data{world.loop, world.server,
               world.client->core().data_connection(world.loop.now(), connected.connection)};
     REQUIRE(run(world.loop, [&] { return data.core.bound(); }));
