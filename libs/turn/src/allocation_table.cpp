@@ -107,8 +107,10 @@ void AllocationTable::begin_move(Allocation& allocation, const ClientFlow& to) {
 }
 
 void AllocationTable::settle_move(Allocation& allocation) {
-    erase_flow(allocation.flow, allocation.index);
-    allocation.flow = *std::exchange(allocation.mobility->moving_to, std::nullopt);
+    const ClientFlow to = *std::exchange(allocation.mobility->moving_to, std::nullopt);
+    // A client whose connection closed may come back from the same place.
+    if (to != allocation.flow) erase_flow(allocation.flow, allocation.index);
+    allocation.flow = to;
     allocation.mobility->old = Mobility::Old::There;
     *flows_.find(key_of(allocation.flow)) = allocation.index;
     for (const auto& index : allocation.relays) {

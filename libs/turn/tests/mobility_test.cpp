@@ -259,6 +259,21 @@ TEST_CASE("turn server, mobility: a closed connection does not end it at once") 
     CHECK(world.server.allocations() == 2);
 }
 
+TEST_CASE("turn server, mobility: a client comes back by a new connection from the same place") {
+    World world{mobile_config()};
+    MobileClient client{world};
+    client.raw.flow.transport = ClientTransport::Tcp;
+    REQUIRE(client.allocate() == 0);
+    REQUIRE(client.raw.bind(0x4000, peer_address) == 0);
+    world.server.handle_client_gone(world.now, client.raw.flow);
+    world.run_events();
+    REQUIRE(client.resume() == 0);
+    client.raw.send_on(0x4000, "back");
+    CHECK(world.at_peers.size() == 1);
+    CHECK(world.server.allocations() == 1);
+    REQUIRE(client.raw.permit(other_peer) == 0);
+}
+
 TEST_CASE("turn server, mobility: a connection that closes while moving settles the move") {
     World world{mobile_config()};
     MobileClient client{world};
