@@ -148,6 +148,7 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     for (const ice::GatheredCandidate& gathered : gathered_) {
         if (const auto candidate = agent_.add_local_candidate(now, gathered)) tell(*candidate);
     }
+    for (const Mapped& mapped : mapped_) gather_mapped(now, mapped);
     ask_sources(now);
     see(now);
 }

@@ -6,6 +6,7 @@
 #include <stile/base/machine.hpp>
 #include <stile/connect/description.hpp>
 #include <stile/connect/limits.hpp>
+#include <stile/connect/mapped_port.hpp>
 #include <stile/connect/reflexive_probe.hpp>
 #include <stile/connect/route.hpp>
 #include <stile/crypto/random_stream.hpp>
@@ -103,6 +104,11 @@ public:
     // False when the candidate can't be used, or there are too many.
     bool add_remote_candidate(Instant now, const ice::Candidate& candidate);
     void end_of_remote_candidates(Instant now);
+    // A candidate more, at any time; it delays nothing. Nothing happens where `host` is none of the
+    // connector's sockets.
+    void handle_port_mapped(Instant now, const MappedPort& mapped);
+    // As it was said before: the candidate is told no longer.
+    void handle_port_unmapped(Instant now, const MappedPort& mapped);
     // Goes to the peer by the route. Without one, or with a full queue, it is lost, as datagrams
     // are.
     void send(Instant now, BytesView payload);
@@ -134,6 +140,10 @@ private:
         Path path;
         Bytes payload;
     };
+    struct Mapped {
+        MappedPort port;
+        std::optional<std::uint16_t> local_preference;
+    };
     struct Probe {
         ReflexiveProbe machine;
         SourceState state = SourceState::Pending;
@@ -161,6 +171,11 @@ private:
     bool can_reach(const SocketAddress& host, const SocketAddress& server) const;
     void add_gathered(Instant now, const ice::GatheredCandidate& gathered);
     void tell(const ice::Candidate& candidate);
+    // mapped_ports.cpp
+    std::optional<std::uint16_t> preference_of(const MappedPort& mapped) const;
+    void gather_mapped(Instant now, const Mapped& mapped);
+    void forget_mapped(const MappedPort& mapped);
+
     std::optional<Received> handle_relayed(Instant now, Relay& relay, BytesView datagram);
     std::optional<Received> deliver(Instant now, const Path& pair, BytesView payload);
     void permit(Instant now, const IpAddress& peer);
@@ -193,6 +208,7 @@ private:
     std::vector<Probe> probes_;
     std::vector<Relay> relays_;
     std::vector<ice::GatheredCandidate> gathered_;
+    std::vector<Mapped> mapped_;
     std::vector<IpAddress> peers_;  // what relays permit
     std::optional<Instant> gathering_deadline_;
     Description local_;

@@ -15,6 +15,9 @@ inline constexpr std::size_t most_hosts = 16;
 // STUN servers, and TURN servers, asked from each socket. More find nothing that two do not.
 inline constexpr std::size_t most_servers = 4;
 
+// Ports that routers keep open: two gateways a socket.
+inline constexpr std::size_t most_mapped_ports = 2 * most_hosts;
+
 // How long a source of candidates may take before gathering is called complete without it. What it
 // finds later is still used. Nothing waits for this: candidates are told as they come.
 inline constexpr Duration source_deadline = std::chrono::seconds{5};
