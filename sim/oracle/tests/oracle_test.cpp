@@ -238,6 +238,71 @@ TEST_CASE("sim oracle: IPv6 leads past the worst IPv4 NATs, through firewalls to
     CHECK(prober.finds_a_path());
 }
 
+constexpr NatBehavior symmetric_nat{.mapping = Mapping::AddressAndPortDependent,
+                                    .filtering = Filtering::AddressAndPortDependent};
+
+BestPath best(const Topology& topology, HostId left, HostId right, HostId server) {
+    const BestPath path = best_udp_path(topology, left, right, server);
+    CHECK(best_udp_path(topology, right, left, server) == path);
+    return path;
+}
+
+TEST_CASE("sim oracle: host paths are told from translated ones, and IPv6 is the better of two") {
+    Topology topology;
+    const HostId server = topology.add_host("server", Topology::internet, ip("198.51.100.1"));
+    const NetworkId home = topology.add_nat(Topology::internet, ip("203.0.113.1"), {});
+    const HostId left = topology.add_host("left", home, ip("192.168.1.2"));
+    const HostId beside = topology.add_host("beside", home, ip("192.168.1.3"));
+    const HostId open = topology.add_host("open", Topology::internet, ip("198.51.100.9"));
+    CHECK(best(topology, left, beside, server) == BestPath{PathKind::Host, Passage::V4});
+    CHECK(best(topology, left, open, server) == BestPath{PathKind::Reflexive, Passage::V4});
+    CHECK(best(topology, server, open, server) == BestPath{PathKind::Host, Passage::V4});
+    topology.add_interface(left, home, ip("2001:db8:1::2"));
+    topology.add_interface(open, Topology::internet, ip("2001:db8:2::2"));
+    CHECK(best(topology, left, open, server) == BestPath{PathKind::Host, Passage::V6});
+}
+
+TEST_CASE("sim oracle: one relay is better than two, and without a server there is none") {
+    TwoHomes homes{symmetric_nat, symmetric_nat};
+    Topology& topology = homes.topology;
+    const auto kind = [&] { return best(topology, homes.left, homes.right, homes.stun).kind; };
+    CHECK(kind() == PathKind::RelayedByOne);
+    topology.box(BoxId{0}).udp = Udp::StunOnly;
+    CHECK(kind() == PathKind::RelayedByOne);
+    topology.box(BoxId{1}).udp = Udp::StunOnly;
+    CHECK(kind() == PathKind::RelayedByBoth);
+    topology.box(BoxId{1}).udp = Udp::Allowed;
+    topology.box(BoxId{0}).udp = Udp::Blocked;
+    CHECK(kind() == PathKind::None);
+}
+
+TEST_CASE("sim oracle: a host without IPv4 meets IPv4 through a NAT64 as that maps and filters") {
+    constexpr NatBehavior easy{.filtering = Filtering::EndpointIndependent};
+    for (const NatBehavior& translator : {easy, symmetric_nat}) {
+        for (const NatBehavior& opposite : {easy, symmetric_nat}) {
+            for (const char* prefix : {"64:ff9b::", "2001:db8:64::"}) {
+                Topology topology;
+                const HostId stun =
+                    topology.add_host("stun", Topology::internet, ip("198.51.100.1"));
+                const NetworkId six = topology.add_nat64(
+                    Topology::internet, ip("203.0.113.1"),
+                    {.prefix = TranslationPrefix{ip(prefix)}, .behavior = translator}, {});
+                const NetworkId four =
+                    topology.add_nat(Topology::internet, ip("203.0.113.2"), opposite);
+                const HostId left = topology.add_host("left", six, ip("2001:db8:1::2"));
+                const HostId right = topology.add_host("right", four, ip("192.168.1.2"));
+                // As between two NATs.
+                const bool is_direct = TwoHomes{translator, opposite}.possible();
+                CHECK(best(topology, left, right, stun) ==
+                      (is_direct ? BestPath{PathKind::Reflexive, Passage::Translated}
+                                 : BestPath{PathKind::RelayedByOne, {}}));
+                topology.add_interface(right, Topology::internet, ip("2001:db8:2::2"));
+                CHECK(best(topology, left, right, stun) == BestPath{PathKind::Host, Passage::V6});
+            }
+        }
+    }
+}
+
 NatBehavior any_behavior(crypto::RandomStream& random) {
     return {
         .mapping = mappings[random.below(3)],

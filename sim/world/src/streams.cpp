@@ -31,20 +31,23 @@ std::optional<World::StreamRoute> World::stream_route(HostId host, const Path& p
                                                       StreamId id) const {
     const Interface* const from = topology_.interface_of(host, path.local.ip);
     if (from == nullptr) return std::nullopt;
-    StreamRoute route{.server = {}, .client_outside = path.local, .delay = from->link.delay};
+    StreamRoute route{.server = {},
+                      .server_address = path.remote,
+                      .client_outside = path.local,
+                      .delay = from->link.delay};
+    SocketAddress& remote = route.server_address;  // as a NAT64 on the way translates it
     NetworkId network = from->network;
     for (unsigned hops = 0; hops < most_hops; ++hops) {
-        const Topology::NextHop next = topology_.next_hop(network, path.remote.ip);
+        const Topology::NextHop next = topology_.next_hop(network, remote.ip);
         if (const auto* server = std::get_if<HostId>(&next)) {
-            if (!listeners_.contains({*server, path.remote})) return std::nullopt;
+            if (!listeners_.contains({*server, remote})) return std::nullopt;
             route.server = *server;
-            route.delay += topology_.interface_of(*server, path.remote.ip)->link.delay;
+            route.delay += topology_.interface_of(*server, remote.ip)->link.delay;
             return route;
         }
-        const AddressFamily family = path.remote.ip.family();
         if (const auto* down = std::get_if<BoxId>(&next)) {
             const Box& box = topology_.box(*down);
-            if (box.translates(family) || box.firewall) return std::nullopt;
+            if (box.translates(remote.ip.family()) || box.firewall) return std::nullopt;
             route.delay += box.uplink.delay;
             network = box.inside;
             continue;
@@ -52,7 +55,10 @@ std::optional<World::StreamRoute> World::stream_route(HostId host, const Path& p
         const auto gateway = topology_.gateway_of(network);
         if (!gateway) return std::nullopt;
         const Box& box = topology_.box(*gateway);
-        if (box.translates(family)) {
+        const auto beyond = box.beyond_nat64(remote.ip);
+        if (box.nat64 && !beyond && remote.ip.is_v4()) return std::nullopt;
+        if (beyond) remote.ip = *beyond;
+        if (box.translates(remote.ip.family())) {
             route.client_outside = {
                 .ip = box.external,
                 .port = Port{static_cast<std::uint16_t>(first_stream_port + id.value % 20000)}};
@@ -77,10 +83,10 @@ StreamId World::connect(HostId host, const Path& path) {
         return id;
     }
     stream.server = route->server;
-    stream.server_address = path.remote;
+    stream.server_address = route->server_address;
     stream.delay = route->delay;
     stream.open = true;
-    const Path seen{.local = path.remote, .remote = route->client_outside};
+    const Path seen{.local = route->server_address, .remote = route->client_outside};
     schedule_stream(stream, StreamEnd::Server,
                     StreamAccepted{.host = route->server, .stream = id, .path = seen});
     // The client knows one round trip later; nothing that the server sends overtakes that.

@@ -7,6 +7,32 @@
 
 namespace stile::sim {
 
+TranslationPrefix::TranslationPrefix(IpAddress prefix) : prefix_(prefix) {
+    STILE_ASSERT(prefix.is_v6());
+    const BytesView tail = prefix.octets().subspan(12);
+    STILE_ASSERT(std::ranges::all_of(tail, [](std::byte octet) { return octet == std::byte{0}; }));
+}
+
+TranslationPrefix TranslationPrefix::well_known() {
+    return TranslationPrefix{
+        IpAddress::v6({std::byte{0x00}, std::byte{0x64}, std::byte{0xFF}, std::byte{0x9B}})};
+}
+
+IpAddress TranslationPrefix::embed(const IpAddress& v4) const {
+    STILE_ASSERT(v4.is_v4());
+    std::array<std::byte, 16> octets{};
+    std::ranges::copy(prefix_.octets(), octets.begin());
+    std::ranges::copy(v4.octets(), octets.begin() + 12);
+    return IpAddress::v6(octets);
+}
+
+std::optional<IpAddress> TranslationPrefix::extract(const IpAddress& v6) const {
+    if (!v6.is_v6() || !std::ranges::equal(v6.octets().first(12), prefix_.octets().first(12))) {
+        return std::nullopt;
+    }
+    return IpAddress::from_octets(v6.octets().subspan(12));
+}
+
 HostId Topology::add_host(std::string name, NetworkId network, IpAddress address, Link link) {
     const HostId id{static_cast<std::uint32_t>(hosts_.size())};
     hosts_.push_back({.name = std::move(name), .interfaces = {}});
@@ -27,6 +53,7 @@ void Topology::remove_interface(HostId host, IpAddress address) {
 
 BoxId Topology::add_box(Box box) {
     STILE_ASSERT(box.outside.value < gateways_.size());
+    STILE_ASSERT(!box.nat || !box.nat64);
     const BoxId id{static_cast<std::uint32_t>(boxes_.size())};
     box.inside = NetworkId{static_cast<std::uint32_t>(gateways_.size())};
     gateways_.emplace_back(id);
@@ -41,6 +68,18 @@ NetworkId Topology::add_nat(NetworkId outside, IpAddress external, NatBehavior b
                         .outside = outside,
                         .nat = behavior,
                         .external = external,
+                        .uplink = uplink}))
+        .inside;
+}
+
+NetworkId Topology::add_nat64(NetworkId outside, IpAddress external, const Nat64& nat64,
+                              std::optional<Filtering> firewall, Link uplink) {
+    STILE_ASSERT(external.is_v4());
+    return box(add_box({.name = "nat64 " + external.to_string(),
+                        .outside = outside,
+                        .nat64 = nat64,
+                        .external = external,
+                        .firewall = firewall,
                         .uplink = uplink}))
         .inside;
 }

@@ -25,6 +25,26 @@ std::size_t packet_octets(std::size_t payload, const SocketAddress& destination)
     return payload + 8 + (destination.ip.is_v4() ? 20 : 40);
 }
 
+bool passes(Udp udp, Port outside) {
+    switch (udp) {
+        case Udp::Allowed:
+            return true;
+        case Udp::StunOnly:
+            return outside == stun_port;
+        case Udp::Blocked:
+            return false;
+    }
+    return false;
+}
+
+void rewrite(Bytes& payload, const IpAddress& from, const IpAddress& to) {
+    for (auto rest = std::ranges::search(payload, from.octets()); !rest.empty();
+         rest = std::ranges::search(rest.end(), payload.end(), from.octets().begin(),
+                                    from.octets().end())) {
+        std::ranges::copy(to.octets(), rest.begin());
+    }
+}
+
 constexpr auto later = [](const auto& left, const auto& right) {
     return std::pair{left.when, left.sequence} > std::pair{right.when, right.sequence};
 };
@@ -42,6 +62,8 @@ World::World(Topology topology, std::uint64_t seed, Instant start)
         };
         if (box.nat) {
             state.v4.emplace(*box.nat, box.external, random_.fork());
+        } else if (box.nat64) {
+            state.v4.emplace(box.nat64->behavior, box.external, random_.fork());
         } else if (box.firewall) {
             state.v4.emplace(firewall, std::nullopt, random_.fork());
         }
@@ -127,17 +149,43 @@ void World::forward(AtNetwork at) {
 
 void World::leave(BoxId id, Packet packet) {
     const Box& box = topology_.box(id);
-    if (box.udp == Udp::Blocked) return drop(packet, DropReason::UdpBlocked);
+    if (!passes(box.udp, packet.destination.port)) return drop(packet, DropReason::UdpBlocked);
+    if (const auto beyond = box.beyond_nat64(packet.destination.ip)) {
+        return leave_by_nat64(id, *beyond, std::move(packet));
+    }
     const AddressFamily family = packet.destination.ip.family();
+    if (box.nat64 && family == AddressFamily::V4) return drop(packet, DropReason::NoRoute);
     if (box.translates(family) && packet.destination.ip == box.external) {
         return hairpin(id, std::move(packet));
     }
     if (Nat* const nat = table(id, family)) {
         const auto outside = nat->outbound(now_, packet.source, packet.destination);
         if (!outside) return drop(packet, reason_of(outside.error()));
+        if (box.alg == Alg::RewritesAddresses && box.translates(family)) {
+            rewrite(packet.payload, packet.source.ip, box.external);
+        }
         packet.source = *outside;
         note(TraceEntry::What::Translated, packet);
     }
+    go_outside(id, std::move(packet));
+}
+
+// RFC 6146 Sections 3.5.1 and, to its own address, 3.8.
+void World::leave_by_nat64(BoxId id, const IpAddress& beyond, Packet packet) {
+    const Box& box = topology_.box(id);
+    Nat* const nat = table(id, AddressFamily::V4);
+    STILE_ASSERT(nat != nullptr);
+    packet.destination.ip = beyond;
+    if (beyond == box.external) return hairpin(id, std::move(packet));
+    const auto outside = nat->outbound(now_, packet.source, packet.destination);
+    if (!outside) return drop(packet, reason_of(outside.error()));
+    packet.source = *outside;
+    note(TraceEntry::What::Translated, packet);
+    go_outside(id, std::move(packet));
+}
+
+void World::go_outside(BoxId id, Packet packet) {
+    const Box& box = topology_.box(id);
     traverse(box.uplink, std::move(packet), [network = box.outside](Packet copy) {
         return AtNetwork{network, Direction::Up, std::move(copy)};
     });
@@ -147,12 +195,16 @@ void World::hairpin(BoxId id, Packet packet) {
     const Box& box = topology_.box(id);
     Nat* const nat = table(id, AddressFamily::V4);
     STILE_ASSERT(nat != nullptr);
-    if (box.nat->hairpin == Hairpin::None) return drop(packet, DropReason::NoHairpin);
+    const Hairpin kind = nat->behavior().hairpin;
+    if (kind == Hairpin::None) return drop(packet, DropReason::NoHairpin);
     const auto outside = nat->outbound(now_, packet.source, packet.destination);
     if (!outside) return drop(packet, reason_of(outside.error()));
     const auto inside = nat->inbound(now_, packet.destination, *outside);
     if (!inside) return drop(packet, reason_of(inside.error()));
-    if (box.nat->hairpin == Hairpin::ExternalSource) packet.source = *outside;
+    if (kind == Hairpin::ExternalSource) {
+        packet.source = *outside;
+        if (box.nat64) packet.source.ip = box.nat64->prefix.embed(outside->ip);
+    }
     packet.destination = *inside;
     note(TraceEntry::What::Translated, packet);
     forward({box.inside, Direction::Down, std::move(packet)});
@@ -161,11 +213,19 @@ void World::hairpin(BoxId id, Packet packet) {
 void World::enter(AtBoxOutside at) {
     const Box& box = topology_.box(at.box);
     Packet& packet = at.packet;
-    if (box.udp == Udp::Blocked) return drop(packet, DropReason::UdpBlocked);
-    if (Nat* const nat = table(at.box, packet.destination.ip.family())) {
+    if (!passes(box.udp, packet.source.port)) return drop(packet, DropReason::UdpBlocked);
+    const AddressFamily family = packet.destination.ip.family();
+    if (Nat* const nat = table(at.box, family)) {
         const auto inside = nat->inbound(now_, packet.destination, packet.source);
         if (!inside) return drop(packet, reason_of(inside.error()));
+        if (box.alg == Alg::RewritesAddresses && box.translates(family)) {
+            rewrite(packet.payload, box.external, inside->ip);
+        }
         packet.destination = *inside;
+        // RFC 6146 Section 3.5.1: who is IPv4 outside is shown under the prefix.
+        if (box.nat64 && family == AddressFamily::V4) {
+            packet.source.ip = box.nat64->prefix.embed(packet.source.ip);
+        }
         note(TraceEntry::What::Translated, packet);
     }
     forward({box.inside, Direction::Down, std::move(packet)});

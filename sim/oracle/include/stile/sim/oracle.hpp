@@ -4,23 +4,48 @@
 
 #include <stile/sim/topology.hpp>
 
+#include <optional>
+#include <string_view>
+
 namespace stile::sim {
 
-enum class DirectPath : std::uint8_t { Possible, Impossible };
+// What a UDP path between two peers is made of; a later one is better. Over a host path datagrams
+// arrive with the addresses that they left with; on a reflexive one something translates them.
+enum class PathKind : std::uint8_t { None, RelayedByBoth, RelayedByOne, Reflexive, Host };
+std::string_view to_string(PathKind kind);
 
-// Whether ICE (RFC 8445) can find a UDP path without relay between two hosts, computed from the
-// topology alone: no packet is sent, no agent runs, and nothing of Nat or World is used.
+// What the two ends of a direct path speak; a later one is better. Translated: one IPv6, the other
+// IPv4, through a NAT64.
+enum class Passage : std::uint8_t { Translated, V4, V6 };
+std::string_view to_string(Passage passage);
+
+struct BestPath {
+    PathKind kind = PathKind::None;
+    std::optional<Passage> passage;  // of a direct path
+    friend auto operator<=>(const BestPath&, const BestPath&) = default;
+};
+
+// The best UDP path that ICE (RFC 8445) can find between two hosts which both use `server` for STUN
+// and, where they reach it, for a TURN relay at its first address; computed from the topology
+// alone: no packet is sent, no agent runs, and nothing of Nat or World is used.
 //
-// Both sides know the other's host addresses and the outside addresses that `stun_server` saw, and
+// Both sides know the other's host addresses and the outside addresses that the server saw, and
 // send from each of their addresses to each of these; who is reached by a packet learns its source
-// (a peer-reflexive address) and sends there too, from the address that was reached. What each box
+// (a peer-reflexive address) and sends there too, from the address that was reached. A host without
+// IPv4 behind a NAT64 also sends to what stands for IPv4 addresses under its prefix. What each box
 // would do with such a packet follows from the definitions of RFC 4787, on symbolic ports. This is
 // repeated until nothing new can be learned, or what is learned only repeats itself. A path is
 // possible if then a packet reaches the other side, and an answer from there to the source it
 // showed comes back from the very address the packet was sent to (RFC 8445 Section 7.2.5.2.1).
+// A relay is one more endpoint that both can send to, and lets in the addresses that its owner
+// knows (RFC 8656 Section 9).
 //
 // Not considered: loss, expiry, guessing of ports, changes during the run, and links' sizes.
-// Requires: stun_server is a host with an address on the internet.
+// Requires: server is a host with an address on the internet.
+BestPath best_udp_path(const Topology& topology, HostId left, HostId right, HostId server);
+
+enum class DirectPath : std::uint8_t { Possible, Impossible };
+// Whether the best path is without relay.
 DirectPath direct_udp_path(const Topology& topology, HostId left, HostId right, HostId stun_server);
 
 }  // namespace stile::sim

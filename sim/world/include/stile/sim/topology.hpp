@@ -42,22 +42,68 @@ struct Link {
     std::size_t mtu = 1500;  // larger IP packets are lost: nothing is fragmented
 };
 
-enum class Udp : std::uint8_t { Allowed, Blocked };
+enum class Udp : std::uint8_t {
+    Allowed,
+    StunOnly,  // only with port 3478 outside, whatever it is used for there
+    Blocked,
+};
+inline constexpr Port stun_port{3478};
 
-// A router between an inside and an outside network. With `nat` it translates IPv4; what it does
-// not translate it routes, through a stateful firewall if there is one.
+// RFC 6052 with 96 bits, the well-known prefix or a network's own.
+class TranslationPrefix {
+public:
+    // Requires: an IPv6 address that ends in 32 zero bits.
+    explicit TranslationPrefix(IpAddress prefix);
+    static TranslationPrefix well_known();  // 64:ff9b::/96
+
+    const IpAddress& address() const { return prefix_; }
+    // Requires: v4 is IPv4.
+    IpAddress embed(const IpAddress& v4) const;
+    // Nothing for an address outside of the prefix.
+    std::optional<IpAddress> extract(const IpAddress& v6) const;
+
+private:
+    IpAddress prefix_;
+};
+
+// RFC 6146: IPv6 hosts inside reach IPv4 ones outside by addresses under the prefix.
+struct Nat64 {
+    TranslationPrefix prefix = TranslationPrefix::well_known();
+    NatBehavior behavior;
+};
+
+// What a box does to payloads. RFC 4787 Section 7 advises against it; it is why STUN hides
+// addresses (RFC 8489 Section 14.2).
+enum class Alg : std::uint8_t {
+    None,
+    // Wherever the four octets of the inside address are in what leaves, the outside one is put,
+    // and the other way round in what enters.
+    RewritesAddresses,
+};
+
+// A router between an inside and an outside network. With `nat` it translates IPv4, with `nat64`
+// IPv6 to IPv4; what it does not translate it routes, through a stateful firewall if there is one.
+// With `nat64` no IPv4 passes untranslated.
 struct Box {
     std::string name;
     NetworkId outside;
     NetworkId inside;                   // made by add_box
     std::optional<NatBehavior> nat;     // absent: routes IPv4 too
-    IpAddress external;                 // meaningful with nat
+    std::optional<Nat64> nat64;         // not together with nat
+    IpAddress external;                 // meaningful with nat or nat64
     std::optional<Filtering> firewall;  // absent: open
     Duration firewall_lifetime = std::chrono::minutes{5};
     Udp udp = Udp::Allowed;  // streams pass in any case
+    Alg alg = Alg::None;     // meaningful with nat
     Link uplink;
 
-    bool translates(AddressFamily family) const { return nat && family == AddressFamily::V4; }
+    bool translates(AddressFamily family) const {
+        return (nat || nat64) && family == AddressFamily::V4;
+    }
+    // The IPv4 address that a packet from inside to this one goes to by NAT64.
+    std::optional<IpAddress> beyond_nat64(const IpAddress& destination) const {
+        return nat64 ? nat64->prefix.extract(destination) : std::nullopt;
+    }
 };
 
 struct Interface {
@@ -81,12 +127,15 @@ public:
     HostId add_host(std::string name, NetworkId network, IpAddress address, Link link = {});
     void add_interface(HostId host, NetworkId network, IpAddress address, Link link = {});
     void remove_interface(HostId host, IpAddress address);
-    // `box.inside` is ignored and set.
+    // `box.inside` is ignored and set. Requires: not both kinds of translation.
     BoxId add_box(Box box);
 
     // A NAT box in front of a new network.
     NetworkId add_nat(NetworkId outside, IpAddress external, NatBehavior behavior,
                       Link uplink = {});
+    // A NAT64 in front of a new network of IPv6, whose other packets pass the firewall.
+    NetworkId add_nat64(NetworkId outside, IpAddress external, const Nat64& nat64,
+                        std::optional<Filtering> firewall, Link uplink = {});
     // A firewall in front of a new network.
     NetworkId add_firewall(NetworkId outside, std::optional<Filtering> filtering,
                            Udp udp = Udp::Allowed, Link uplink = {});

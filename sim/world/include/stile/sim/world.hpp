@@ -172,18 +172,21 @@ private:
     };
     struct StreamRoute {
         HostId server;
+        SocketAddress server_address;  // as the server has it
         SocketAddress client_outside;
         Duration delay;
     };
     struct BoxState {
-        std::optional<Nat> v4;
+        std::optional<Nat> v4;  // of a NAT64: the translation
         std::optional<Nat> v6;
     };
 
     std::optional<Happening> carry_out(Event event);
     void forward(AtNetwork at);
     void leave(BoxId box, Packet packet);
+    void leave_by_nat64(BoxId box, const IpAddress& beyond, Packet packet);
     void hairpin(BoxId box, Packet packet);
+    void go_outside(BoxId box, Packet packet);
     void enter(AtBoxOutside at);
     // Puts the packet on a link; the event is made for each copy that arrives.
     template <class MakeEvent>
