@@ -15,7 +15,7 @@ namespace stile::drivers {
 // round is full as it is.
 class WakePace {
 public:
-    static constexpr std::size_t busy_rate = 50'000;  // messages a second
+    static constexpr std::size_t busy_rate = 75'000;  // messages a second
     static constexpr std::size_t full_round = most_messages_a_round;
     // With the kernel's 50 microseconds of slack, a wait is 100 to 150.
     static constexpr Duration patience = std::chrono::microseconds{100};
@@ -26,7 +26,8 @@ public:
     Duration after_round(Instant now, std::size_t messages);
 
 private:
-    static constexpr Duration window = std::chrono::milliseconds{2};
+    // Long enough for a burst within a slow stream not to look like a fast one.
+    static constexpr Duration window = std::chrono::milliseconds{10};
 
     Instant window_from_;
     std::size_t in_window_ = 0;

@@ -9,6 +9,9 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include <array>
+#include <vector>
+
 namespace stile::crypto {
 namespace {
 
@@ -36,28 +39,82 @@ EVP_MAC* hmac_algorithm() {
     return algorithm;
 }
 
+using Context = std::unique_ptr<EVP_MAC_CTX, FreeContext>;
+
+// A key of static storage may outlive its thread's spare contexts.
+thread_local bool spare_contexts_ended = false;
+
+// To make a context costs four times what another key in it does, and a server makes one a request:
+// a few are kept.
+class SpareContexts {
+public:
+    SpareContexts() = default;
+    SpareContexts(const SpareContexts&) = delete;
+    SpareContexts& operator=(const SpareContexts&) = delete;
+    ~SpareContexts() { spare_contexts_ended = true; }
+
+    Context take(DigestAlgorithm algorithm) {
+        std::vector<Context>& spare = of(algorithm);
+        if (!spare.empty()) {
+            Context context = std::move(spare.back());
+            spare.pop_back();
+            return context;
+        }
+        Context context{EVP_MAC_CTX_new(hmac_algorithm())};
+        const OSSL_PARAM parameters[] = {
+            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+                                             const_cast<char*>(name_of(algorithm)), 0),
+            OSSL_PARAM_construct_end(),
+        };
+        STILE_ASSERT(EVP_MAC_CTX_set_params(context.get(), parameters) == 1);
+        return context;
+    }
+    void keep(DigestAlgorithm algorithm, Context context) {
+        std::vector<Context>& spare = of(algorithm);
+        if (context && spare.size() < most_spare) spare.push_back(std::move(context));
+    }
+
+private:
+    // What one request of a server uses at once, twice.
+    static constexpr std::size_t most_spare = 8;
+
+    std::vector<Context>& of(DigestAlgorithm algorithm) {
+        return spare_[static_cast<std::size_t>(algorithm)];
+    }
+    std::array<std::vector<Context>, 4> spare_;
+};
+
+SpareContexts& spare_contexts() {
+    thread_local SpareContexts spare;
+    return spare;
+}
+
 }  // namespace
 
 struct Hmac::State {
-    std::unique_ptr<EVP_MAC_CTX, FreeContext> context;
+    State(DigestAlgorithm of, Context made) : algorithm(of), context(std::move(made)) {}
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() {
+        if (!spare_contexts_ended) spare_contexts().keep(algorithm, std::move(context));
+    }
+
+    DigestAlgorithm algorithm;
+    Context context;
 };
 
-Hmac::Hmac(DigestAlgorithm algorithm, BytesView key) : state_(std::make_unique<State>()) {
-    state_->context.reset(EVP_MAC_CTX_new(hmac_algorithm()));
-    const OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-                                         const_cast<char*>(name_of(algorithm)), 0),
-        OSSL_PARAM_construct_end(),
-    };
+Hmac::Hmac(DigestAlgorithm algorithm, BytesView key)
+    : state_(std::make_unique<State>(algorithm, spare_contexts().take(algorithm))) {
+    EVP_MAC_CTX* const context = state_->context.get();
     // A null key would mean "the key of before"; an empty key is a key.
     static constexpr unsigned char empty = 0;
     const auto* const octets =
         key.empty() ? &empty : reinterpret_cast<const unsigned char*>(key.data());
-    STILE_ASSERT(EVP_MAC_init(state_->context.get(), octets, key.size(), parameters) == 1);
+    STILE_ASSERT(EVP_MAC_init(context, octets, key.size(), nullptr) == 1);
 }
-Hmac::Hmac(const Hmac& other) : state_(std::make_unique<State>()) {
-    state_->context.reset(EVP_MAC_CTX_dup(other.state_->context.get()));
-}
+Hmac::Hmac(const Hmac& other)
+    : state_(std::make_unique<State>(other.state_->algorithm,
+                                     Context{EVP_MAC_CTX_dup(other.state_->context.get())})) {}
 Hmac& Hmac::operator=(const Hmac& other) {
     Hmac copy{other};
     return *this = std::move(copy);
