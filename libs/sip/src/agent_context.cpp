@@ -4,6 +4,7 @@
 
 #include <stile/base/assert.hpp>
 #include <stile/base/encoding.hpp>
+#include <stile/base/text.hpp>
 
 namespace stile::sip {
 
@@ -66,6 +67,23 @@ void add_capabilities(const AgentContext& context, MessageBuilder& builder) {
     for (const std::string& tag : context.config.supported) supported += ", " + tag;
     builder.add(HeaderName::Supported, supported)
         .add(HeaderName::Allow, allowed_methods(context.config));
+    add_info_packages(context.config, builder);
+}
+
+void add_info_packages(const UserAgentConfig& config, MessageBuilder& builder) {
+    std::string packages;
+    for (const std::string& package : config.info_packages) {
+        packages += (packages.empty() ? "" : ", ") + package;
+    }
+    if (!packages.empty()) builder.add(HeaderName::RecvInfo, packages);
+}
+
+bool takes_info(const Message& message, std::string_view package) {
+    for (std::string_view value : message.values(HeaderName::RecvInfo)) {
+        // Parameters of a package may follow its name.
+        if (iequals(trim(take_until(value, ';')), package)) return true;
+    }
+    return false;
 }
 
 void add_lines(MessageBuilder& builder, const std::vector<HeaderLine>& headers,

@@ -96,10 +96,12 @@ std::expected<DialogRequestId, CommandError> Call::request(Instant now, AgentCon
     if (!dialog && early_.size() == 1) dialog = &early_.front();
     if (!dialog || state_ == State::Ended) return std::unexpected(CommandError::WrongState);
     const DialogRequestId id{++last_request_};
-    const auto sent = send_in_dialog(
-        now, context, *dialog,
-        Pending{
-            .purpose = Purpose::Other, .id = id, .method = std::string{method}, .parts = parts});
+    const auto sent = send_in_dialog(now, context, *dialog,
+                                     Pending{.purpose = Purpose::Other,
+                                             .id = id,
+                                             .method = std::string{method},
+                                             .parts = parts,
+                                             .sent_in = state_});
     if (!sent) return std::unexpected(sent.error());
     return id;
 }
@@ -174,6 +176,10 @@ void Call::handle_dialog_response(Instant now, AgentContext context, Pending pen
             events_.emplace_back(
                 RequestAnswered{.request = pending.id, .response = std::move(response)});
             break;
+    }
+    // Sent before the ACK it may have overtaken the 2xx, and with it the dialog.
+    if (pending.sent_in == State::Accepted && status == status::CallOrTransactionDoesNotExist) {
+        return;
     }
     if (status == status::RequestTimeout || status == status::CallOrTransactionDoesNotExist) {
         end(EndReason::PeerGone, std::nullopt);

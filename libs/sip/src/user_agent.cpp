@@ -135,8 +135,19 @@ void UserAgent::reply(Instant now, ServerTransactionId transaction, const Messag
     if (status == status::MethodNotAllowed) {
         builder.add(HeaderName::Allow, allowed_methods(config_));
     }
+    if (status == status::BadInfoPackage) add_info_packages(config_, builder);
     add_software(context(), builder, HeaderName::Server);
     layer_.respond(now, transaction, builder.build());
+}
+
+// INFO without a package is of before RFC 6086; the application decides.
+bool UserAgent::takes_package(const Message& info) const {
+    const auto package = info.find(HeaderName::InfoPackage);
+    if (!package) return true;
+    std::string_view name = *package;
+    name = trim(take_until(name, ';'));
+    return std::ranges::any_of(config_.info_packages,
+                               [name](const std::string& ours) { return iequals(ours, name); });
 }
 
 void UserAgent::handle_event(Instant now, TransactionLayer::RequestReceived event) {
@@ -362,6 +373,10 @@ void UserAgent::settle(Instant now, CallId id) {
             // The peer's tag for us is in the request already.
             if (received->request.method() == Method::Options) {
                 answer_options(now, received->transaction, received->request);
+                continue;
+            }
+            if (received->request.method() == Method::Info && !takes_package(received->request)) {
+                reply(now, received->transaction, received->request, status::BadInfoPackage);
                 continue;
             }
             const bool known =

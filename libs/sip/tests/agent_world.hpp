@@ -35,6 +35,7 @@ struct AgentWorld {
         config.instance = "urn:uuid:00000000-0000-4000-8000-00000000000" + name.substr(0, 1);
         config.software = "test";
         config.methods = {"MESSAGE"};
+        config.info_packages = {"trickle-ice", "other"};
         return config;
     }
 

@@ -262,6 +262,61 @@ TEST_CASE("sip call: INFO passes within the dialog, an unknown method gets 405")
     CHECK_FALSE(take<Call::Ended>(world.alice));
 }
 
+// RFC 6086.
+TEST_CASE("sip call: who takes which info packages is said, and others are refused with 469") {
+    AgentWorld world;
+    const auto call = world.alice.agent.invite(world.now, world.invite_bob());
+    world.run();
+    const auto incoming = take<Call::Incoming>(world.bob);
+    REQUIRE(incoming);
+    CHECK(takes_info(incoming->second.invite, "trickle-ice"));
+    CHECK(takes_info(incoming->second.invite, "Other"));
+    CHECK_FALSE(takes_info(incoming->second.invite, "third"));
+    CHECK(world.bob.agent.answer(world.now, incoming->first, {}));
+    world.run();
+    const auto answered = take<Call::Answered>(world.alice);
+    REQUIRE(answered);
+    CHECK(takes_info(answered->second.response, "trickle-ice"));
+    const auto info = world.alice.agent.request(world.now, *call, "INFO",
+                                                {.headers = {{"Info-Package", "third;x=y"}}});
+    REQUIRE(info);
+    world.run();
+    CHECK_FALSE(take<Call::RequestReceived>(world.bob));
+    const auto refused = take<Call::RequestAnswered>(world.alice);
+    REQUIRE(refused);
+    CHECK(refused->second.response.status() == status::BadInfoPackage);
+    CHECK(takes_info(refused->second.response, "trickle-ice"));
+    CHECK_FALSE(take<Call::Ended>(world.alice));
+}
+
+// RFC 8840 Section 4.3: the callee cannot know whether the dialog is there yet.
+TEST_CASE("sip call: an INFO that overtakes the 2xx gets 481, and the callee's call lives on") {
+    AgentWorld world;
+    (void)world.alice.agent.invite(world.now, world.invite_bob());
+    world.run();
+    const auto incoming = take<Call::Incoming>(world.bob);
+    REQUIRE(incoming);
+    CHECK(world.bob.agent.answer(world.now, incoming->first, {}));
+    world.drop_next = 1;  // the 2xx, which is sent again after T1
+    world.pump(world.bob);
+    const auto early = world.bob.agent.request(world.now, incoming->first, "INFO",
+                                               {.headers = {{"Info-Package", "trickle-ice"}}});
+    REQUIRE(early);
+    world.run(300ms);
+    const auto refused = take<Call::RequestAnswered>(world.bob);
+    REQUIRE(refused);
+    CHECK(refused->second.response.status() == status::CallOrTransactionDoesNotExist);
+    CHECK_FALSE(take<Call::Ended>(world.bob));
+    world.run();
+    CHECK(take<Call::Acknowledged>(world.bob));
+    CHECK(world.bob.agent.request(world.now, incoming->first, "INFO",
+                                  {.headers = {{"Info-Package", "trickle-ice"}}}));
+    world.run();
+    const auto later = take<Call::RequestReceived>(world.alice);
+    REQUIRE(later);
+    CHECK(later->second.request.method() == Method::Info);
+}
+
 TEST_CASE("sip call: a request in a dialog that is gone gets 481 and ends the call") {
     AgentWorld world;
     const auto [caller, callee] = connect(world);

@@ -48,6 +48,9 @@ struct UserAgentConfig {
     Parameters features;
     // Option tags for Supported beside "outbound".
     std::vector<std::string> supported;
+    // Info packages that the application takes: Recv-Info. INFO of another package is answered with
+    // 469. RFC 6086.
+    std::vector<std::string> info_packages;
     // Methods that the application answers, beside those that the user agent itself knows.
     std::vector<std::string> methods;
     std::vector<std::string> accepted_types;  // Accept in answers to OPTIONS
@@ -74,10 +77,13 @@ Contact contact(const AgentContext& context, FlowId flow, ContactUse use);
 // A new tag or Call-ID.
 std::string random_token(crypto::RandomStream& random);
 
-// Supported, Allow and User-Agent (for a request) or Server.
+// Supported, Allow and, where there are info packages, Recv-Info.
 void add_capabilities(const AgentContext& context, MessageBuilder& builder);
 void add_software(const AgentContext& context, MessageBuilder& builder, HeaderName name);
 std::string allowed_methods(const UserAgentConfig& config);
+void add_info_packages(const UserAgentConfig& config, MessageBuilder& builder);
+// Has the sender of this request or response said that it takes INFO of this package? RFC 6086.
+bool takes_info(const Message& message, std::string_view package);
 void add_lines(MessageBuilder& builder, const std::vector<HeaderLine>& headers,
                const std::optional<Body>& body);
 void add_credentials(MessageBuilder& builder, DigestClient* digest, std::string_view method,

@@ -132,7 +132,8 @@ public:
     Result reject_reinvite(Instant now, AgentContext context, Status status,
                            const ResponseParts& parts);
     // Any other request within the dialog, INFO for one; a caller may once an early dialog is
-    // there.
+    // there. A callee's that overtakes its 2xx is answered with 481: before the ACK that does not
+    // end the call.
     std::expected<DialogRequestId, CommandError> request(Instant now, AgentContext context,
                                                          std::string_view method,
                                                          const ResponseParts& parts);
@@ -179,6 +180,7 @@ private:
         DialogRequestId id;
         std::string method;
         ResponseParts parts;
+        State sent_in = State::Established;
     };
     // A 2xx of ours without ACK.
     struct Unacknowledged {

@@ -62,6 +62,7 @@ inline constexpr Status UnsupportedCredential{437};
 inline constexpr Status InvalidIdentityHeader{438};
 inline constexpr Status FirstHopLacksOutboundSupport{439};
 inline constexpr Status MaxBreadthExceeded{440};
+inline constexpr Status BadInfoPackage{469};
 inline constexpr Status TemporarilyUnavailable{480};
 inline constexpr Status CallOrTransactionDoesNotExist{481};
 inline constexpr Status LoopDetected{482};

@@ -181,6 +181,7 @@ private:
     void settle(Instant now, CallId id);
     void settle(Instant now, RegistrationId id);
     void reply(Instant now, ServerTransactionId transaction, const Message& request, Status status);
+    bool takes_package(const Message& info) const;
     std::optional<CallId> call_of(const Message& request) const;
 
     UserAgentConfig config_;
