@@ -37,6 +37,7 @@ Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream r
     STILE_ASSERT(config_.hosts.size() <= limits::most_hosts);
     STILE_ASSERT(config_.stun_servers.size() <= limits::most_servers);
     STILE_ASSERT(config_.turn_servers.size() <= limits::most_servers);
+    translate_servers();
     local_.credentials = agent_.local_credentials();
     for (const SocketAddress& host : config_.hosts) {
         if (may_use(host)) add_gathered(now, ice::host_candidate(host));
@@ -109,6 +110,14 @@ bool Connector::add_remote_candidate(Instant now, const ice::Candidate& candidat
     const bool added = agent_.add_remote_candidate(now, candidate).has_value();
     // Before the first check: without a permission the relay drops what comes back.
     if (added) permit(now, candidate.address.ip);
+    // The original stays: our relay may have an IPv4 address.
+    if (added && config_.nat64_prefix) {
+        if (const auto embedded = config_.nat64_prefix->embed(candidate.address.ip)) {
+            ice::Candidate translated = candidate;
+            translated.address.ip = *embedded;
+            (void)agent_.add_remote_candidate(now, std::move(translated));
+        }
+    }
     see(now);
     return added;
 }
@@ -167,6 +176,19 @@ void Connector::release(Instant now) {
 }
 
 // ---- gathering -------------------------------------------------------------------------------
+
+// A host with IPv4 needs no NAT64, and gets a shorter way without.
+void Connector::translate_servers() {
+    const bool has_v4 = std::ranges::any_of(
+        config_.hosts, [](const SocketAddress& host) { return host.ip.is_v4(); });
+    if (has_v4) config_.nat64_prefix.reset();
+    if (!config_.nat64_prefix) return;
+    const auto translate = [&](SocketAddress& server) {
+        if (const auto embedded = config_.nat64_prefix->embed(server.ip)) server.ip = *embedded;
+    };
+    for (SocketAddress& server : config_.stun_servers) translate(server);
+    for (TurnServer& server : config_.turn_servers) translate(server.address);
+}
 
 // Transactions are paced as checks are. RFC 8445 Section 14.1. Relays come first: they take the
 // longest and always work.

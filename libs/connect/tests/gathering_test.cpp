@@ -54,6 +54,44 @@ TEST_CASE("connector: without any socket there is nothing to tell, and no harm")
     CHECK_FALSE(driven.connector.route());
 }
 
+TEST_CASE("connector: a host without IPv4 asks IPv4 servers through the network's NAT64") {
+    ConnectorConfig config =
+        config_with({"[2001:db8::1]:5000"}, {"198.51.100.1:3478"}, {"198.51.100.2:3478"});
+    config.nat64_prefix = Nat64Prefix::well_known();
+    Driven driven{config};
+    driven.pass(200ms);
+    REQUIRE(requests(driven, stun::Method::Allocate).size() == 1);
+    CHECK(requests(driven, stun::Method::Allocate).front().path.remote ==
+          at("[64:ff9b::198.51.100.2]:3478"));
+    const auto asked = requests(driven, stun::Method::Binding);
+    REQUIRE(asked.size() == 1);
+    const Path path = asked.front().path;
+    CHECK(path == Path{at("[2001:db8::1]:5000"), at("[64:ff9b::198.51.100.1]:3478")});
+    // What the server sees of it is IPv4.
+    driven.receive({path.local, path.remote}, answer(asked.front(), at("203.0.113.1:7000")));
+    const auto& found = driven.last<CandidateGathered>().candidate;
+    CHECK(found.type == ice::CandidateType::ServerReflexive);
+    CHECK(found.address == at("203.0.113.1:7000"));
+}
+
+TEST_CASE("connector: through a NAT64 a peer's IPv4 candidate is checked, with IPv4 it is not") {
+    for (const bool has_v4 : {false, true}) {
+        CAPTURE(has_v4);
+        ConnectorConfig config = config_with({"[2001:db8::1]:5000"});
+        if (has_v4) config.hosts.push_back(at("192.0.2.1:5000"));
+        config.nat64_prefix = Nat64Prefix::well_known();
+        Driven driven{config};
+        Driven peer{config_with({"203.0.113.9:6000"})};
+        Description description = peer.connector.local_description();
+        REQUIRE(driven.connector.set_remote_description(driven.now, description));
+        driven.pass(200ms);
+        const auto checks = requests(driven, stun::Method::Binding);
+        REQUIRE(checks.size() == 1);
+        CHECK(checks.front().path.remote ==
+              at(has_v4 ? "203.0.113.9:6000" : "[64:ff9b::203.0.113.9]:6000"));
+    }
+}
+
 TEST_CASE("connector: each socket asks the servers of its family, one in Ta") {
     Driven driven{config_with({"192.0.2.1:5000", "192.0.2.2:5000", "[2001:db8::1]:5000"},
                               {"198.51.100.1:3478", "[2001:db8:f::1]:3478"})};

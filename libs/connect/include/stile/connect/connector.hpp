@@ -7,6 +7,7 @@
 #include <stile/connect/description.hpp>
 #include <stile/connect/limits.hpp>
 #include <stile/connect/mapped_port.hpp>
+#include <stile/connect/nat64.hpp>
 #include <stile/connect/reflexive_probe.hpp>
 #include <stile/connect/route.hpp>
 #include <stile/crypto/random_stream.hpp>
@@ -43,6 +44,9 @@ struct ConnectorConfig {
     std::vector<TurnServer> turn_servers;
     LoopbackCandidates loopback = LoopbackCandidates::Refused;
     CandidatePolicy policy = CandidatePolicy::All;
+    // Of the network, where it has a NAT64. Without an IPv4 socket the IPv4 addresses of servers
+    // and of the peer's candidates are then reached by what stands for them under this prefix.
+    std::optional<Nat64Prefix> nat64_prefix;
 };
 
 // A candidate to tell the peer.
@@ -164,6 +168,7 @@ private:
         std::optional<Duration> round_trip;
     };
 
+    void translate_servers();
     void ask_sources(Instant now);
     void start_due_source(Instant now);
     void start_relay(Instant now, const TurnServer& server);
