@@ -25,4 +25,6 @@ std::string store_path() { return home_directory() + "/stile.db"; }
 
 bool loopback_admitted() { return variable("STILE_LOOPBACK") == "1"; }
 
+bool port_mapping_wanted() { return !loopback_admitted() && variable("STILE_PORT_MAPPING") != "0"; }
+
 }  // namespace stile::peer

@@ -14,4 +14,7 @@ std::string store_path();
 // STILE_LOOPBACK=1 admits loopback candidates (docs/guide/loopback.md).
 bool loopback_admitted();
 
+// STILE_PORT_MAPPING=0 leaves routers alone, and so does STILE_LOOPBACK=1.
+bool port_mapping_wanted();
+
 }  // namespace stile::peer

@@ -294,6 +294,12 @@ void Link::handle_body(quic::StreamId stream) {
     if (handlers.on_end) handlers.on_end();
 }
 
+std::vector<SocketAddress> Link::socket_addresses() const {
+    std::vector<SocketAddress> addresses;
+    for (const auto& socket : sockets_) addresses.push_back(socket->local_address());
+    return addresses;
+}
+
 drivers::UdpSocket* Link::socket_at(const SocketAddress& local) {
     const auto found = std::ranges::find(
         sockets_, local, [](const auto& socket) { return socket->local_address(); });

@@ -58,6 +58,9 @@ public:
     // Opens a socket at each address that is there; their addresses, best first.
     std::vector<SocketAddress> open_sockets(const std::vector<IpAddress>& addresses);
 
+    // Of the sockets that are open.
+    std::vector<SocketAddress> socket_addresses() const;
+
     // Where datagrams go from now on. The first call starts the handshake of a client.
     void set_route(const connect::Route& route);
     void clear_route() { route_.reset(); }

@@ -126,8 +126,11 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
       access_timer_(loop, [this] { go_on(); }),
       meeting_timer_(loop, [this] { end_unmet(); }),
       stop_timer_(loop, [this] {
-          if (auto done = std::exchange(on_stopped_, {})) done();
-      }) {}
+          signalling_stopped_ = true;
+          consider_stopped();
+      }) {
+    begin_port_mapping();
+}
 
 Node::~Node() = default;
 
@@ -142,7 +145,18 @@ void Node::stop(std::move_only_function<void()> done) {
     endpoint_.stop(loop_.now());
     const bool must_wait = purpose_ == session::Purpose::Serve && flow_open_;
     stop_timer_.arm_after(must_wait ? stop_patience : Duration::zero());
+    if (mappings_) {
+        mappings_->stop([this] {
+            mappings_.reset();
+            consider_stopped();
+        });
+    }
     pump();
+}
+
+void Node::consider_stopped() {
+    if (!signalling_stopped_ || mappings_) return;
+    if (auto done = std::exchange(on_stopped_, {})) done();
 }
 
 // ---- opening links -----------------------------------------------------------------------------
@@ -185,7 +199,7 @@ void Node::fetch(const std::string& address, OnLink done) {
         return entry->waiting.push_back(std::move(done));
     }
     auto link = make_link(address);
-    const auto hosts = link->open_sockets(candidate_addresses());
+    const auto hosts = open_sockets(*link);
     const auto session = endpoint_.fetch(loop_.now(), address, path_config(hosts));
     if (!session) return done(std::unexpected(to_problem(session.error(), address)));
     link->bind(*session);
@@ -304,6 +318,36 @@ std::vector<IpAddress> Node::candidate_addresses() const {
     return addresses;
 }
 
+// The routers are asked before anybody else: they are the nearest, and whoever describes the path
+// does not wait for them.
+std::vector<SocketAddress> Node::open_sockets(Link& link) {
+    auto opened = link.open_sockets(candidate_addresses());
+    if (mappings_) {
+        for (const SocketAddress& socket : opened) mappings_->map(socket);
+    }
+    return opened;
+}
+
+void Node::begin_port_mapping() {
+    if (!port_mapping_wanted()) return;
+    const auto to_path = [](const drivers::MappedPort& news) {
+        return connect::MappedPort{
+            .host = news.socket, .external = news.external, .gateway = news.gateway};
+    };
+    mappings_.emplace(loop_, drivers::PortMappingsOptions{},
+                      drivers::PortMappings::Handlers{
+                          .on_mapped =
+                              [this, to_path](const drivers::MappedPort& news) {
+                                  endpoint_.handle_port_mapped(loop_.now(), to_path(news));
+                                  pump();
+                              },
+                          .on_lost =
+                              [this, to_path](const drivers::MappedPort& news) {
+                                  endpoint_.handle_port_unmapped(loop_.now(), to_path(news));
+                                  pump();
+                              }});
+}
+
 quic::Credentials Node::credentials(const session::HttpSession& session) const {
     return {.key = account_.key(),
             .chain = {account_.certificate()},
@@ -376,7 +420,7 @@ void Node::handle_incoming(const session::Incoming& incoming) {
     with_access([this, session] {
         const auto entry = entries_.find(session);
         if (entry == entries_.end()) return;
-        const auto hosts = entry->second.link->open_sockets(candidate_addresses());
+        const auto hosts = open_sockets(*entry->second.link);
         endpoint_.accept(loop_.now(), session, path_config(hosts));
         // The client's first packet may come before our own checks have found the way.
         if (const session::HttpSession* const accepted = endpoint_.find(session)) {
@@ -395,6 +439,9 @@ void Node::handle_ended(const session::Ended& ended) {
     const app::Problem problem =
         entry.problem ? *entry.problem : problem_of(ended, link.peer(), entry.meeting);
     for (OnLink& waiting : std::exchange(entry.waiting, {})) waiting(std::unexpected(problem));
+    if (mappings_) {
+        for (const SocketAddress& socket : link.socket_addresses()) mappings_->unmap(socket);
+    }
     link.end(problem);
     if (handlers_.on_link_closed) handlers_.on_link_closed(link);
     ended_.push_back(std::move(entry.link));

@@ -7,6 +7,7 @@
 #include "server_api.hpp"
 #include "signalling.hpp"
 
+#include <stile/drivers/port_mappings.hpp>
 #include <stile/identity/pin.hpp>
 #include <stile/identity/proof.hpp>
 
@@ -88,6 +89,9 @@ private:
     Entry* find_usable(const std::string& address);
     void go_on();
     void end_unmet();
+    void begin_port_mapping();
+    std::vector<SocketAddress> open_sockets(Link& link);
+    void consider_stopped();
     void try_waiting();
     std::unique_ptr<Link> make_link(const std::string& peer);
     connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts) const;
@@ -121,7 +125,9 @@ private:
     AccessState access_state_ = AccessState::None;
     Instant access_until_{};
     std::vector<std::move_only_function<void()>> waiting_for_access_;
+    std::optional<drivers::PortMappings> mappings_;  // absent: not wanted, or given back
     std::move_only_function<void()> on_stopped_;
+    bool signalling_stopped_ = false;
     bool pumping_ = false;
 };
 

@@ -207,17 +207,20 @@ void UpnpMapper::map(const SocketAddress& socket) {
 
 void UpnpMapper::unmap(const SocketAddress& socket) {
     if (wanted_.erase(socket) == 0) return;
-    removing_.insert(socket);
+    if (mapped_.erase(socket) != 0) removing_.insert(socket);
     shared_->submit(Unmap{socket});
 }
 
 void UpnpMapper::forget_routers() { shared_->submit(ForgetRouters{}); }
 
 void UpnpMapper::handle_mapped(const Mapped& mapped) {
-    if (wanted_.contains(mapped.socket)) handlers_.on_mapped(mapped);
+    if (!wanted_.contains(mapped.socket)) return;
+    mapped_.insert(mapped.socket);
+    handlers_.on_mapped(mapped);
 }
 
 void UpnpMapper::handle_lost(const SocketAddress& socket) {
+    mapped_.erase(socket);
     if (wanted_.erase(socket) != 0) handlers_.on_lost(socket);
 }
 

@@ -33,11 +33,11 @@ public:
     ~UpnpMapper();
 
     void map(const SocketAddress& socket);
-    // Also when the router knows nothing of it yet.
+    // What no router has granted yet is not waited for.
     void unmap(const SocketAddress& socket);
     // Addresses or routes have changed: routers are looked for again when there is something to do.
     void forget_routers();
-    // Nothing is mapped, and no removal waits for its answer.
+    // Nothing is wanted, and no removal waits for its answer.
     bool idle() const { return wanted_.empty() && removing_.empty(); }
 
 private:
@@ -49,6 +49,7 @@ private:
 
     Handlers handlers_;
     std::set<SocketAddress> wanted_;
+    std::set<SocketAddress> mapped_;
     std::set<SocketAddress> removing_;
     std::shared_ptr<Shared> shared_;
 };

@@ -129,6 +129,9 @@ public:
     void end(Instant now, SessionId session);
     std::optional<connect::Received> handle_datagram(Instant now, SessionId session,
                                                      const Path& path, BytesView datagram);
+    // A router keeps a port open for the socket of some session, or no longer.
+    void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
+    void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
     // By the session's route; lost without one.
     void send(Instant now, SessionId session, BytesView payload);
     void handle_timeout(Instant now);

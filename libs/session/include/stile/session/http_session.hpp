@@ -71,6 +71,9 @@ public:
     std::optional<connect::Received> handle_datagram(Instant now, const Path& path,
                                                      BytesView datagram);
     void handle_timeout(Instant now);
+    // A router keeps a port open for one of the path's sockets, or no longer.
+    void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
+    void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
     // By the route; lost without one.
     void send(Instant now, BytesView payload) { path_.send(now, payload); }
     void release(Instant now) { path_.release(now); }
