@@ -19,6 +19,17 @@ RouteKind kind_of(ice::CandidateType local, ice::CandidateType remote) {
                : RouteKind::Direct;
 }
 
+SourceReport asked(SourceReport::Kind kind, const Path& path, Instant now) {
+    return {.kind = kind,
+            .path = path,
+            .outcome = SourceReport::Outcome::Pending,
+            .mapped = {},
+            .relayed = {},
+            .failure = {},
+            .asked = now,
+            .took = {}};
+}
+
 turn::ClientConfig relay_config(const TurnServer& server, stun::RetransmitSchedule schedule) {
     turn::ClientConfig config;
     config.retransmit = schedule;
@@ -218,7 +229,8 @@ void Connector::start_due_source(Instant now) {
     waiting_.pop_front();
     next_source_ = now + config_.ice.ta;
     if (const auto* const path = std::get_if<Path>(&source)) {
-        probes_.push_back({ReflexiveProbe{now, *path, schedule_, random_}});
+        probes_.push_back({ReflexiveProbe{now, *path, schedule_, random_}, SourceState::Pending,
+                           asked(SourceReport::Kind::Stun, *path, now)});
     } else {
         start_relay(now, std::get<TurnServer>(source));
     }
@@ -238,6 +250,7 @@ void Connector::start_relay(Instant now, const TurnServer& server) {
         .state = SourceState::Pending,
         .held = {},
         .last_refusal = {},
+        .report = asked(SourceReport::Kind::Turn, {*host, server.address}, now),
     });
 }
 
@@ -304,7 +317,11 @@ void Connector::take_probe_events(Instant now, Probe& probe) {
     while (const auto event = probe.machine.poll_event()) {
         probe.state = SourceState::Done;
         const auto* const found = std::get_if<ReflexiveProbe::Found>(&*event);
+        probe.report.took = now - probe.report.asked;
+        probe.report.outcome = SourceReport::Outcome::Silent;
         if (found == nullptr) continue;
+        probe.report.outcome = SourceReport::Outcome::Answered;
+        probe.report.mapped = found->mapped;
         const Path& path = probe.machine.path();
         add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
                            .address = found->mapped,
@@ -347,6 +364,10 @@ void Connector::handle_allocated(Instant now, Relay& relay,
                                  const turn::Client::Allocated& allocated) {
     relay.state = SourceState::Done;
     relay.relayed = allocated.relayed.front();
+    relay.report.outcome = SourceReport::Outcome::Answered;
+    relay.report.took = now - relay.report.asked;
+    relay.report.mapped = allocated.mapped;
+    relay.report.relayed = relay.relayed;
     for (const IpAddress& peer : peers_) {
         if (peer.family() == relay.relayed->ip.family()) relay.client.permit(now, peer);
     }
@@ -378,6 +399,11 @@ void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
         std::erase_if(local_.candidates, [&](const auto& known) { return known.base == *lost; });
         agent_.remove_base(now, *lost);
     }
+    relay.report.outcome = failure.kind == turn::FailureKind::TimedOut
+                               ? SourceReport::Outcome::Silent
+                               : SourceReport::Outcome::Refused;
+    relay.report.took = now - relay.report.asked;
+    relay.report.failure = failure;
     queue_event(RelayFailed{relay.wire.remote, std::move(failure)});
 }
 

@@ -8,6 +8,7 @@
 #include <stile/connect/limits.hpp>
 #include <stile/connect/mapped_port.hpp>
 #include <stile/connect/nat64.hpp>
+#include <stile/connect/path_report.hpp>
 #include <stile/connect/reflexive_probe.hpp>
 #include <stile/connect/route.hpp>
 #include <stile/crypto/random_stream.hpp>
@@ -134,6 +135,8 @@ public:
     ice::State state() const { return agent_.state(); }
     ice::Role role() const { return agent_.role(); }
     std::vector<ice::PairReport> pairs() const { return agent_.pairs(); }
+    // Everything that was tried since the start, or since the last restart(), for explain().
+    PathReport report() const;
 
 private:
     enum class Phase : std::uint8_t { Running, Released };
@@ -151,6 +154,7 @@ private:
     struct Probe {
         ReflexiveProbe machine;
         SourceState state = SourceState::Pending;
+        SourceReport report{};
     };
     struct Relay {
         Path wire;
@@ -159,6 +163,7 @@ private:
         SourceState state = SourceState::Pending;
         std::deque<Queued> held;                    // until the permission for their peer is there
         std::optional<turn::Failure> last_refusal;  // of a refresh
+        SourceReport report{};
     };
     // The selected pair, as the agent told it.
     struct Selected {

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stile/connect/connector.hpp>
+
+namespace stile::connect {
+namespace {
+
+// Requests may go on for half a minute; who has said nothing so long is called silent.
+SourceReport judged(SourceReport source, Instant now) {
+    const Duration waited = now - source.asked;
+    if (source.outcome == SourceReport::Outcome::Pending && waited >= limits::source_deadline) {
+        source.outcome = SourceReport::Outcome::Silent;
+        source.took = waited;
+    }
+    return source;
+}
+
+}  // namespace
+
+PathReport Connector::report() const {
+    PathReport report;
+    report.role = agent_.role();
+    report.state = agent_.state();
+    for (const Relay& relay : relays_) report.sources.push_back(judged(relay.report, now_));
+    for (const Probe& probe : probes_) report.sources.push_back(judged(probe.report, now_));
+    for (const Source& waiting : waiting_) {
+        const auto* const path = std::get_if<Path>(&waiting);
+        SourceReport& source = report.sources.emplace_back();
+        source.kind = path != nullptr ? SourceReport::Kind::Stun : SourceReport::Kind::Turn;
+        source.path =
+            path != nullptr ? *path : Path{SocketAddress{}, std::get<TurnServer>(waiting).address};
+    }
+    const ice::LocalCandidates& local = agent_.local_candidates();
+    for (std::uint16_t i = 0; i < local.size(); ++i) {
+        if (!local.is_retired(i)) report.local.push_back(local[i]);
+    }
+    const ice::RemoteCandidates& remote = agent_.remote_candidates();
+    for (std::uint16_t i = 0; i < remote.size(); ++i) report.remote.push_back(remote[i]);
+    report.pairs = agent_.pairs();
+    report.route = route();
+    return report;
+}
+
+}  // namespace stile::connect
