@@ -1,88 +1,23 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nat_words.hpp"
 #include "probing.hpp"
 
 #include <stile/drivers/random.hpp>
-#include <stile/drivers/tcp.hpp>
-#include <stile/stun/connection_mapping_discovery.hpp>
+#include <stile/nat_probe/connection_probe.hpp>
+#include <stile/nat_probe/nat_words.hpp>
 
 #include <fmt/format.h>
-#include <deque>
 
 namespace stile::probe {
 namespace {
 
-using TcpFindings = stun::ConnectionMappingDiscovery::Findings;
+using nat_probe::Consequence;
+using nat_probe::Translation;
+using TcpFindings = nat_probe::ConnectionProbe::Findings;
 using UdpFindings = stun::BehaviorDiscovery::Findings;
 
 // The longest that a machine takes by itself: six tests of 5.5 s, three of `patience`.
 constexpr Duration udp_bound = std::chrono::seconds{40};
-
-// Connects as the machine asks, from one local port; connections stay open to the end.
-class TcpProbe {
-public:
-    TcpProbe(drivers::Loop& loop, const Place& place, Duration patience,
-             crypto::RandomStream random)
-        : loop_(loop),
-          patience_(patience),
-          from_{.ip = place.local().ip, .port = Port{0}},
-          machine_(loop.now(), {.server = place.server, .patience = patience}, std::move(random)),
-          timer_(loop, [this] {
-              machine_.handle_timeout(loop_.now());
-              pump();
-          }) {}
-
-    std::optional<TcpFindings> run() {
-        pump();
-        loop_.run_until([this] { return findings_.has_value(); }, 4 * patience_);
-        return findings_;
-    }
-    SocketAddress local() const { return from_; }
-
-private:
-    void pump() {
-        if (const auto target = machine_.poll_connect()) connect(*target);
-        while (const auto transmit = machine_.poll_transmit()) {
-            streams_.back()->write(transmit->payload);
-        }
-        timer_.arm(machine_.poll_timeout());
-        if (auto found = machine_.poll_event()) findings_ = std::move(found);
-    }
-    void connect(const SocketAddress& target) {
-        streams_.push_back(drivers::TcpStream::connect(
-            loop_, target, {.connect_timeout = patience_, .local = from_}));
-        drivers::TcpStream* stream = streams_.back().get();
-        const auto then = [this](auto act) {
-            return [this, act](auto&&... arguments) {
-                act(arguments...);
-                pump();
-            };
-        };
-        stream->set_handlers({
-            .on_open = then([this, target, stream] {
-                from_ = stream->local_address();
-                machine_.handle_connected(loop_.now(), target);
-            }),
-            .on_bytes = then([this, target](BytesView bytes) {
-                machine_.handle_bytes(loop_.now(), target, bytes);
-            }),
-            .on_end = {},
-            .on_writable = {},
-            .on_closed = then([this, target](const drivers::Closed&) {
-                machine_.handle_closed(loop_.now(), target);
-            }),
-        });
-    }
-
-    drivers::Loop& loop_;
-    Duration patience_;
-    SocketAddress from_;  // the first connection's port, for the others too
-    stun::ConnectionMappingDiscovery machine_;
-    drivers::Timer timer_;
-    std::deque<std::unique_ptr<drivers::TcpStream>> streams_;
-    std::optional<TcpFindings> findings_;
-};
 
 nlohmann::ordered_json address_json(const std::optional<SocketAddress>& address) {
     return address ? nlohmann::ordered_json(address->to_string()) : nlohmann::ordered_json();
@@ -90,7 +25,8 @@ nlohmann::ordered_json address_json(const std::optional<SocketAddress>& address)
 
 template <class Behavior>
 nlohmann::ordered_json word_json(const std::optional<Behavior>& behavior) {
-    return behavior ? nlohmann::ordered_json(to_string(*behavior)) : nlohmann::ordered_json();
+    return behavior ? nlohmann::ordered_json(nat_probe::to_string(*behavior))
+                    : nlohmann::ordered_json();
 }
 
 std::string nat_words(const SocketAddress& local, const SocketAddress& mapped) {
@@ -118,8 +54,10 @@ void tell_udp(Report& report, const Place& place, const UdpFindings& found) {
     json["filtering"] = word_json(found.filtering);
     if (found.round_trip) json["round_trip_ms"] = in_milliseconds(*found.round_trip);
     report.line("UDP", nat_words(local, *found.mapped));
-    report.line("  mapping", found.mapping ? describe(*found.mapping) : std::string{untold});
-    report.line("  filtering", found.filtering ? describe(*found.filtering) : std::string{untold});
+    report.line("  mapping",
+                found.mapping ? nat_probe::describe(*found.mapping) : std::string{untold});
+    report.line("  filtering",
+                found.filtering ? nat_probe::describe(*found.filtering) : std::string{untold});
     if (found.fragments) {
         const bool pass = *found.fragments == stun::FragmentHandling::Pass;
         json["fragments"] = pass ? "pass" : "lost";
@@ -146,7 +84,8 @@ void tell_tcp(Report& report, const SocketAddress& local, const TcpFindings& fou
     json["port_kept"] = found.mapped->port == local.port;
     json["mapping"] = word_json(found.mapping);
     report.line("TCP", nat_words(local, *found.mapped));
-    report.line("  mapping", found.mapping ? describe(*found.mapping) : std::string{untold});
+    report.line("  mapping",
+                found.mapping ? nat_probe::describe(*found.mapping) : std::string{untold});
 }
 
 void tell_consequence(Report& report, const SocketAddress& local, const UdpFindings& found) {
@@ -154,8 +93,9 @@ void tell_consequence(Report& report, const SocketAddress& local, const UdpFindi
     if (!found.mapped) {
         means = {"relay-always", "no UDP: calls need a relay (TURN) that takes TCP or TLS"};
     } else if (found.mapping && found.filtering) {
-        means = consequence(*found.mapped == local ? Translation::None : Translation::Some,
-                            *found.mapping, *found.filtering);
+        means =
+            nat_probe::consequence(*found.mapped == local ? Translation::None : Translation::Some,
+                                   *found.mapping, *found.filtering);
     }
     report.line("For calls", means.text);
     report.json()["calls"] = means.word;
@@ -188,8 +128,12 @@ int nat(const NatOptions& options) {
     std::optional<TcpFindings> tcp;
     SocketAddress tcp_local;
     if (asks_tcp) {
-        TcpProbe probe{loop, *place, common.patience, random.fork()};
-        tcp = probe.run();
+        nat_probe::ConnectionProbe probe{
+            loop,
+            {.local = local.ip, .server = place->server, .patience = common.patience},
+            random.fork()};
+        loop.run_until([&] { return probe.findings().has_value(); }, 4 * common.patience);
+        tcp = probe.findings();
         tcp_local = probe.local();
     }
     if (udp->refusal != 0) return fail(common.format, refused(place->server, udp->refusal, ""));

@@ -3,6 +3,7 @@
 #include "probing.hpp"
 
 #include <stile/base/try.hpp>
+#include <stile/nat_probe/unused_socket.hpp>
 #include <stile/stun/binding_answer.hpp>
 
 #include <fmt/format.h>
@@ -12,22 +13,16 @@ namespace {
 
 std::expected<Sockets, app::Problem> open_sockets(drivers::Loop& loop, crypto::RandomStream& random,
                                                   const IpAddress& local, std::size_t count) {
-    constexpr std::uint16_t first_port = 32'768;
-    constexpr int tries = 20;  // ports that others hold are rare
     Sockets sockets;
-    std::string reason;
-    for (int i = 0; i < tries && sockets.size() < count; ++i) {
-        const Port port{static_cast<std::uint16_t>(first_port + random.below(32'768))};
-        auto socket = drivers::UdpSocket::open(loop, {.ip = local, .port = port});
-        if (socket) {
-            sockets.push_back(*std::move(socket));
-        } else {
-            reason = socket.error().text;
+    while (sockets.size() < count) {
+        auto socket = nat_probe::open_unused_socket(loop, random, local);
+        if (!socket) {
+            return std::unexpected(app::Problem{app::ExitCode::Local, "No socket can be opened",
+                                                socket.error().text, "", "check --local"});
         }
+        sockets.push_back(*std::move(socket));
     }
-    if (sockets.size() == count) return sockets;
-    return std::unexpected(
-        app::Problem{app::ExitCode::Local, "No socket can be opened", reason, "", "check --local"});
+    return sockets;
 }
 
 // Why this server cannot be used over UDP.

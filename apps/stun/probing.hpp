@@ -5,11 +5,10 @@
 #include "exchange.hpp"
 #include "output.hpp"
 
-#include <stile/drivers/drive.hpp>
-#include <stile/drivers/udp_socket.hpp>
+#include <stile/nat_probe/datagram_drive.hpp>
 
-#include <array>
-#include <span>
+#include <memory>
+#include <vector>
 
 namespace stile::probe {
 
@@ -37,24 +36,9 @@ std::expected<Place, app::Problem> find_place(drivers::Loop& loop, crypto::Rando
 template <Machine M, class Notify>
 drivers::Loop::Outcome run_machine(drivers::Loop& loop, Sockets& sockets, M& machine, Notify notify,
                                    std::move_only_function<bool()> done, Duration at_most) {
-    const auto send = [&](const Transmit& transmit) {
-        for (auto& socket : sockets) {
-            if (socket->local_address() == transmit.path.local) socket->send(transmit);
-        }
-    };
-    drivers::Drive drive{loop, machine, send, std::move(notify)};
-    for (auto& socket : sockets) {
-        socket->on_datagrams([&](std::span<const drivers::Datagram> batch) {
-            for (const drivers::Datagram& datagram : batch) {
-                machine.handle_datagram(loop.now(), datagram.path, datagram.payload);
-            }
-            drive.pump();
-        });
-    }
+    nat_probe::DatagramDrive drive{loop, sockets, machine, std::move(notify)};
     drive.pump();
-    const auto outcome = loop.run_until(std::move(done), at_most);
-    for (auto& socket : sockets) socket->on_datagrams({});
-    return outcome;
+    return loop.run_until(std::move(done), at_most);
 }
 
 }  // namespace stile::probe

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace stile::probe {
+namespace stile::nat_probe {
 
 // Findings in the words of RFC 4787, for programs: "endpoint-independent".
 std::string_view to_string(stun::MappingBehavior mapping);
@@ -26,4 +26,4 @@ enum class Translation : std::uint8_t { None, Some };
 Consequence consequence(Translation translation, stun::MappingBehavior mapping,
                         stun::FilteringBehavior filtering);
 
-}  // namespace stile::probe
+}  // namespace stile::nat_probe

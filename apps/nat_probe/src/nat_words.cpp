@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nat_words.hpp"
+#include <stile/nat_probe/nat_words.hpp>
 
-namespace stile::probe {
+namespace stile::nat_probe {
 
 std::string_view to_string(stun::MappingBehavior mapping) {
     switch (mapping) {
@@ -77,4 +77,4 @@ Consequence consequence(Translation translation, stun::MappingBehavior mapping,
     return {};
 }
 
-}  // namespace stile::probe
+}  // namespace stile::nat_probe

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stile/app/problem.hpp>
+#include <stile/connect/nat_knowledge.hpp>
+#include <stile/drivers/stream.hpp>
+#include <stile/nat_probe/relay_probe.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stile::nat_probe {
+
+// How a server was reached by one transport.
+struct Reach {
+    std::optional<Duration> took;            // it was reached
+    std::optional<drivers::Closed> failure;  // it was not; neither: not in the time there was
+};
+
+// What was found out about a network. Absent is not asked, or not answered in time.
+struct NetworkFindings {
+    std::vector<IpAddress> addresses;  // of this host, usable beyond its own network
+    struct Udp {
+        SocketAddress server;
+        SocketAddress local;
+        std::optional<SocketAddress> mapped;  // absent: nothing came back
+        std::optional<Duration> round_trip;
+    };
+    std::vector<Udp> udp;
+    connect::NatKnowledge nat;
+    struct Tcp {
+        SocketAddress server;
+        SocketAddress local;
+        std::optional<SocketAddress> mapped;
+        std::optional<stun::MappingBehavior> mapping;
+        std::optional<drivers::Closed> failure;
+    };
+    std::optional<Tcp> tcp;
+    struct PortMapping {
+        std::string by;  // "PCP"
+        SocketAddress external;
+    };
+    enum class Gateway : std::uint8_t { NotAsked, Silent, Maps };
+    Gateway gateway = Gateway::NotAsked;
+    std::optional<PortMapping> port_mapping;
+
+    struct Server {
+        std::string name;                       // "203.0.113.7"
+        std::optional<app::Problem> not_found;  // the name leads nowhere
+        Reach https;
+        Reach sips;
+        std::optional<app::Problem> no_credentials;
+        std::optional<RelayFindings> relay;
+    };
+    std::optional<Server> server;  // absent: nobody is logged in
+    WallTime wall_clock{};
+    std::optional<Duration> clock_ahead;        // of the server's Date, negative: behind it
+    std::optional<WallTime> certificate_until;  // ours
+};
+
+// One line of the report, as a doctor would say it.
+struct Finding {
+    enum class Level : std::uint8_t { Good, Note, Bad };
+    std::string topic;  // "UDP"; a word for programs, too
+    Level level = Level::Good;
+    std::string found;  // what there is
+    std::string means;  // for reaching peers; may be empty
+    std::string fix;    // may be empty
+};
+
+struct Diagnosis {
+    std::vector<Finding> findings;
+    // How peers are reached: "direct", "direct-mostly", "relay-often", "relay-always", "unknown",
+    // "none".
+    std::string calls;
+    std::string verdict;  // one line
+    app::ExitCode code = app::ExitCode::Done;
+};
+
+// Clocks further apart than this are worth a word, and than the other they break things:
+// certificates are a day old at first, and relay credentials are good for an hour.
+inline constexpr Duration tolerated_skew = std::chrono::seconds{30};
+inline constexpr Duration harmful_skew = std::chrono::minutes{5};
+
+Diagnosis diagnose(const NetworkFindings& found);
+
+std::string_view to_string(Finding::Level level);  // "good", "note", "bad"
+
+}  // namespace stile::nat_probe
