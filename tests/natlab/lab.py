@@ -140,7 +140,8 @@ class Host:
 class Lab:
     """The public segment and whatever was attached to it."""
 
-    def __init__(self):
+    def __init__(self, public_prefix=PUBLIC_PREFIX):
+        self.public_prefix = public_prefix
         self.hosts = []
         self.next_public = 10
         self.next_private = 1
@@ -172,7 +173,7 @@ class Lab:
         return host
 
     def _on_segment(self, name, interface):
-        host = self._host(name, f"{PUBLIC_PREFIX}.{self.next_public}")
+        host = self._host(name, f"{self.public_prefix}.{self.next_public}")
         self.next_public += 1
         self._attach(host, interface)
         return host
@@ -200,7 +201,7 @@ class Lab:
         if nat == "firewall":
             # Without NAT the public hosts must know the way back.
             for other in self.hosts:
-                if other is not router and other.address.startswith(PUBLIC_PREFIX):
+                if other is not router and other.address.startswith(self.public_prefix):
                     ip("-n", other.name, "route", "add", f"{network}.0/24", "via", router.address)
         flags = "fully-random" if nat == "symmetric" else ""
         router.rules(rules.format(flags=flags, host=host.address))

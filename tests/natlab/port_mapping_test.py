@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -16,27 +17,57 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 import programs  # noqa: E402
 
 GATEWAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pcp_gateway.py")
+# miniupnpd maps nothing where the outside has an address of RFC 5737; nobody outside of the lab sees this one.
+ROUTABLE_PREFIX = "44.31.7"
 CONTENT = b"through the wall\n" * 1000
+
+
+SYSTEM_PATH = "/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", "")
+MINIUPNPD_RULES = """
+table inet filter {
+  chain forward { type filter hook forward priority 0; policy accept; }
+  chain miniupnpd { }
+  chain prerouting { type nat hook prerouting priority -110; jump prerouting_miniupnpd; }
+  chain prerouting_miniupnpd { }
+  chain postrouting_miniupnpd { }
+}
+"""
+MINIUPNPD_CONFIG = """
+ext_ifname=wan
+listening_ip=lan
+enable_natpmp={pcp}
+enable_upnp=yes
+secure_mode=yes
+system_uptime=yes
+uuid=0b8d9a3c-5f53-4d1e-9f43-3f1a6c1d2e77
+lease_file={folder}/leases
+upnp_table_name=filter
+upnp_nat_table_name=filter
+upnp_forward_chain=miniupnpd
+upnp_nat_chain=prerouting_miniupnpd
+upnp_nat_postrouting_chain=postrouting_miniupnpd
+allow 1024-65535 0.0.0.0/0 1024-65535
+deny 0-65535 0.0.0.0/0 0-65535
+"""
 
 
 class Home:
     """Alice's share behind a router that maps ports, and Bob's machine behind one that does not."""
 
-    def __init__(self, dialect, environment=None):
+    def __init__(self, dialect, environment=None, public_prefix=lab.PUBLIC_PREFIX):
         self.dialect = dialect
         self.environment = environment
+        self.public_prefix = public_prefix
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            network = stack.enter_context(lab.Lab())
+            network = stack.enter_context(lab.Lab(self.public_prefix))
             server = network.public_host("server")
             alice, bob = (network.host_behind(name, "symmetric") for name in ("alice", "bob"))
             scene = stack.enter_context(
-                programs.Scene(server, environment=self.environment, allow_peers="203.0.113.0/24"))
-            inside = alice.address.rsplit(".", 1)[0] + ".1"
-            self.router = scene.start("router", alice.router,
-                                      [sys.executable, GATEWAY, inside, alice.router.address, self.dialect])
-            self.router.wait_for("^{")
+                programs.Scene(server, environment=self.environment, allow_peers=f"{self.public_prefix}.0/24"))
+            self.nat = alice.router
+            self.router = self.start_router(scene, alice.address.rsplit(".", 1)[0] + ".1")
             scene.write_config()
             scene.start_server()
             self.alice, self.bob = scene.login("alice", alice), scene.login("bob", bob)
@@ -50,6 +81,20 @@ class Home:
 
     def __exit__(self, *reason):
         return self.closing.__exit__(*reason)
+
+    def start_router(self, scene, inside):
+        if not self.dialect.startswith("miniupnpd"):
+            router = scene.start("router", self.nat, [sys.executable, GATEWAY, inside, self.nat.address, self.dialect])
+            router.wait_for("^{")
+            return router
+        self.nat.rules(MINIUPNPD_RULES)
+        config = os.path.join(scene.folder, "miniupnpd.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(MINIUPNPD_CONFIG.format(inside=inside, folder=scene.folder,
+                                               pcp="no" if self.dialect.endswith("upnp") else "yes"))
+        router = scene.start("router", self.nat, [shutil.which("miniupnpd", path=SYSTEM_PATH), "-d", "-f", config])
+        router.wait_for("listening on|HTTP listening")
+        return router
 
     def get(self):
         """How it came: direct or relayed; and in how many seconds."""
@@ -75,6 +120,24 @@ class PortMapping(unittest.TestCase):
                 path, seconds = home.get()
                 print(f"  {dialect}: {path}, {seconds:.1f} s", flush=True)
                 self.assertEqual(path, "direct")
+
+    @unittest.skipUnless(shutil.which("miniupnpd", path=SYSTEM_PATH), "miniupnpd is not installed")
+    def test_a_real_router_s_daemon_maps_by_pcp(self):
+        with Home("miniupnpd pcp", public_prefix=ROUTABLE_PREFIX) as home:
+            path, seconds = home.get()
+            print(f"  miniupnpd: {path}, {seconds:.1f} s", flush=True)
+            self.assertEqual(path, "direct")
+
+    @unittest.skipUnless(shutil.which("miniupnpd", path=SYSTEM_PATH), "miniupnpd is not installed")
+    def test_a_router_that_knows_upnp_alone_is_asked_so_while_the_session_lasts(self):
+        with Home("miniupnpd upnp", public_prefix=ROUTABLE_PREFIX) as home:
+            # What keeps its session.
+            home.bob.gateway()
+            url = "http://127.0.0.1:7447/alice@example.org/note.txt"
+            home.bob.place.run(["curl", "-sSf", "-o", home.target, url], check=True)
+            home.router.wait_for("AddPortMapping.*10.1.0.2")
+            home.share.end()
+            home.router.wait_for("DeletePortMapping")
 
     def test_what_was_mapped_is_given_back(self):
         with Home("pcp") as home:

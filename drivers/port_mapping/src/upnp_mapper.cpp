@@ -42,12 +42,16 @@ struct UpnpMapper::Shared {
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Job> jobs;
+    std::set<SocketAddress> asked;  // for which a router has, or may have, a mapping
     // Absent: nobody listens any more, and the thread ends.
     Loop* loop = nullptr;
     UpnpMapper* owner = nullptr;  // used on the loop's thread alone
 
     void submit(Job job) {
         const std::lock_guard lock{mutex};
+        submit_locked(std::move(job));
+    }
+    void submit_locked(Job job) {
         jobs.push_back(std::move(job));
         wake.notify_one();
     }
@@ -67,6 +71,8 @@ struct UpnpMapper::Thread {
     void map(const SocketAddress& socket);
     void unmap(const SocketAddress& socket);
     void renew();
+    enum class Asked : std::uint8_t { No, Yes };
+    void note_asked(const SocketAddress& socket, Asked asked);
     UpnpRouter* router_at(const IpAddress& local);
     std::optional<Kept> add(UpnpRouter& router, Port internal);
     void tell(std::move_only_function<void(UpnpMapper&)> news);
@@ -117,6 +123,15 @@ void UpnpMapper::Thread::tell(std::move_only_function<void(UpnpMapper&)> news) {
     });
 }
 
+void UpnpMapper::Thread::note_asked(const SocketAddress& socket, Asked asked) {
+    const std::lock_guard lock{shared->mutex};
+    if (asked == Asked::Yes) {
+        shared->asked.insert(socket);
+    } else {
+        shared->asked.erase(socket);
+    }
+}
+
 UpnpRouter* UpnpMapper::Thread::router_at(const IpAddress& local) {
     auto known = routers.find(local);
     if (known == routers.end()) {
@@ -147,8 +162,9 @@ void UpnpMapper::Thread::map(const SocketAddress& socket) {
     if (router == nullptr) return;
     const auto address = router->external_address();
     if (!address) return;
+    note_asked(socket, Asked::Yes);
     auto entry = add(*router, socket.port);
-    if (!entry) return;
+    if (!entry) return note_asked(socket, Asked::No);
     entry->told = {*address, entry->external};
     kept.insert_or_assign(socket, *entry);
     tell(
@@ -161,6 +177,7 @@ void UpnpMapper::Thread::unmap(const SocketAddress& socket) {
             router->remove(entry.mapped().external);
         }
     }
+    note_asked(socket, Asked::No);
     tell([socket](UpnpMapper& owner) { owner.handle_removed(socket); });
 }
 
@@ -182,6 +199,7 @@ void UpnpMapper::Thread::renew() {
     }
     for (const SocketAddress& socket : lost) {
         kept.erase(socket);
+        note_asked(socket, Asked::No);
         tell([socket](UpnpMapper& owner) { owner.handle_lost(socket); });
     }
 }
@@ -207,20 +225,18 @@ void UpnpMapper::map(const SocketAddress& socket) {
 
 void UpnpMapper::unmap(const SocketAddress& socket) {
     if (wanted_.erase(socket) == 0) return;
-    if (mapped_.erase(socket) != 0) removing_.insert(socket);
-    shared_->submit(Unmap{socket});
+    const std::lock_guard lock{shared_->mutex};
+    if (shared_->asked.contains(socket)) removing_.insert(socket);
+    shared_->submit_locked(Unmap{socket});
 }
 
 void UpnpMapper::forget_routers() { shared_->submit(ForgetRouters{}); }
 
 void UpnpMapper::handle_mapped(const Mapped& mapped) {
-    if (!wanted_.contains(mapped.socket)) return;
-    mapped_.insert(mapped.socket);
-    handlers_.on_mapped(mapped);
+    if (wanted_.contains(mapped.socket)) handlers_.on_mapped(mapped);
 }
 
 void UpnpMapper::handle_lost(const SocketAddress& socket) {
-    mapped_.erase(socket);
     if (wanted_.erase(socket) != 0) handlers_.on_lost(socket);
 }
 

@@ -33,7 +33,7 @@ public:
     ~UpnpMapper();
 
     void map(const SocketAddress& socket);
-    // What no router has granted yet is not waited for.
+    // What no router was asked for yet is not waited for.
     void unmap(const SocketAddress& socket);
     // Addresses or routes have changed: routers are looked for again when there is something to do.
     void forget_routers();
@@ -49,7 +49,6 @@ private:
 
     Handlers handlers_;
     std::set<SocketAddress> wanted_;
-    std::set<SocketAddress> mapped_;
     std::set<SocketAddress> removing_;
     std::shared_ptr<Shared> shared_;
 };
