@@ -14,6 +14,8 @@ static_assert(Machine<Endpoint>);
 namespace {
 
 constexpr std::string_view sdp_type = "application/sdp";
+// The option tag of RFC 8840 Section 10.6 and the info package of Section 10.4.
+constexpr std::string_view trickle_option = "trickle-ice";
 
 // What a contact that serves says of itself (RFC 3840 Section 5): it takes sessions with
 // application streams, and speaks HTTP in them.
@@ -21,12 +23,18 @@ sip::Parameters serving_features() {
     sip::Parameters features;
     features.set_flag("application");
     features.set("schemes", "\"sip,sips,http\"");
+    // RFC 5768 Section 4, and what it can beyond ICE: RFC 8840 Section 5.2.
+    features.set_flag("+sip.ice");
+    features.set("extensions", '"' + std::string{trickle_option} + '"');
     return features;
 }
 
 // Only contacts that have said so may get a fetch: it must not ring a telephone. RFC 3841 Section
 // 9.2; docs/protocols/sip.md.
 constexpr std::string_view serving_wanted = "*;application;schemes=\"http\";require;explicit";
+
+// Of several such contacts, those first that take candidates later.
+constexpr std::string_view trickling_preferred = "*;+sip.ice;extensions=\"trickle-ice\"";
 
 sip::UserAgentConfig agent_config(const EndpointConfig& config) {
     sip::UserAgentConfig agent;
@@ -37,6 +45,8 @@ sip::UserAgentConfig agent_config(const EndpointConfig& config) {
     agent.software = config.software;
     if (config.purpose == Purpose::Serve) agent.features = serving_features();
     agent.accepted_types = {std::string{sdp_type}};
+    agent.supported = {std::string{trickle_option}};
+    agent.info_packages = {std::string{trickle_option}};
     return agent;
 }
 
@@ -155,6 +165,7 @@ void Endpoint::handle_flow_opened(Instant now, const sip::Flow& flow) {
     if (last_flow_) agent_.replace_flow(*last_flow_, flow.id);
     flow_ = last_flow_ = flow.id;
     if (registration_) (void)agent_.use_flow(now, *registration_, flow.id);
+    release_held();
     see(now);
 }
 
@@ -205,6 +216,7 @@ std::expected<SessionId, FetchError> Endpoint::fetch(Instant now, std::string_vi
     const SessionId session{++last_session_};
     Entry& entry = entries_[session];
     entry.peer = address;
+    entry.trickling = config_.trickling;
     entry.session.emplace(now, session_config(Part::Offerer, std::move(path)), random_.fork());
     see(now);
     return session;
@@ -215,7 +227,8 @@ void Endpoint::accept(Instant now, SessionId session, connect::ConnectorConfig p
     if (found == entries_.end() || found->second.session) return;
     Entry& entry = found->second;
     entry.session.emplace(now, session_config(Part::Answerer, std::move(path)), random_.fork());
-    const auto taken = entry.session->handle_offer(now, std::exchange(entry.offer, {}));
+    const auto taken =
+        entry.session->handle_offer(now, std::exchange(entry.offer, {}), entry.fragments);
     if (!taken) {
         (void)agent_.reject(now, *entry.call, sip::status::NotAcceptableHere);
         finish(now, found, {session, EndReason::SessionFault, taken.error(), {}});
@@ -316,7 +329,10 @@ const HttpSession* Endpoint::find(SessionId session) const {
 // ---- inside ----------------------------------------------------------------------------------
 
 HttpSessionConfig Endpoint::session_config(Part part, connect::ConnectorConfig path) const {
-    return {.part = part, .path = std::move(path), .fingerprint = config_.fingerprint};
+    return {.part = part,
+            .trickling = config_.trickling,
+            .path = std::move(path),
+            .fingerprint = config_.fingerprint};
 }
 
 void Endpoint::see(Instant now) {
@@ -363,16 +379,23 @@ void Endpoint::take_call_event(Instant now, sip::CallId call, sip::Call::Event e
     const auto entry = find_call(call);
     if (entry == entries_.end()) return;
     if (const auto* const answered = std::get_if<sip::Call::Answered>(&event)) {
-        const auto taken =
-            entry->second.session->handle_answer(now, answered->response.body_text());
+        const auto taken = entry->second.session->handle_answer(now, answered->response.body_text(),
+                                                                fragments_of(answered->response));
         if (!taken) finish(now, entry, {entry->first, EndReason::SessionFault, taken.error(), {}});
     } else if (std::holds_alternative<sip::Call::Reinvited>(event)) {
         // Nothing of a session can be renegotiated yet; it goes on as it is. RFC 3261 Section 14.2.
         (void)agent_.reject_reinvite(now, call, sip::status::NotAcceptableHere);
     } else if (const auto* const request = std::get_if<sip::Call::RequestReceived>(&event)) {
-        agent_.respond(now, request->transaction, sip::status::MethodNotAllowed);
+        take_request(now, entry->second, *request);
+    } else if (std::holds_alternative<sip::Call::Acknowledged>(event)) {
+        if (entry->second.telling == Telling::Held) entry->second.telling = Telling::Open;
+    } else if (const auto* const told = std::get_if<sip::Call::RequestAnswered>(&event)) {
+        take_info_response(entry->second, *told);
+    } else if (const auto* const untold = std::get_if<sip::Call::RequestFailed>(&event)) {
+        take_info_failure(entry->second, *untold);
     } else if (const auto* const ended = std::get_if<sip::Call::Ended>(&event)) {
         entry->second.call.reset();
+        if (fall_back(now, entry->second, *ended)) return;
         finish(now, entry, ended_by(entry->first, *ended));
     }
 }
@@ -393,6 +416,7 @@ void Endpoint::take_invite(Instant now, sip::CallId call, const sip::Message& in
     entry.call = call;
     entry.peer = peer_of(invite);
     entry.offer = invite.body_text();
+    entry.fragments = fragments_of(invite);
     queue_event(Incoming{session, entry.peer});
 }
 
@@ -412,6 +436,8 @@ void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
             return finish(now, entry, {id, EndReason::SessionFault, failed->fault, {}});
         }
     }
+    // After the description: the call that carries both is there then.
+    trickle(now, state);
 }
 
 bool Endpoint::describe(Instant now, Entry& entry, std::string sdp) {
@@ -420,12 +446,16 @@ bool Endpoint::describe(Instant now, Entry& entry, std::string sdp) {
         return agent_.answer(now, *entry.call, {.body = std::move(body)}).has_value();
     }
     if (!flow_) return false;
-    const auto call =
-        agent_.invite(now, {.flow = *flow_,
-                            .target = *sip::Uri::parse("sip:" + entry.peer),
-                            .route = {},
-                            .headers = {{"Accept-Contact", std::string{serving_wanted}}},
-                            .body = std::move(body)});
+    std::vector<sip::HeaderLine> headers{{"Accept-Contact", std::string{serving_wanted}}};
+    if (entry.trickling == Trickling::Full) {
+        headers.push_back({"Accept-Contact", std::string{trickling_preferred}});
+        headers.push_back({"Require", std::string{trickle_option}});
+    }
+    const auto call = agent_.invite(now, {.flow = *flow_,
+                                          .target = *sip::Uri::parse("sip:" + entry.peer),
+                                          .route = {},
+                                          .headers = std::move(headers),
+                                          .body = std::move(body)});
     if (!call) return false;
     entry.call = *call;
     return true;

@@ -34,6 +34,9 @@ std::vector<identity::Fingerprint> to_identity(const std::vector<sdp::Fingerprin
     return usable;
 }
 
+// RFC 8840 Section 4.1.1 wants a mid; an answer repeats the offer's.
+constexpr std::string_view carrier_mid = "quic";
+
 SessionFault to_fault(sdp::CarrierFault fault) {
     switch (fault) {
         case sdp::CarrierFault::NotACarrier:
@@ -80,8 +83,10 @@ HttpSession::HttpSession(Instant now, HttpSessionConfig config, crypto::RandomSt
 
 // ---- inputs ----------------------------------------------------------------------------------
 
-std::expected<void, SessionFault> HttpSession::handle_offer(Instant now, std::string_view sdp) {
+std::expected<void, SessionFault> HttpSession::handle_offer(Instant now, std::string_view sdp,
+                                                            Fragments fragments) {
     STILE_ASSERT(config_.part == Part::Answerer && !section_);
+    fragments_ = fragments;
     auto offer = sdp::Description::parse(sdp);
     if (!offer) return std::unexpected(SessionFault::BadDescription);
     offer_ = *std::move(offer);
@@ -96,8 +101,10 @@ std::expected<void, SessionFault> HttpSession::handle_offer(Instant now, std::st
     return std::unexpected(SessionFault::NoCarrier);
 }
 
-std::expected<void, SessionFault> HttpSession::handle_answer(Instant now, std::string_view sdp) {
+std::expected<void, SessionFault> HttpSession::handle_answer(Instant now, std::string_view sdp,
+                                                             Fragments fragments) {
     STILE_ASSERT(config_.part == Part::Offerer && !description_deadline_ && !section_);
+    fragments_ = fragments;
     const auto answer = sdp::Description::parse(sdp);
     if (!answer) return std::unexpected(SessionFault::BadDescription);
     if (const auto problem = sdp::check_answer(offer_, *answer)) {
@@ -119,12 +126,18 @@ std::expected<void, SessionFault> HttpSession::apply_remote(Instant now,
     if (!carrier) return std::unexpected(to_fault(carrier.error()));
     expected_ = to_identity(carrier->fingerprints);
     if (expected_.empty()) return std::unexpected(SessionFault::NoFingerprint);
-    if (!path_.set_remote_description(now, read_path(*carrier))) {
-        return std::unexpected(SessionFault::BadPath);
-    }
+    const connect::Description path = read_path(*carrier);
+    if (!path_.set_remote_description(now, path)) return std::unexpected(SessionFault::BadPath);
     section_ = section;
+    remote_ = path.credentials;
+    remote_candidates_ = path.candidates;
+    offered_trickle_ = trickles(*carrier);
+    // Without a mid there is no way to say which section a candidate belongs to.
+    if (!offered_trickle_ || !carrier->mid) fragments_ = Fragments::NotTaken;
+    mid_ = carrier->mid.value_or("");
     path_deadline_ = now + limits::path_patience;
     if (config_.part == Part::Answerer) *path_deadline_ += limits::answerer_grace;
+    if (const auto early = std::exchange(early_fragment_, {})) (void)handle_fragment(now, *early);
     return {};
 }
 
@@ -168,7 +181,10 @@ std::optional<Instant> HttpSession::poll_timeout() const {
 void HttpSession::see(Instant now) {
     while (const auto event = path_.poll_event()) {
         if (failed_) continue;
-        if (std::holds_alternative<connect::RouteChanged>(*event)) {
+        if (std::holds_alternative<connect::CandidateGathered>(*event) ||
+            std::holds_alternative<connect::GatheringCompleted>(*event)) {
+            note_candidates();
+        } else if (std::holds_alternative<connect::RouteChanged>(*event)) {
             path_deadline_.reset();
             route_news_ = News::Unsaid;
         } else if (std::holds_alternative<connect::RouteLost>(*event)) {
@@ -183,6 +199,7 @@ void HttpSession::see(Instant now) {
 bool HttpSession::ready_to_describe(Instant now) {
     if (!description_deadline_ || failed_) return false;
     if (config_.part == Part::Answerer && !section_) return false;
+    if (!waits_for_candidates()) return true;
     if (path_.local_description().gathering == connect::Gathering::Complete) return true;
     if (patience_ == Patience::ForRelay && !lacks_relay()) return true;
     if (now < *description_deadline_) return false;
@@ -203,6 +220,8 @@ bool HttpSession::lacks_relay() const {
 
 void HttpSession::describe() {
     description_deadline_.reset();
+    note_candidates();
+    note_told();
     description_ = DescriptionReady{config_.part == Part::Offerer ? make_offer() : make_answer()};
 }
 
@@ -226,7 +245,11 @@ std::string HttpSession::make_answer() {
 
 sdp::CarrierParameters HttpSession::parameters() const {
     sdp::CarrierParameters carrier;
-    write_path(path_.local_description(), carrier);
+    write_path(told_path(), carrier);
+    // To who does not trickle nothing is said of it.
+    if (config_.part == Part::Offerer || offered_trickle_)
+        carrier.ice_options = {"trickle", "ice2"};
+    if (config_.part == Part::Offerer) carrier.mid = carrier_mid;
     carrier.fingerprints = {to_sdp(config_.fingerprint)};
     carrier.setup =
         config_.part == Part::Offerer ? sdp::SetupRole::Active : sdp::SetupRole::Passive;

@@ -89,11 +89,13 @@ connect::Description read_path(const sdp::CarrierParameters& carrier) {
         if (auto candidate = to_ice(text)) path.candidates.push_back(*std::move(candidate));
     }
     // Without trickling, the description is all there will be. RFC 8838 Section 4.
-    const bool trickles =
-        std::ranges::find(carrier.ice_options, "trickle") != carrier.ice_options.end();
-    path.gathering = carrier.end_of_candidates || !trickles ? connect::Gathering::Complete
-                                                            : connect::Gathering::Ongoing;
+    path.gathering = carrier.end_of_candidates || !trickles(carrier) ? connect::Gathering::Complete
+                                                                     : connect::Gathering::Ongoing;
     return path;
+}
+
+bool trickles(const sdp::CarrierParameters& carrier) {
+    return std::ranges::find(carrier.ice_options, "trickle") != carrier.ice_options.end();
 }
 
 }  // namespace stile::session

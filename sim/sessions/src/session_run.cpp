@@ -19,7 +19,7 @@ constexpr std::string_view payload = "of the application";
 
 }  // namespace
 
-SessionRun::SessionRun(const Scene& scene, std::uint64_t seed)
+SessionRun::SessionRun(const Scene& scene, std::uint64_t seed, session::Trickling trickling)
     : scene_(scene),
       world_(scene.topology, seed),
       turn_(world_, scene_, seed),
@@ -29,7 +29,8 @@ SessionRun::SessionRun(const Scene& scene, std::uint64_t seed)
                          session::Purpose purpose) {
         sip_.add_account(user);
         sip_.set_owner(host, user);
-        session::Endpoint endpoint{world_.now(), endpoint_config(user, purpose), random.fork()};
+        session::Endpoint endpoint{world_.now(), endpoint_config(user, purpose, trickling),
+                                   random.fork()};
         people_.push_back({.user = std::move(user),
                            .host = host,
                            .address = {address, signalling_port},
@@ -45,13 +46,15 @@ identity::Fingerprint SessionRun::fingerprint_of(std::string_view user) {
 }
 
 session::EndpointConfig SessionRun::endpoint_config(const std::string& user,
-                                                    session::Purpose purpose) {
+                                                    session::Purpose purpose,
+                                                    session::Trickling trickling) {
     return {
         .address = user + "@example.org",
         .instance = "urn:uuid:00000000-0000-4000-8000-00000000000" + std::to_string(people_.size()),
         .software = "sim",
         .purpose = purpose,
-        .fingerprint = fingerprint_of(user)};
+        .fingerprint = fingerprint_of(user),
+        .trickling = trickling};
 }
 
 connect::ConnectorConfig SessionRun::path_config(const Person& person) {
@@ -61,6 +64,8 @@ connect::ConnectorConfig SessionRun::path_config(const Person& person) {
     for (const IpAddress& address : is_left ? scene_.left_addresses : scene_.right_addresses) {
         config.hosts.push_back({address, port});
     }
+    config.stun_servers.insert(config.stun_servers.end(), more_stun_servers_.begin(),
+                               more_stun_servers_.end());
     sockets_[{person.host, port}] = {};
     return config;
 }
@@ -159,6 +164,7 @@ void SessionRun::drain_person(Person& person) {
                     }
                     octets = to_bytes(text);
                 }
+                person.signalling += as_text(octets);
                 world_.send(stream_of(signalling->flow), StreamEnd::Client, octets);
             } else {
                 const Transmit& datagram = std::get<session::PathTransmit>(transmit).datagram;

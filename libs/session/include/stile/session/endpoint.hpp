@@ -30,6 +30,9 @@ struct EndpointConfig {
     std::string software;
     Purpose purpose = Purpose::Ask;
     identity::Fingerprint fingerprint;  // of the certificate that our carriers present
+    // Of what is fetched. Full asks for a peer that trickles (Require, RFC 8840 Section 5.1); one
+    // that refuses gets a second offer, with everything.
+    Trickling trickling = Trickling::Full;
 };
 
 // Why a session ended, for a person and for an exit code.
@@ -146,11 +149,21 @@ public:
     std::size_t sessions() const { return entries_.size(); }
 
 private:
+    // Whether later candidates may be told.
+    enum class Telling : std::uint8_t {
+        Open,
+        Held,    // until the ACK, or until a connection to our server is there
+        Refused  // the peer did not want the last
+    };
     struct Entry {
-        std::optional<HttpSession> session;  // absent: offered to us and not yet accepted
-        std::optional<sip::CallId> call;     // absent: not yet called, or the call is over
-        std::string peer;                    // "bob@example.org"
-        std::string offer;                   // the peer's, until accepted
+        std::optional<HttpSession> session;         // absent: offered to us and not yet accepted
+        std::optional<sip::CallId> call;            // absent: not yet called, or the call is over
+        std::string peer;                           // "bob@example.org"
+        std::string offer;                          // the peer's, until accepted
+        Fragments fragments = Fragments::NotTaken;  // by the peer that offered
+        Trickling trickling = Trickling::Half;      // of our offer
+        Telling telling = Telling::Open;
+        std::optional<sip::DialogRequestId> info;  // under way
     };
     using Entries = std::map<SessionId, Entry>;
     // An ended session that still gives its relays back, on sockets that may be closed already.
@@ -166,6 +179,15 @@ private:
     void take_registration_event(const sip::Registration::Event& event);
     void take_call_event(Instant now, sip::CallId call, sip::Call::Event event);
     void take_invite(Instant now, sip::CallId call, const sip::Message& invite);
+    // endpoint_trickle.cpp
+    void trickle(Instant now, Entry& entry);
+    void release_held();
+    void take_request(Instant now, Entry& entry, const sip::Call::RequestReceived& received);
+    void take_info_response(Entry& entry, const sip::Call::RequestAnswered& answered);
+    void take_info_failure(Entry& entry, const sip::Call::RequestFailed& failed);
+    // True when the call is over for want of trickling alone: another follows.
+    bool fall_back(Instant now, Entry& entry, const sip::Call::Ended& ended);
+    static Fragments fragments_of(const sip::Message& description);
     // False when our server cannot be told.
     bool describe(Instant now, Entry& entry, std::string sdp);
     void take_session_events(Instant now, Entries::iterator entry);

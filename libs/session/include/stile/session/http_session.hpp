@@ -6,6 +6,7 @@
 #include <stile/identity/fingerprint.hpp>
 #include <stile/sdp/description.hpp>
 #include <stile/sdp/http_carriers.hpp>
+#include <stile/session/candidate_fragment.hpp>
 #include <stile/session/limits.hpp>
 
 #include <expected>
@@ -19,8 +20,19 @@ namespace stile::session {
 // Who fetches offers and is the HTTP client; who serves answers. docs/protocols/quic-in-sdp.md.
 enum class Part : std::uint8_t { Offerer, Answerer };
 
+// When an offer leaves. RFC 8838.
+enum class Trickling : std::uint8_t {
+    Full,  // at once, with the candidates that are there: the peer is known to take later ones
+    Half,  // with all of them, as any ICE peer needs it; later ones follow if the answer allows it
+};
+
+// Whether the peer takes fragments with later candidates by the signalling that there is. An offer
+// or answer that speaks of trickling says it of the session alone.
+enum class Fragments : std::uint8_t { NotTaken, Taken };
+
 struct HttpSessionConfig {
     Part part = Part::Offerer;
+    Trickling trickling = Trickling::Half;  // of an offerer
     // ice.role is set by the part: the offerer is controlling (RFC 8445 Section 6.1.1).
     connect::ConnectorConfig path;
     identity::Fingerprint fingerprint;  // of the certificate that our carrier will present
@@ -37,7 +49,7 @@ enum class SessionFault : std::uint8_t {
 };
 std::string_view to_string(SessionFault fault);
 
-// The description for the peer: an offer or the answer. Comes once.
+// The description for the peer: an offer or the answer. Comes once, but for wait_for_candidates().
 struct DescriptionReady {
     std::string sdp;
 };
@@ -57,17 +69,29 @@ using HttpSessionEvent = std::variant<DescriptionReady, RouteReady, RouteLost, F
 // the peer's certificate must be. Knows no SIP: who calls carries the descriptions.
 //
 // Order of calls: an offerer is made, says DescriptionReady, gets handle_answer. An answerer is
-// made, gets handle_offer, says DescriptionReady.
+// made, gets handle_offer, says DescriptionReady. With a peer that trickles fragments then go both
+// ways: poll_fragment() has ours, one at a time, handle_fragment() takes the peer's.
 class HttpSession {
 public:
     HttpSession(Instant now, HttpSessionConfig config, crypto::RandomStream random);
 
     // ---- inputs ----
     // Requires: part is Answerer; once.
-    [[nodiscard]] std::expected<void, SessionFault> handle_offer(Instant now, std::string_view sdp);
+    [[nodiscard]] std::expected<void, SessionFault> handle_offer(
+        Instant now, std::string_view sdp, Fragments fragments = Fragments::NotTaken);
     // Requires: part is Offerer, DescriptionReady has been said; once.
-    [[nodiscard]] std::expected<void, SessionFault> handle_answer(Instant now,
-                                                                  std::string_view sdp);
+    [[nodiscard]] std::expected<void, SessionFault> handle_answer(
+        Instant now, std::string_view sdp, Fragments fragments = Fragments::NotTaken);
+    // The peer does not trickle after all, and has taken no offer: DescriptionReady comes again,
+    // with all candidates. Requires: part is Offerer, no answer came.
+    void wait_for_candidates(Instant now);
+    // Later candidates of the peer, in any order and any number of times: what is known already,
+    // or of another generation, changes nothing. What comes before the peer's description is kept,
+    // the last of it.
+    [[nodiscard]] std::expected<void, FragmentFault> handle_fragment(Instant now,
+                                                                     std::string_view fragment);
+    // The peer may not have got the fragment that was polled last: poll_fragment() says it anew.
+    void handle_fragment_lost() { lost_ = Lost::Yes; }
     std::optional<connect::Received> handle_datagram(Instant now, const Path& path,
                                                      BytesView datagram);
     void handle_timeout(Instant now);
@@ -82,6 +106,9 @@ public:
     std::optional<Transmit> poll_transmit() { return path_.poll_transmit(); }
     std::optional<HttpSessionEvent> poll_event();
     std::optional<Instant> poll_timeout() const;
+    // All our candidates for the peer, when it has not been told of all and takes fragments. Not
+    // before the last one was answered: at most one may be under way. RFC 8840 Section 10.9.
+    std::optional<std::string> poll_fragment();
 
     std::optional<connect::Route> route() const { return path_.route(); }
     // What the peer's certificate must match one of; empty before the exchange.
@@ -92,8 +119,11 @@ public:
 private:
     enum class Patience : std::uint8_t { ForAll, ForRelay };
     enum class News : std::uint8_t { None, Unsaid };
+    enum class Lost : std::uint8_t { No, Yes };
 
     void see(Instant now);
+    void note_candidates();
+    void note_told();
     void describe();
     std::string make_offer();
     std::string make_answer();
@@ -101,6 +131,9 @@ private:
     sdp::Origin origin();
     std::expected<void, SessionFault> apply_remote(Instant now, const sdp::Description& remote,
                                                    std::size_t section);
+    void add_remote(Instant now, const connect::Description& later);
+    connect::Description told_path() const;
+    bool waits_for_candidates() const;
     bool ready_to_describe(Instant now);
     bool lacks_relay() const;
     void fail(SessionFault fault);
@@ -114,6 +147,18 @@ private:
     sdp::Description offer_;                // ours or the peer's
     std::optional<std::size_t> section_;    // the carrier's section, once it is chosen
     std::vector<identity::Fingerprint> expected_;
+    // Ours in the order in which the peer is told, and how many of them it was told.
+    std::vector<ice::Candidate> candidates_;
+    connect::Gathering gathering_ = connect::Gathering::Ongoing;
+    std::size_t told_ = 0;
+    connect::Gathering told_gathering_ = connect::Gathering::Ongoing;
+    Lost lost_ = Lost::No;                       // what was told last
+    Fragments fragments_ = Fragments::NotTaken;  // by the peer, once its description is here
+    bool offered_trickle_ = false;               // to us
+    std::string mid_;                            // of the carrier's section
+    ice::Credentials remote_;                    // meaningful with section_
+    std::vector<ice::Candidate> remote_candidates_;
+    std::optional<std::string> early_fragment_;
     // What is to be said; nothing here can grow.
     std::optional<DescriptionReady> description_;
     News route_news_ = News::None;

@@ -15,5 +15,7 @@ std::optional<ice::Candidate> to_ice(const sdp::Candidate& candidate);
 // Puts credentials and candidates into a carrier's section, and takes them out of it.
 void write_path(const connect::Description& path, sdp::CarrierParameters& carrier);
 connect::Description read_path(const sdp::CarrierParameters& carrier);
+// Does the sender take candidates after its description? RFC 8838 Section 3.
+bool trickles(const sdp::CarrierParameters& carrier);
 
 }  // namespace stile::session

@@ -37,13 +37,18 @@ public:
         std::optional<session::SessionId> latest = {};
         Answering answering = Answering::Accepts;
         std::optional<Alteration> alteration = {};  // of what it sends
+        std::string signalling = {};                // all that it has sent
     };
 
-    SessionRun(const Scene& scene, std::uint64_t seed);
+    // `trickling` is Alice's, who asks.
+    SessionRun(const Scene& scene, std::uint64_t seed,
+               session::Trickling trickling = session::Trickling::Full);
 
     Person& alice() { return people_[0]; }
     Person& bob() { return people_[1]; }
     World& world() { return world_; }
+    // Sessions from now on ask this STUN server, too; nobody needs to be there.
+    void add_stun_server(SocketAddress address) { more_stun_servers_.push_back(address); }
     SipHost& sip() { return sip_; }
     TurnHost& turn() { return turn_; }
 
@@ -70,7 +75,8 @@ public:
     static identity::Fingerprint fingerprint_of(std::string_view user);
 
 private:
-    session::EndpointConfig endpoint_config(const std::string& user, session::Purpose purpose);
+    session::EndpointConfig endpoint_config(const std::string& user, session::Purpose purpose,
+                                            session::Trickling trickling);
     // New sockets of a session: a port that no other of this person has.
     connect::ConnectorConfig path_config(const Person& person);
     void drain_person(Person& person);
@@ -94,6 +100,7 @@ private:
     // Sockets are named by their port alone: each has one address of each family.
     std::map<std::pair<HostId, Port>, std::optional<session::SessionId>> sockets_;
     std::uint16_t last_port_ = 6000;
+    std::vector<SocketAddress> more_stun_servers_;
 };
 
 // The last event of a kind, and how many there were.
