@@ -1,0 +1,265 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "peer.hpp"
+
+#include <stile/drivers/random.hpp>
+#include <stile/session/path_description.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace stile::ice_peer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr Duration closing_patience = std::chrono::seconds{1};
+
+std::string_view word(ice::CandidateType type) {
+    switch (type) {
+        case ice::CandidateType::Host:
+            return "host";
+        case ice::CandidateType::ServerReflexive:
+            return "srflx";
+        case ice::CandidateType::PeerReflexive:
+            return "prflx";
+        case ice::CandidateType::Relayed:
+            return "relay";
+    }
+    return "";
+}
+
+std::string_view word(ice::State state) {
+    switch (state) {
+        case ice::State::Waiting:
+            return "waiting";
+        case ice::State::Running:
+            return "running";
+        case ice::State::Completed:
+            return "completed";
+        case ice::State::Failed:
+            return "failed";
+    }
+    return "";
+}
+
+std::string_view word(ice::PairState state) {
+    switch (state) {
+        case ice::PairState::Frozen:
+            return "frozen";
+        case ice::PairState::Waiting:
+            return "waiting";
+        case ice::PairState::InProgress:
+            return "in-progress";
+        case ice::PairState::Succeeded:
+            return "succeeded";
+        case ice::PairState::Failed:
+            return "failed";
+        case ice::PairState::Removed:
+            return "removed";
+    }
+    return "";
+}
+
+std::string_view word(ice::Role role) {
+    return role == ice::Role::Controlling ? "controlling" : "controlled";
+}
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// One line, with the moment on the clock that all programs of the machine share.
+void say(std::string_view event, Json line = Json::object()) {
+    line["event"] = event;
+    line["at"] = seconds(std::chrono::steady_clock::now().time_since_epoch());
+    std::puts(line.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    std::fflush(stdout);
+}
+
+// What follows `prefix`, where the line begins with it.
+std::optional<std::string_view> after(std::string_view line, std::string_view prefix) {
+    if (!line.starts_with(prefix)) return std::nullopt;
+    return line.substr(prefix.size());
+}
+
+}  // namespace
+
+Peer::Peer(drivers::Loop& loop, Settings settings)
+    : loop_(loop),
+      settings_(std::move(settings)),
+      connector_(loop.now(), open_sockets(), crypto::RandomStream{drivers::random_seed()}),
+      drive_(
+          loop, connector_, [this](const Transmit& datagram) { send(datagram); },
+          [this](const connect::Event& event) { handle(event); }),
+      closing_(loop, [this] {
+          if (done_) std::exchange(done_, {})();
+      }) {
+    tell_description();
+    drive_.pump();
+}
+
+connect::ConnectorConfig Peer::open_sockets() {
+    connect::ConnectorConfig config = settings_.connector;
+    for (const IpAddress& address : settings_.addresses) {
+        auto socket = drivers::UdpSocket::open(loop_, {address, Port{0}});
+        if (!socket) {
+            say("error", {{"text", socket.error().text}});
+            continue;
+        }
+        (*socket)->on_datagrams(
+            [this](std::span<const drivers::Datagram> batch) { handle(batch); });
+        config.hosts.push_back((*socket)->local_address());
+        sockets_.push_back(*std::move(socket));
+    }
+    return config;
+}
+
+void Peer::send(const Transmit& datagram) {
+    const auto found = std::ranges::find(
+        sockets_, datagram.path.local, [](const auto& socket) { return socket->local_address(); });
+    if (found != sockets_.end()) (*found)->send(datagram);
+}
+
+// ---- what came ----
+
+void Peer::handle(std::span<const drivers::Datagram> batch) {
+    for (const drivers::Datagram& datagram : batch) {
+        const auto received =
+            connector_.handle_datagram(loop_.now(), datagram.path, datagram.payload);
+        if (!received) continue;
+        say("received", {{"text", as_text(received->payload)},
+                         {"octets", received->payload.size()},
+                         {"from", received->pair.remote.to_string()}});
+        if (settings_.echo == Settings::Echo::Yes) connector_.send(loop_.now(), received->payload);
+    }
+    drive_.pump();
+    finish_when_released();
+}
+
+void Peer::handle_line(std::string_view line) {
+    if (handle_sdp(line)) {
+    } else if (const auto text = after(line, "send ")) {
+        connector_.send(loop_.now(), as_bytes(*text));
+    } else if (line == "restart") {
+        remote_ = {};
+        connector_.restart(loop_.now());
+        tell_description();
+    } else if (line == "pairs") {
+        tell_pairs();
+    } else {
+        say("error", {{"text", "not understood: " + std::string{line}}});
+    }
+    drive_.pump();
+    tell_state();
+}
+
+// RFC 8839 Section 5. Candidates may come until RFC 8840's end of them.
+bool Peer::handle_sdp(std::string_view line) {
+    if (const auto text = after(line, "a=ice-ufrag:")) {
+        remote_.credentials.fragment = *text;
+    } else if (const auto secret = after(line, "a=ice-pwd:")) {
+        remote_.credentials.password = *secret;
+    } else if (const auto value = after(line, "a=candidate:")) {
+        const auto candidate = sdp::Candidate::parse(*value);
+        const auto usable = candidate ? session::to_ice(*candidate) : std::nullopt;
+        if (!usable || !connector_.add_remote_candidate(loop_.now(), *usable)) {
+            say("unused", {{"text", *value}});
+        }
+    } else if (line == "a=end-of-candidates") {
+        connector_.end_of_remote_candidates(loop_.now());
+    } else {
+        return false;
+    }
+    if (!remote_.credentials.fragment.empty() && !remote_.credentials.password.empty()) {
+        take_credentials(std::exchange(remote_, {}));
+    }
+    return true;
+}
+
+// Other ones than before are the peer's restart. RFC 8445 Section 9.
+void Peer::take_credentials(const connect::Description& remote) {
+    const auto set = connector_.set_remote_description(loop_.now(), remote);
+    if (set) return;
+    if (set.error() != connect::DescriptionError::OtherCredentials) {
+        return say("error", {{"text", "these credentials cannot be used"}});
+    }
+    connector_.restart(loop_.now());
+    tell_description();
+    take_credentials(remote);
+}
+
+// ---- what happens ----
+
+void Peer::handle(const connect::Event& event) {
+    if (const auto* const gathered = std::get_if<connect::CandidateGathered>(&event)) {
+        const auto value = session::to_sdp(gathered->candidate).value();
+        if (value) say("candidate", {{"line", "a=candidate:" + *value}});
+    } else if (std::holds_alternative<connect::GatheringCompleted>(event)) {
+        say("end-of-candidates");
+    } else if (const auto* const changed = std::get_if<connect::RouteChanged>(&event)) {
+        handle(*changed);
+    } else if (std::holds_alternative<connect::RouteLost>(event)) {
+        say("lost");
+    } else if (const auto* const failed = std::get_if<connect::PathFailed>(&event)) {
+        const bool never = failed->reason == ice::FailureReason::NoValidPair;
+        say("failed", {{"reason", never ? "no pair is valid" : "no consent"}});
+    } else if (const auto* const relay = std::get_if<connect::RelayFailed>(&event)) {
+        say("relay-failed", {{"server", relay->server.to_string()}});
+    }
+    tell_state();
+}
+
+void Peer::tell_state() {
+    if (connector_.state() == told_state_) return;
+    told_state_ = connector_.state();
+    say("state", {{"state", word(told_state_)}, {"role", word(connector_.role())}});
+}
+
+void Peer::handle(const connect::RouteChanged& changed) {
+    const connect::Route& route = changed.route;
+    const bool direct = route.kind == connect::RouteKind::Direct;
+    say("selected", {{"kind", direct ? "direct" : "relayed"},
+                     {"local_type", word(route.local_type)},
+                     {"remote_type", word(route.remote_type)},
+                     {"local", route.pair.local.to_string()},
+                     {"remote", route.pair.remote.to_string()},
+                     {"channel", route.channel.has_value()}});
+    if (!settings_.greeting.empty()) connector_.send(loop_.now(), as_bytes(settings_.greeting));
+}
+
+void Peer::tell_description() {
+    const connect::Description& local = connector_.local_description();
+    say("description",
+        {{"ufrag", local.credentials.fragment}, {"pwd", local.credentials.password}});
+}
+
+void Peer::tell_pairs() const {
+    Json pairs = Json::array();
+    for (const ice::PairReport& pair : connector_.pairs()) {
+        pairs.push_back({{"local", pair.local.to_string()},
+                         {"path", pair.path.local.to_string() + " " + pair.path.remote.to_string()},
+                         {"types", std::string{word(pair.local_type)} + " " +
+                                       std::string{word(pair.remote_type)}},
+                         {"state", word(pair.state)},
+                         {"valid", pair.valid},
+                         {"nominated", pair.nominated},
+                         {"selected", pair.selected}});
+    }
+    say("pairs",
+        {{"state", word(connector_.state())}, {"role", word(connector_.role())}, {"pairs", pairs}});
+}
+
+void Peer::close(std::move_only_function<void()> done) {
+    done_ = std::move(done);
+    connector_.release(loop_.now());
+    drive_.pump();
+    closing_.arm_after(closing_patience);
+    finish_when_released();
+}
+
+void Peer::finish_when_released() {
+    if (done_ && !connector_.poll_timeout()) closing_.arm_after({});
+}
+
+}  // namespace stile::ice_peer

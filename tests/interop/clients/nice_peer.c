@@ -1,0 +1,168 @@
+/* SPDX-FileCopyrightText: The Stile authors
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * libnice as one side of ICE, by the lines of tests/natlab/ice_peers.py.
+ *
+ * usage: nice_peer controlling|controlled ADDRESS|- STUN_HOST:PORT|- TURN_HOST:PORT|- USER PASSWORD all|relay
+ *                  regular|aggressive
+ */
+#include <agent.h>
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static GMainLoop *loop;
+static NiceAgent *agent;
+static guint stream;
+static gchar *ufrag, *password;
+static GString *input;
+
+static void say(const char *event, const char *format, ...) {
+    va_list values;
+    printf("{\"event\": \"%s\", \"at\": %.6f", event, (double)g_get_monotonic_time() / 1e6);
+    va_start(values, format);
+    vprintf(format, values);
+    va_end(values);
+    puts("}");
+    fflush(stdout);
+}
+
+static const char *word(NiceCandidateType type) {
+    static const char *const words[] = {"host", "srflx", "prflx", "relay"};
+    return words[type];
+}
+
+static void on_data(NiceAgent *from, guint id, guint component, guint size, gchar *data, gpointer user) {
+    (void)from, (void)id, (void)component, (void)user;
+    gchar *valid = g_utf8_make_valid(data, size);
+    gchar *text = g_strescape(valid, NULL);
+    say("received", ", \"text\": \"%s\", \"octets\": %u", text, size);
+    g_free(text);
+    g_free(valid);
+}
+
+static void on_state(NiceAgent *from, guint id, guint component, guint state, gpointer user) {
+    (void)from, (void)id, (void)component, (void)user;
+    gboolean controlling;
+    g_object_get(agent, "controlling-mode", &controlling, NULL);
+    const char *const text = state == NICE_COMPONENT_STATE_READY    ? "completed"
+                             : state == NICE_COMPONENT_STATE_FAILED ? "failed"
+                                                                    : "running";
+    say("state", ", \"state\": \"%s\", \"role\": \"%s\"", text, controlling ? "controlling" : "controlled");
+}
+
+static void on_pair(NiceAgent *from, guint id, guint component, NiceCandidate *local, NiceCandidate *remote,
+                    gpointer user) {
+    (void)from, (void)id, (void)component, (void)user;
+    gchar ours[NICE_ADDRESS_STRING_LEN], theirs[NICE_ADDRESS_STRING_LEN];
+    nice_address_to_string(&local->addr, ours);
+    nice_address_to_string(&remote->addr, theirs);
+    say("selected", ", \"local_type\": \"%s\", \"remote_type\": \"%s\", \"local\": \"%s:%u\", \"remote\": \"%s:%u\"",
+        word(local->type), word(remote->type), ours, nice_address_get_port(&local->addr), theirs,
+        nice_address_get_port(&remote->addr));
+}
+
+static void on_candidate(NiceAgent *from, NiceCandidate *candidate, gpointer user) {
+    (void)from, (void)user;
+    if (candidate->transport != NICE_CANDIDATE_TRANSPORT_UDP) return;
+    gchar *line = nice_agent_generate_local_candidate_sdp(agent, candidate);
+    say("candidate", ", \"line\": \"%s\"", line);
+    g_free(line);
+}
+
+static void on_gathered(NiceAgent *from, guint id, gpointer user) {
+    (void)from, (void)id, (void)user;
+    say("end-of-candidates", "");
+}
+
+static void take(const char *line) {
+    if (g_str_has_prefix(line, "a=ice-ufrag:")) {
+        ufrag = g_strdup(line + 12);
+    } else if (g_str_has_prefix(line, "a=ice-pwd:")) {
+        password = g_strdup(line + 10);
+    } else if (g_str_has_prefix(line, "a=candidate:")) {
+        NiceCandidate *candidate = nice_agent_parse_remote_candidate_sdp(agent, stream, line);
+        if (!candidate) return say("unused", "");
+        GSList *list = g_slist_append(NULL, candidate);
+        nice_agent_set_remote_candidates(agent, stream, 1, list);
+        g_slist_free_full(list, (GDestroyNotify)nice_candidate_free);
+    } else if (strcmp(line, "a=end-of-candidates") == 0) {
+        nice_agent_peer_candidate_gathering_done(agent, stream);
+    } else if (g_str_has_prefix(line, "send ")) {
+        nice_agent_send(agent, stream, 1, (guint)strlen(line + 5), line + 5);
+    } else if (strcmp(line, "restart") == 0) {
+        nice_agent_restart(agent);
+        gchar *name, *secret;
+        nice_agent_get_local_credentials(agent, stream, &name, &secret);
+        say("description", ", \"ufrag\": \"%s\", \"pwd\": \"%s\"", name, secret);
+    } else if (strcmp(line, "close") == 0) {
+        g_main_loop_quit(loop);
+    }
+    if (ufrag && password) {
+        nice_agent_set_remote_credentials(agent, stream, ufrag, password);
+        g_clear_pointer(&ufrag, g_free);
+        g_clear_pointer(&password, g_free);
+    }
+}
+
+static gboolean on_input(gint fd, GIOCondition condition, gpointer user) {
+    (void)condition, (void)user;
+    char buffer[4096];
+    const ssize_t size = read(fd, buffer, sizeof buffer);
+    if (size <= 0) {
+        g_main_loop_quit(loop);
+        return FALSE;
+    }
+    g_string_append_len(input, buffer, size);
+    for (char *end; (end = strchr(input->str, '\n'));) {
+        *end = 0;
+        take(input->str);
+        g_string_erase(input, 0, end - input->str + 1);
+    }
+    return TRUE;
+}
+
+int main(int count, char **words) {
+    if (count != 9) return 2;
+    input = g_string_new(NULL);
+    loop = g_main_loop_new(NULL, FALSE);
+    const gboolean regular = strcmp(words[8], "regular") == 0;
+    agent = nice_agent_new_full(g_main_loop_get_context(loop), NICE_COMPATIBILITY_RFC5245,
+                                NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS |
+                                    (regular ? NICE_AGENT_OPTION_REGULAR_NOMINATION : 0));
+    g_object_set(agent, "controlling-mode", strcmp(words[1], "controlling") == 0, "upnp", FALSE, "ice-tcp", FALSE,
+                 "force-relay", strcmp(words[7], "relay") == 0, NULL);
+    g_signal_connect(agent, "new-candidate-full", G_CALLBACK(on_candidate), NULL);
+    g_signal_connect(agent, "candidate-gathering-done", G_CALLBACK(on_gathered), NULL);
+    g_signal_connect(agent, "component-state-changed", G_CALLBACK(on_state), NULL);
+    g_signal_connect(agent, "new-selected-pair-full", G_CALLBACK(on_pair), NULL);
+    if (strcmp(words[2], "-") != 0) {
+        NiceAddress local;
+        nice_address_init(&local);
+        nice_address_set_from_string(&local, words[2]);
+        nice_agent_add_local_address(agent, &local);
+    }
+    if (strcmp(words[3], "-") != 0) {
+        gchar **const server = g_strsplit(words[3], ":", 2);
+        g_object_set(agent, "stun-server", server[0], "stun-server-port", atoi(server[1]), NULL);
+        g_strfreev(server);
+    }
+    stream = nice_agent_add_stream(agent, 1);
+    if (strcmp(words[4], "-") != 0) {
+        gchar **const server = g_strsplit(words[4], ":", 2);
+        nice_agent_set_relay_info(agent, stream, 1, server[0], (guint)atoi(server[1]), words[5], words[6],
+                                  NICE_RELAY_TYPE_TURN_UDP);
+        g_strfreev(server);
+    }
+    nice_agent_attach_recv(agent, stream, 1, g_main_loop_get_context(loop), on_data, NULL);
+    gchar *name, *secret;
+    nice_agent_get_local_credentials(agent, stream, &name, &secret);
+    say("description", ", \"ufrag\": \"%s\", \"pwd\": \"%s\"", name, secret);
+    g_unix_fd_add(0, G_IO_IN | G_IO_HUP, on_input, NULL);
+    nice_agent_gather_candidates(agent, stream);
+    g_main_loop_run(loop);
+    g_object_unref(agent);
+    return 0;
+}

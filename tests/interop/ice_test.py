@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: The Stile authors
+# SPDX-License-Identifier: Apache-2.0
+"""Our ICE with aioice, libnice and pion, in each role: host to host, and through our relay and coturn."""
+import os
+import time
+import unittest
+from unittest import mock
+
+import ice_peers
+import ice_programs
+import programs
+import relay_servers as relays
+
+
+class Interop(unittest.TestCase):
+    def setUp(self):
+        self.began = time.monotonic()
+
+    def relay(self, server):
+        world = self.enterContext(programs.World())
+        with mock.patch.dict(os.environ, STILE_TEST_RELAY=server):
+            return relays.Relay(world)
+
+    def meet(self, name, we_control, relay_only=False):
+        """Ours and theirs, signalled; both have their end when this returns."""
+        stun = f"{relays.SERVER}:{relays.PORT}"
+        relayed = ["--turn", f"{stun},{relays.USER},{relays.PASSWORD}"] if relay_only else []
+        theirs = ice_programs.start(name, not we_control, address=relays.SECOND_CLIENT, relay_only=relay_only,
+                                    turn=stun if relay_only else "-", user=relays.USER, password=relays.PASSWORD)
+        ours = ice_peers.Peer(ice_peers.ours("--bind", relays.CLIENT, "--patience-ms", 300, "--relayed-patience-ms", 300,
+                                             *relayed, *(["--relay-only"] if relay_only else [])), we_control, name="ours")
+        for one in (ours, theirs):
+            self.addCleanup(one.close)
+        begin = ice_peers.signal_complete(ours, theirs)
+        return ours, theirs, begin
+
+    def exchange(self, ours, theirs):
+        """Whoever is completed sends; the other gets it."""
+        for one in (ours, theirs):
+            one.wait_for_state("completed")
+            one.wait("selected")
+        for sender, receiver in ((ours, theirs), (theirs, ours)):
+            for number in range(3):
+                text = f"number {number} of {sender.name}"
+                sender.tell(f"send {text}")
+                receiver.wait("received", text=text)
+
+    def check(self, name, we_control, relay_only=False, server=""):
+        ours, theirs, begin = self.meet(name, we_control, relay_only)
+        self.exchange(ours, theirs)
+        route = ours.last("selected")
+        self.assertEqual(route["kind"], "relayed" if relay_only else "direct", ours.story())
+        self.assertEqual(ours.last("state")["role"], "controlling" if we_control else "controlled")
+        print(f"{name:<20} {'we control' if we_control else 'they control':<14}{server or 'host':<8}"
+              f"{(ours.all('selected')[0]['at'] - begin) * 1000:6.0f} ms  {route['local_type']}/{route['remote_type']}",
+              flush=True)
+
+    def each(self, **options):
+        for name in ice_programs.NAMES:
+            for we_control in (True, False):
+                with self.subTest(peer=name, we_control=we_control):
+                    self.check(name, we_control, **options)
+
+    def test_host_to_host(self):
+        self.each()
+
+    def test_through_our_relay_alone(self):
+        self.relay("")
+        self.each(relay_only=True, server="turnd")
+
+    @programs.needs("turnserver")
+    def test_through_coturn_alone(self):
+        self.relay("coturn")
+        self.each(relay_only=True, server="coturn")
+
+
+if __name__ == "__main__":
+    relays.enter()
+    unittest.main()
