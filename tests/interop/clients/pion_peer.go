@@ -57,9 +57,8 @@ func main() {
 	controlling, address, stunServer, turnServer, policy := os.Args[1] == "controlling", os.Args[2], os.Args[3], os.Args[4],
 		os.Args[7]
 	config := &ice.AgentConfig{
-		NetworkTypes:    []ice.NetworkType{ice.NetworkTypeUDP4},
-		IncludeLoopback: true,
-		IPFilter:        func(ip net.IP) bool { return address == "-" || ip.String() == address },
+		NetworkTypes: []ice.NetworkType{ice.NetworkTypeUDP4},
+		IPFilter:     func(ip net.IP) bool { return address == "-" || ip.String() == address },
 	}
 	if stunServer != "-" {
 		config.Urls = append(config.Urls, server(stunServer, ice.SchemeTypeSTUN))
