@@ -48,6 +48,22 @@ struct StatusOptions {
 };
 int status(const StatusOptions& options);
 
+enum class OutputFormat : std::uint8_t { Text, Json };
+
+struct DoctorOptions {
+    CommonOptions common;
+    std::string stun;  // a server to ask beside one's own: ADDRESS[:PORT]
+    OutputFormat format = OutputFormat::Text;
+};
+int doctor(const DoctorOptions& options);
+
+struct WhyOptions {
+    CommonOptions common;
+    std::string peer;  // empty: whom one met last
+    OutputFormat format = OutputFormat::Text;
+};
+int why(const WhyOptions& options);
+
 int contacts_list();
 int contacts_remove(const std::string& address);
 

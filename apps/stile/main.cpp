@@ -14,14 +14,16 @@ namespace {
 using namespace stile;
 
 constexpr std::string_view version = "stile 0.1.0";
-constexpr std::array<std::string_view, 6> commands{"login",   "share",  "get",
-                                                   "gateway", "status", "contacts"};
+constexpr std::array<std::string_view, 8> commands{"login",  "share",    "get",    "gateway",
+                                                   "status", "contacts", "doctor", "why"};
 
 constexpr const char* examples = R"(Examples:
   stile login 'https://203.0.113.7:8443/login#...'   once, with the link of your server's operator
   stile share ~/Music                                 until Ctrl-C
   stile get alice@example.org/feed.xml
   stile gateway                                       then open http://127.0.0.1:7447/
+  stile doctor                                        what this network does, and the fixes
+  stile why alice@example.org                         why it is relayed, or not reached at all
 )";
 
 int run_gateway(peer::GatewayOptions options, const std::string& listen) {
@@ -34,76 +36,111 @@ int run_gateway(peer::GatewayOptions options, const std::string& listen) {
     return peer::gateway(options);
 }
 
+// What was written, and where it goes.
+class CommandLine {
+public:
+    CommandLine() {
+        program_.set_version_flag("-V,--version", std::string{version});
+        program_.footer(examples);
+        program_.require_subcommand(1);
+        add_files();
+        add_diagnosis();
+        add_contacts();
+    }
+
+    int run(int count, char** words) {
+        try {
+            program_.parse(count, words);
+        } catch (const CLI::ParseError& error) {
+            if (error.get_exit_code() == 0) return program_.exit(error);
+            return app::fail(app::usage_problem(
+                "stile", error.what(), {words, static_cast<std::size_t>(count)}, commands));
+        }
+        if (quiet_) common_.verbosity = peer::CommonOptions::Verbosity::Quiet;
+        share_.common = get_.common = gateway_.common = status_.common = common_;
+        doctor_.common = why_.common = common_;
+        if (json_) doctor_.format = why_.format = peer::OutputFormat::Json;
+        if (force_) get_.existing = peer::GetOptions::Existing::Replace;
+        if (offline_) status_.network = peer::StatusOptions::Network::NotAsked;
+        return dispatch(program_.get_subcommands().front()->get_name());
+    }
+
+private:
+    CLI::App* add(const char* name, const char* what) {
+        CLI::App* const command = program_.add_subcommand(name, what);
+        command->add_option("--account", common_.account, "act as this address, of several here");
+        command->add_flag("-q,--quiet", quiet_, "say nothing but problems");
+        return command;
+    }
+
+    void add_files() {
+        auto* const login = program_.add_subcommand("login", "become a user of a server");
+        login->add_option("link", login_.link, "the link from 'stiled user add'")->required();
+
+        auto* const share = add("share", "share a folder until Ctrl-C");
+        share->add_option("folder", share_.folder)->required();
+        share->add_option("--title", share_.title, "what pages and the feed are called");
+
+        auto* const get = add("get", "fetch an object from a peer");
+        get->add_option("object", get_.target, "such as alice@example.org/feed.xml")->required();
+        get->add_option("-o,--output", get_.output, "file to write; - is standard output");
+        get->add_flag("-f,--force", force_, "replace a file that is there");
+
+        auto* const gateway = add("gateway", "serve peers to this machine's programs by HTTP");
+        gateway->add_option("--listen", listen_, "loopback address and port")
+            ->capture_default_str();
+    }
+
+    void add_diagnosis() {
+        auto* const status = add("status", "who is logged in, and where");
+        status->add_flag("--offline", offline_, "do not ask the server");
+
+        auto* const doctor = add("doctor", "examine this network: NAT, server, relay, clock");
+        doctor->add_option("--stun", doctor_.stun, "ask this server too, ADDRESS[:PORT]");
+        doctor->add_flag("--json", json_, "one JSON object on standard output");
+
+        auto* const why = add("why", "try to reach a peer, and tell what came of it and why");
+        why->add_option("peer", why_.peer, "such as alice@example.org; else whom you met last");
+        why->add_flag("--json", json_, "one JSON object on standard output");
+    }
+
+    void add_contacts() {
+        auto* const contacts = program_.add_subcommand("contacts", "whom you have met");
+        forget_ = contacts->add_subcommand("rm", "forget the pinned key of an address");
+        forget_->add_option("address", forgotten_)->required();
+    }
+
+    int dispatch(const std::string& command) {
+        if (command == "login") return peer::login(login_);
+        if (command == "share") return peer::share(share_);
+        if (command == "get") return peer::get(get_);
+        if (command == "status") return peer::status(status_);
+        if (command == "doctor") return peer::doctor(doctor_);
+        if (command == "why") return peer::why(why_);
+        if (command == "contacts") {
+            return forget_->parsed() ? peer::contacts_remove(forgotten_) : peer::contacts_list();
+        }
+        return run_gateway(gateway_, listen_);
+    }
+
+    CLI::App program_{"Share folders and fetch from people, straight between your machines."};
+    peer::CommonOptions common_;
+    peer::LoginOptions login_;
+    peer::ShareOptions share_;
+    peer::GetOptions get_;
+    peer::GatewayOptions gateway_;
+    peer::StatusOptions status_;
+    peer::DoctorOptions doctor_;
+    peer::WhyOptions why_;
+    std::string listen_ = gateway_.listen.to_string();
+    CLI::App* forget_ = nullptr;
+    std::string forgotten_;
+    bool quiet_ = false;
+    bool force_ = false;
+    bool offline_ = false;
+    bool json_ = false;
+};
+
 }  // namespace
 
-int main(int count, char** words) {
-    CLI::App program{"Share folders and fetch from people, straight between your machines."};
-    program.set_version_flag("-V,--version", std::string{version});
-    program.footer(examples);
-    program.require_subcommand(1);
-
-    peer::CommonOptions common;
-    bool quiet = false;
-    const auto add_common = [&](CLI::App* command) {
-        command->add_option("--account", common.account, "act as this address, of several here");
-        command->add_flag("-q,--quiet", quiet, "say nothing but problems");
-    };
-
-    peer::LoginOptions login;
-    auto* const login_command = program.add_subcommand("login", "become a user of a server");
-    login_command->add_option("link", login.link, "the link from 'stiled user add'")->required();
-
-    peer::ShareOptions share;
-    auto* const share_command = program.add_subcommand("share", "share a folder until Ctrl-C");
-    share_command->add_option("folder", share.folder)->required();
-    share_command->add_option("--title", share.title, "what pages and the feed are called");
-    add_common(share_command);
-
-    peer::GetOptions get;
-    bool force = false;
-    auto* const get_command = program.add_subcommand("get", "fetch an object from a peer");
-    get_command->add_option("object", get.target, "such as alice@example.org/feed.xml")->required();
-    get_command->add_option("-o,--output", get.output, "file to write; - is standard output");
-    get_command->add_flag("-f,--force", force, "replace a file that is there");
-    add_common(get_command);
-
-    peer::GatewayOptions gateway;
-    std::string listen = gateway.listen.to_string();
-    auto* const gateway_command =
-        program.add_subcommand("gateway", "serve peers to this machine's programs by HTTP");
-    gateway_command->add_option("--listen", listen, "loopback address and port")
-        ->capture_default_str();
-    add_common(gateway_command);
-
-    peer::StatusOptions status;
-    bool offline = false;
-    auto* const status_command = program.add_subcommand("status", "who is logged in, and where");
-    status_command->add_flag("--offline", offline, "do not ask the server");
-    add_common(status_command);
-
-    auto* const contacts = program.add_subcommand("contacts", "whom you have met");
-    std::string forgotten;
-    auto* const forget = contacts->add_subcommand("rm", "forget the pinned key of an address");
-    forget->add_option("address", forgotten)->required();
-
-    try {
-        program.parse(count, words);
-    } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return program.exit(error);
-        return app::fail(app::usage_problem("stile", error.what(),
-                                            {words, static_cast<std::size_t>(count)}, commands));
-    }
-
-    if (quiet) common.verbosity = peer::CommonOptions::Verbosity::Quiet;
-    share.common = get.common = gateway.common = status.common = common;
-    if (force) get.existing = peer::GetOptions::Existing::Replace;
-    if (offline) status.network = peer::StatusOptions::Network::NotAsked;
-    if (login_command->parsed()) return peer::login(login);
-    if (share_command->parsed()) return peer::share(share);
-    if (get_command->parsed()) return peer::get(get);
-    if (status_command->parsed()) return peer::status(status);
-    if (contacts->parsed()) {
-        return forget->parsed() ? peer::contacts_remove(forgotten) : peer::contacts_list();
-    }
-    return run_gateway(gateway, listen);
-}
+int main(int count, char** words) { return CommandLine{}.run(count, words); }

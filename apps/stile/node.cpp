@@ -363,6 +363,16 @@ void Node::pump() {
         endpoint_, [this](const session::EndpointTransmit& transmit) { send(transmit); },
         [this](session::EndpointEvent event) { handle(std::move(event)); }));
     pumping_ = false;
+    if (!reported_.empty()) keep_report();
+}
+
+void Node::keep_report() {
+    for (const auto& [id, entry] : entries_) {
+        const session::HttpSession* const session = endpoint_.find(id);
+        if (session != nullptr && entry.link->peer() == reported_) {
+            report_ = session->path().report();
+        }
+    }
 }
 
 void Node::send(const session::EndpointTransmit& transmit) {

@@ -65,6 +65,11 @@ public:
     // Only if the link of this session is still there.
     void with_link(session::SessionId session, std::move_only_function<void(Link&)> then);
 
+    // What was tried for the session with this address that was opened last: as it is now, or, once
+    // it has ended, as it was last seen. For programs of few sessions: it is copied at each step.
+    void keep_report_of(std::string address) { reported_ = std::move(address); }
+    const std::optional<connect::PathReport>& kept_report() const { return report_; }
+
     const Account& account() const { return account_; }
 
 private:
@@ -78,6 +83,7 @@ private:
     enum class AccessState : std::uint8_t { None, Asked, Known, Failed };
 
     void pump();
+    void keep_report();
     void send(const session::EndpointTransmit& transmit);
     void handle(session::EndpointEvent event);
     void handle_incoming(const session::Incoming& incoming);
@@ -129,6 +135,8 @@ private:
     std::move_only_function<void()> on_stopped_;
     bool signalling_stopped_ = false;
     bool pumping_ = false;
+    std::string reported_;
+    std::optional<connect::PathReport> report_;
 };
 
 }  // namespace stile::peer

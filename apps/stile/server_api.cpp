@@ -6,6 +6,7 @@
 #include <stile/crypto/csr.hpp>
 #include <stile/drivers/tcp.hpp>
 #include <stile/drivers/tls.hpp>
+#include <stile/http/date.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -137,13 +138,16 @@ void ServerApi::relay_access(const Account& account, OnRelayAccess done) {
                   .certificate_pem = account.certificate_pem,
                   .key_pem = account.key_pem},
           .http = {.target = "/relay"}},
-         [done = std::move(done)](auto answer) mutable {
+         [now = loop_.wall_now(), done = std::move(done)](auto answer) mutable {
              if (!answer) return done(std::unexpected(answer.error()));
              if (answer->status != 200) return done(std::unexpected(refused(*answer)));
              const json reply = json::parse(as_text(answer->body), nullptr, false);
              if (!reply.is_object())
                  return done(std::unexpected(unusable_answer("it is no JSON object")));
              RelayAccess access;
+             if (const auto date = answer->fields.find("Date")) {
+                 access.server_time = http::parse_http_date(*date, now);
+             }
              access.stun_servers = addresses_of(reply, "stun");
              const std::string username = app::text_of(reply, "username");
              const std::string password = app::text_of(reply, "password");

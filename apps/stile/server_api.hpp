@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace stile::peer {
 
@@ -21,6 +22,7 @@ struct RelayAccess {
     std::vector<SocketAddress> stun_servers;
     std::vector<connect::TurnServer> turn_servers;
     Duration valid = std::chrono::minutes{10};
+    std::optional<WallTime> server_time;  // the server's clock, to a second
 };
 
 // What a peer asks its own server for over HTTPS. One request at a time; destroying it gives up

@@ -28,7 +28,7 @@ std::string nats_exclude(const Explanation& explanation) {
     }
     return words + (explanation.certainty == Certainty::Proven
                         ? ": direct is impossible over IPv4"
-                        : ", most likely: direct is impossible over IPv4 then");
+                        : ", as far as can be seen from here: direct is impossible over IPv4");
 }
 
 std::string nats_unknown(const Explanation& explanation) {

@@ -107,8 +107,8 @@ TEST_CASE("explanation: a NAT that maps per destination, and one that filters by
     CHECK(found.obstacle == Obstacle::OursMapsTheirsFilters);
     CHECK(found.certainty == Certainty::Likely);
     CHECK(found.verdict() ==
-          "relayed: your NAT maps per destination and theirs filters by port, most likely: "
-          "direct is impossible over IPv4 then");
+          "relayed: your NAT maps per destination and theirs filters by port, as far as can be "
+          "seen from here: direct is impossible over IPv4");
 }
 
 TEST_CASE("explanation: the same from the other side, whose packets came from a new port") {

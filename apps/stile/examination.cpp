@@ -1,0 +1,270 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "examination.hpp"
+
+#include "home.hpp"
+
+#include <stile/drivers/interfaces.hpp>
+#include <stile/drivers/random.hpp>
+#include <stile/drivers/tcp.hpp>
+#include <stile/nat_probe/unused_socket.hpp>
+
+#include <algorithm>
+
+namespace stile::peer {
+namespace {
+
+// Requests at 0, 0.3, 0.9 and 2.1 s; given up at 3.3 s.
+constexpr stun::RetransmitSchedule relay_schedule{
+    .rto = std::chrono::milliseconds{300}, .rc = 4, .rm = 4};
+// For tests whose finding may be that no answer comes: given up at 1.2 s, six of them at most.
+constexpr stun::RetransmitSchedule behavior_schedule{
+    .rto = std::chrono::milliseconds{200}, .rc = 3, .rm = 3};
+constexpr Duration stream_patience = std::chrono::seconds{4};
+// A router that opens ports does so at once; UPnP has to be found first.
+constexpr Duration mapping_patience = std::chrono::seconds{4};
+
+const char* name_of(drivers::MappedBy by) {
+    switch (by) {
+        case drivers::MappedBy::Pcp:
+            return "PCP";
+        case drivers::MappedBy::NatPmp:
+            return "NAT-PMP";
+        case drivers::MappedBy::Upnp:
+            return "UPnP";
+    }
+    return "";
+}
+
+}  // namespace
+
+// One TLS handshake with the server, and no more.
+struct Examination::TlsProbe {
+    std::unique_ptr<drivers::TlsStream> stream;
+    nat_probe::Reach reach;
+
+    TlsProbe(drivers::Loop& loop, const SocketAddress& server,
+             const drivers::TlsClientConfig& config) {
+        const auto context = drivers::TlsContext::client(config);
+        if (!context) {
+            reach.failure = drivers::Closed{drivers::CloseReason::Local, context.error().text};
+            return;
+        }
+        stream = std::make_unique<drivers::TlsStream>(
+            loop, drivers::TcpStream::connect(loop, server, {.connect_timeout = stream_patience}),
+            *context);
+        stream->set_handlers({.on_open =
+                                  [this, &loop, begun = loop.now()] {
+                                      reach.took = loop.now() - begun;
+                                      stream->close();
+                                  },
+                              .on_bytes = [](BytesView) {},
+                              .on_end = {},
+                              .on_writable = {},
+                              .on_closed =
+                                  [this](const drivers::Closed& closed) {
+                                      if (!reach.took) reach.failure = closed;
+                                  }});
+    }
+    bool done() const { return reach.took || reach.failure; }
+};
+
+Examination::Examination(drivers::Loop& loop, ExaminationConfig config)
+    : loop_(loop),
+      config_(std::move(config)),
+      random_(drivers::random_seed()),
+      resolver_(loop),
+      api_(loop),
+      deadline_(loop, [this] { over_ = true; }),
+      mapping_deadline_(loop, [this] {
+          if (found_.gateway == nat_probe::NetworkFindings::Gateway::NotAsked) {
+              found_.gateway = nat_probe::NetworkFindings::Gateway::Silent;
+          }
+      }) {
+    deadline_.arm_after(patience);
+    found_.wall_clock = loop_.wall_now();
+    find_addresses();
+    if (config_.account) find_server();
+    for (const SocketAddress& server : config_.stun_servers) ask_stun(server);
+    if (config_.scope == ExaminationConfig::Scope::Everything && port_mapping_wanted()) {
+        ask_gateways();
+    }
+}
+
+Examination::~Examination() = default;
+
+bool Examination::done() const {
+    const auto pending = [](const auto& probe) { return probe && !probe->done(); };
+    const auto searching = [](const auto& probe) { return probe && !probe->findings(); };
+    if (over_) return true;
+    return asked_ == 0 && !pending(https_) && !pending(sips_) && !pending(relay_) &&
+           !searching(tcp_) && !std::ranges::any_of(udp_, searching) &&
+           !mapping_deadline_.deadline();
+}
+
+void Examination::stop(drivers::Task then) {
+    over_ = true;
+    if (!mappings_) return loop_.post(std::move(then));
+    mappings_->stop(std::move(then));
+}
+
+void Examination::find_addresses() {
+    const auto local = drivers::local_addresses();
+    if (!local) return;
+    for (const drivers::LocalAddress& address : *local) {
+        const bool usable = !address.link_local && !address.deprecated &&
+                            (!address.ip.is_loopback() || loopback_admitted()) &&
+                            address.kind != drivers::InterfaceKind::Container;
+        if (usable) found_.addresses.push_back(address.ip);
+    }
+}
+
+void Examination::find_server() {
+    const Account& account = *config_.account;
+    found_.server.emplace().name = account.server_host;
+    found_.certificate_until = account.certificate().validity().not_after;
+    ++asked_;
+    resolver_.addresses(account.server_host, [this](auto addresses) {
+        --asked_;
+        if (addresses && !addresses->empty()) return reach_server(addresses->front());
+        found_.server->not_found = app::Problem{
+            app::ExitCode::NotFound, "The server " + found_.server->name + " is not found",
+            addresses ? "the name has no address" : addresses.error().text, "",
+            "check the name, and the network's DNS"};
+    });
+}
+
+void Examination::reach_server(const IpAddress& ip) {
+    const Account& account = *config_.account;
+    if (config_.scope == ExaminationConfig::Scope::Everything) {
+        // As the peer itself connects to them: server_api.cpp and signalling.cpp.
+        https_ = std::make_unique<TlsProbe>(
+            loop_, SocketAddress{ip, account.https_port},
+            drivers::TlsClientConfig{.host = account.server_host,
+                                     .ca_pem = account.ca_pem,
+                                     .certificate_pem = account.certificate_pem,
+                                     .key_pem = account.key_pem,
+                                     .handshake_timeout = stream_patience});
+        sips_ = std::make_unique<TlsProbe>(
+            loop_, SocketAddress{ip, account.sips_port},
+            drivers::TlsClientConfig{.host = account.domain,
+                                     .names = drivers::NameRules::Sip,
+                                     .ca_pem = account.ca_pem,
+                                     .certificate_pem = account.certificate_pem,
+                                     .key_pem = account.key_pem,
+                                     .handshake_timeout = stream_patience});
+    }
+    ask_access();
+}
+
+void Examination::ask_access() {
+    ++asked_;
+    api_.relay_access(*config_.account, [this](auto access) {
+        --asked_;
+        if (!access) {
+            found_.server->no_credentials = access.error();
+            return;
+        }
+        if (access->server_time) found_.clock_ahead = loop_.wall_now() - *access->server_time;
+        for (const SocketAddress& server : access->stun_servers) ask_stun(server);
+        if (!access->turn_servers.empty()) ask_relay(access->turn_servers.front());
+    });
+}
+
+std::optional<IpAddress> Examination::source_for(const SocketAddress& server) const {
+    const auto source = drivers::source_address_for(server);
+    return source ? std::optional{*source} : std::nullopt;
+}
+
+void Examination::ask_stun(const SocketAddress& server) {
+    const auto local = source_for(server);
+    if (!local || udp_.size() == connect::limits::most_servers) return;
+    if (auto socket = nat_probe::open_unused_socket(loop_, random_, *local)) {
+        udp_.push_back(std::make_unique<nat_probe::BehaviorProbe>(
+            loop_, *std::move(socket), server, behavior_schedule, random_.fork()));
+        udp_servers_.push_back(server);
+    }
+    if (tcp_ || config_.scope == ExaminationConfig::Scope::NatAlone) return;
+    tcp_server_ = server;
+    tcp_ = std::make_unique<nat_probe::ConnectionProbe>(
+        loop_,
+        nat_probe::ConnectionProbe::Config{
+            .local = *local, .server = server, .patience = std::chrono::milliseconds{2500}},
+        random_.fork());
+}
+
+void Examination::ask_relay(const connect::TurnServer& server) {
+    const auto local = source_for(server.address);
+    if (!local) return;
+    auto socket = nat_probe::open_unused_socket(loop_, random_, *local);
+    if (!socket) return;
+    relay_ = std::make_unique<nat_probe::RelayProbe>(
+        loop_, resolver_,
+        nat_probe::RelayProbe::Config{.local = *local,
+                                      .server = server.address,
+                                      .username = server.username,
+                                      .password = server.password,
+                                      .schedule = relay_schedule},
+        *std::move(socket), random_.fork());
+}
+
+void Examination::ask_gateways() {
+    const auto four = std::ranges::find_if(
+        found_.addresses, [](const IpAddress& ip) { return ip.is_v4() && !ip.is_loopback(); });
+    if (four == found_.addresses.end()) return;
+    auto socket = nat_probe::open_unused_socket(loop_, random_, *four);
+    if (!socket) return;
+    mapped_socket_ = *std::move(socket);
+    mappings_ = std::make_unique<drivers::PortMappings>(
+        loop_, drivers::PortMappingsOptions{},
+        drivers::PortMappings::Handlers{
+            .on_mapped =
+                [this](const drivers::MappedPort& mapped) {
+                    found_.gateway = nat_probe::NetworkFindings::Gateway::Maps;
+                    found_.port_mapping = {name_of(mapped.by), mapped.external};
+                    mapping_deadline_.disarm();
+                },
+            .on_lost = [](const drivers::MappedPort&) {}});
+    mappings_->map(mapped_socket_->local_address());
+    mapping_deadline_.arm_after(mapping_patience);
+}
+
+nat_probe::NetworkFindings Examination::findings() const {
+    nat_probe::NetworkFindings found = found_;
+    for (std::size_t i = 0; i < udp_.size(); ++i) {
+        auto& udp = found.udp.emplace_back();
+        udp.server = udp_servers_[i];
+        udp.local = udp_[i]->local();
+        const auto& findings = udp_[i]->findings();
+        if (!findings) continue;
+        udp.mapped = findings->mapped;
+        udp.round_trip = findings->round_trip;
+        if (!udp.mapped || !udp.mapped->ip.is_v4()) continue;
+        if (findings->mapping) found.nat.mapping_is(*findings->mapping);
+        if (findings->filtering) found.nat.filtering_is(*findings->filtering);
+        if (*udp.mapped == udp.local) {
+            found.nat.mapping_is(stun::MappingBehavior::EndpointIndependent);
+        }
+    }
+    if (tcp_) {
+        auto& tcp = found.tcp.emplace();
+        tcp.server = tcp_server_;
+        tcp.local = tcp_->local();
+        if (const auto& findings = tcp_->findings()) {
+            tcp.mapped = findings->mapped;
+            tcp.mapping = findings->mapping;
+        }
+        tcp.failure = tcp_->closed();
+    }
+    if (found.server) {
+        if (https_) found.server->https = https_->reach;
+        if (sips_) found.server->sips = sips_->reach;
+        if (relay_) {
+            found.server->relay = relay_->findings();
+            learn(relay_->findings(), found.nat);
+        }
+    }
+    return found;
+}
+
+}  // namespace stile::peer

@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: The Stile authors
+# SPDX-License-Identifier: Apache-2.0
+"""`stile why` where its answer takes a while."""
+import unittest
+
+import lab
+from doctor_test import NO_PATH, Network
+from why_test import Asking
+
+
+class Why(Asking):
+    def test_the_same_from_the_other_side(self):
+        with Network(alice="symmetric", bob="port") as network:
+            network.people["alice"].share(network.folder)
+            report = self.why(network.people["bob"], "alice@example.org")
+            self.assertEqual(report["outcome"], "relayed", report)
+            self.assertEqual(report["obstacle"], "theirs-maps-ours-filters", report)
+
+    def test_udp_blocked(self):
+        with Network(alice="none", bob="noudp") as network:
+            network.people["alice"].share(network.folder)
+            report = self.why(network.people["bob"], "alice@example.org", NO_PATH)
+            self.assertEqual(report["outcome"], "no-path", report)
+            self.assertEqual(report["reasons"][0]["reason"], "no-udp", report)
+
+
+if __name__ == "__main__":
+    lab.enter_or_skip()
+    unittest.main()
