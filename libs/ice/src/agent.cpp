@@ -24,6 +24,7 @@ Agent::Agent(Instant now, AgentConfig config, crypto::RandomStream random)
     STILE_ASSERT(config_.nomination_patience >= Duration::zero());
     STILE_ASSERT(config_.relayed_nomination_patience >= Duration::zero());
     STILE_ASSERT(config_.pac > Duration::zero());
+    STILE_ASSERT(config_.ti > Duration::zero());
     for (std::uint16_t id = 1; id <= config_.components; ++id) {
         components_.push_back({.id = {id}});
     }
@@ -104,13 +105,13 @@ void Agent::end_of_remote_candidates(Instant now) {
     consider_nominations(now_);
 }
 
-void Agent::remove_base(Instant now, const SocketAddress& base) {
+void Agent::remove_base(Instant now, const SocketAddress& base, Transport transport) {
     see(now);
     const PairError error{.kind = PairError::Kind::BaseLost};
-    local_.retire(base);
+    local_.retire(base, transport);
     const auto fail_those = [&](auto matches) {
         for (CandidatePair& pair : checklist_.pairs()) {
-            if (pair.path.local != base || !matches(pair)) continue;
+            if (pair.path.local != base || pair.transport != transport || !matches(pair)) continue;
             erase_checks(pair.id);
             fail_pair(now_, pair, error);
         }
@@ -124,7 +125,11 @@ void Agent::remove_base(Instant now, const SocketAddress& base) {
     fail_those(is_selected);
     if (previous_) {
         for (std::size_t i = previous_->pairs.size(); i-- > 0;) {
-            if (previous_->pairs[i].selected.path.local == base) lose_previous(now_, i, error);
+            const Selected& selected = previous_->pairs[i].selected;
+            const bool is_tcp = selected.flow.connection.has_value();
+            if (selected.base == base && is_tcp == (transport == Transport::Tcp)) {
+                lose_previous(now_, i, error);
+            }
         }
     }
     consider_nominations(now_);
@@ -163,6 +168,7 @@ void Agent::restart(Instant now, PreviousPair previous) {
     local_ended_ = remote_ended_ = false;
     role_changes_ = 0;
     checklist_ = Checklist{config_.most_pairs};
+    for (Connection& connection : connections_.all()) connection.pair.reset();
     checks_.clear();
     early_checks_.clear();
     pac_deadline_.reset();
@@ -172,17 +178,22 @@ void Agent::restart(Instant now, PreviousPair previous) {
 Verdict Agent::handle_datagram(Instant now, const Path& path, BytesView datagram) {
     see(now);
     const auto message = stun::MessageView::parse(datagram);
-    if (!message || message->method() != stun::Method::Binding) return Verdict::NotMine;
-    switch (message->message_class()) {
+    if (!message) return Verdict::NotMine;
+    return handle_message(now_, {.path = path, .connection = {}}, *message);
+}
+
+Verdict Agent::handle_message(Instant now, const Flow& flow, const stun::MessageView& message) {
+    if (message.method() != stun::Method::Binding) return Verdict::NotMine;
+    switch (message.message_class()) {
         case stun::Class::Request:
-            return handle_request(now_, path, *message);
+            return handle_request(now, flow, message);
         case stun::Class::SuccessResponse:
         case stun::Class::ErrorResponse:
-            return handle_response(now_, path, *message);
+            return handle_response(now, flow, message);
         case stun::Class::Indication:
             // A keepalive: nothing to do (RFC 8445 Section 11). It bears no name, so only the path
             // can tell whose it is.
-            return checklist_.find(path) != nullptr ? Verdict::Consumed : Verdict::NotMine;
+            return pair_on(flow) != nullptr ? Verdict::Consumed : Verdict::NotMine;
     }
     return Verdict::NotMine;
 }
@@ -193,6 +204,7 @@ void Agent::handle_timeout(Instant now, Pacer& shared) { advance(now, &shared); 
 void Agent::advance(Instant now, Pacer* shared) {
     see(now);
     update_consents(now_);
+    update_connections(now_);
     drop_cancelled(now_);
     if (pac_deadline_ && now_ >= *pac_deadline_) pac_deadline_.reset();
     consider_nominations(now_);
@@ -207,7 +219,7 @@ void Agent::advance(Instant now, Pacer* shared) {
     evaluate_failure();
 }
 
-std::optional<Transmit> Agent::poll_transmit() {
+std::optional<AgentTransmit> Agent::poll_transmit() {
     if (transmits_taken_ == transmits_.size()) {
         transmits_.clear();
         transmits_taken_ = 0;
@@ -216,11 +228,24 @@ std::optional<Transmit> Agent::poll_transmit() {
     }
     Outgoing& next = transmits_[transmits_taken_++];
     current_transmit_ = std::move(next.payload);
-    return Transmit{.path = next.path, .payload = current_transmit_};
+    AgentTransmit transmit;
+    transmit.path = next.flow.path;
+    transmit.payload = current_transmit_;
+    transmit.connection = next.flow.connection;
+    return transmit;
 }
 
 std::optional<Event> Agent::poll_event() {
-    if (events_.empty()) return std::nullopt;
+    if (events_.empty()) {
+        // What is wanted of connections follows from all else, and is worked out when asked for.
+        release_unneeded();
+        if (auto wish = connections_.poll()) {
+            if (const auto* wanted = std::get_if<ConnectionWanted>(&*wish)) return *wanted;
+            checklist_.release_held();
+            return std::get<ConnectionReleased>(*wish);
+        }
+        return std::nullopt;
+    }
     Event event = std::move(events_.front());
     events_.erase(events_.begin());
     return event;
@@ -232,6 +257,7 @@ std::optional<Instant> Agent::poll_timeout() const {
         if (check.cancelled) next = earlier(next, check.transaction.poll_timeout());
     }
     next = earlier(next, pac_deadline_);
+    next = earlier(next, connections_.next_deadline());
     for (const Component& component : components_) {
         if (component.selected) {
             next = earlier(next, component.selected->consent.next_deadline());
@@ -249,13 +275,13 @@ std::optional<Instant> Agent::poll_timeout() const {
     return next;
 }
 
-void Agent::queue_transmit(const Path& path, Bytes payload) {
+void Agent::queue_transmit(const Flow& flow, Bytes payload) {
     if (transmits_.size() - transmits_taken_ >= limits::most_queued_transmits) return;
     if (transmits_taken_ == transmits_.size()) {
         transmits_.clear();
         transmits_taken_ = 0;
     }
-    transmits_.push_back({.path = path, .payload = std::move(payload)});
+    transmits_.push_back({.flow = flow, .payload = std::move(payload)});
 }
 
 void Agent::queue_event(Event event) {

@@ -28,6 +28,9 @@ void Agent::pair(std::uint16_t local, std::uint16_t remote) {
         return;
     }
     if (local_.is_retired(local) || component(ours.component).nominated()) return;
+    if (!can_pair(ours.protocol(), theirs.protocol())) return;
+    // RFC 6544 Section 6.2: pruned; the peer opens the connection.
+    if (ours.tcp_type == TcpType::Passive) return;
     if (!can_pair(ours.base, theirs.address)) return;
     if (checklist_.add(make_pair(local, remote)) == Checklist::Added::New &&
         state_ == State::Failed && !component(ours.component).selected) {
@@ -41,6 +44,7 @@ CandidatePair Agent::make_pair(std::uint16_t local, std::uint16_t remote) const 
         .local = local,
         .remote = remote,
         .path = {.local = local_[local].base, .remote = remote_[remote].address},
+        .transport = local_[local].transport,
         .foundation = {.local = local_.foundation(local), .remote = remote_.foundation(remote)},
         .priority = pair_priority(role_, local_[local].priority, remote_[remote].priority),
     };
@@ -128,7 +132,7 @@ bool Agent::retransmit_one(Instant now) {
         if (const auto payload = check.transaction.poll_transmit()) {
             const CandidatePair* pair = checklist_.find(check.pair);
             STILE_ASSERT(pair != nullptr);
-            queue_transmit(pair->path, to_bytes(*payload));
+            queue_transmit(flow_of(*pair), to_bytes(*payload));
             return true;
         }
         CandidatePair* pair = checklist_.find(check.pair);
@@ -145,13 +149,18 @@ void Agent::drop_cancelled(Instant now) {
     });
 }
 
+// Of a TCP pair that has no connection yet the check leaves when it has one. RFC 6544 Section 7.1.
 void Agent::start_check(Instant now, CandidatePair& pair) {
+    if (const auto flow = connect(now, pair)) send_check(now, pair, *flow);
+}
+
+void Agent::send_check(Instant now, CandidatePair& pair, const Flow& flow) {
     const bool nominates =
         role_ == Role::Controlling && component(pair.component).nominating == pair.id;
     // A nomination repeats a check that succeeded; the pair goes on being valid.
     if (pair.state != PairState::Succeeded) pair.state = PairState::InProgress;
     CheckContent content{
-        .priority = peer_reflexive_priority(local_[pair.local].priority),
+        .priority = peer_reflexive_priority(local_[pair.local].priority, pair.transport),
         .role = role_,
         .tie_breaker = tie_breaker_,
         .nomination = nominates ? Nomination::Yes : Nomination::No,
@@ -164,13 +173,15 @@ void Agent::start_check(Instant now, CandidatePair& pair) {
         STILE_ASSERT(oldest != checks_.end());  // at most one a pair is not cancelled
         checks_.erase(oldest);
     }
+    const auto schedule = flow.connection ? stun::RetransmitSchedule::reliable(config_.ti)
+                                          : stun::RetransmitSchedule{.rto = rto()};
     Check& check = checks_.emplace_back(
         Check{.pair = pair.id,
-              .transaction = stun::ClientTransaction{now, std::move(request), {.rto = rto()}},
+              .transaction = stun::ClientTransaction{now, std::move(request), schedule},
               .content = content});
     const auto payload = check.transaction.poll_transmit();
     STILE_ASSERT(payload);
-    queue_transmit(pair.path, to_bytes(*payload));
+    queue_transmit(flow, to_bytes(*payload));
 }
 
 void Agent::cancel_checks(PairId pair) {

@@ -8,7 +8,7 @@
 
 namespace stile::ice {
 
-Verdict Agent::handle_request(Instant now, const Path& path, const stun::MessageView& request) {
+Verdict Agent::handle_request(Instant now, const Flow& flow, const stun::MessageView& request) {
     const auto username = request.get<stun::Username>();
     const auto names = username ? split_username(username->text) : std::nullopt;
     if (!names) return Verdict::NotMine;
@@ -24,31 +24,32 @@ Verdict Agent::handle_request(Instant now, const Path& path, const stun::Message
         stun::Integrity::Passed) {
         return Verdict::Consumed;
     }
+    prove(flow);
     const stun::IntegrityKey& key = session.local_key;
     if (const auto unknown = unknown_attributes(request); !unknown.empty()) {
-        queue_transmit(path, build_unknown_attributes(request, unknown, key));
+        queue_transmit(flow, build_unknown_attributes(request, unknown, key));
         return Verdict::Consumed;
     }
     const auto content = read_check(request);
     if (!content) {
-        queue_transmit(path, build_error(request, content.error(), key));
+        queue_transmit(flow, build_error(request, content.error(), key));
         return Verdict::Consumed;
     }
     // What arrives for the generation before keeps the peer's consent alive, and no more.
     if (is_previous) {
-        queue_transmit(path, build_success(request, path.remote, key));
+        queue_transmit(flow, build_success(request, flow.path.remote, key));
         return Verdict::Consumed;
     }
-    if (!local_.find_base(path.local)) return Verdict::Consumed;
+    if (!local_of(flow)) return Verdict::Consumed;
     if (!settle_roles(*content)) {
-        queue_transmit(path, build_error(request, stun::error::role_conflict, key));
+        queue_transmit(flow, build_error(request, stun::error::role_conflict, key));
         return Verdict::Consumed;
     }
-    queue_transmit(path, build_success(request, path.remote, key));
+    queue_transmit(flow, build_success(request, flow.path.remote, key));
     if (!session_.remote) {
-        remember_early(path, names->sender, *content);
+        remember_early(flow, names->sender, *content);
     } else if (names->sender == session_.remote->fragment) {
-        process_check(now, path, *content);
+        process_check(now, flow, *content);
     }
     return Verdict::Consumed;
 }
@@ -75,17 +76,17 @@ void Agent::switch_role() {
     recompute_priorities();
 }
 
-void Agent::remember_early(const Path& path, std::string_view sender, const CheckContent& content) {
+void Agent::remember_early(const Flow& flow, std::string_view sender, const CheckContent& content) {
     const auto known = std::find_if(
         early_checks_.begin(), early_checks_.end(),
-        [&](const EarlyCheck& early) { return early.path == path && early.sender == sender; });
+        [&](const EarlyCheck& early) { return early.flow == flow && early.sender == sender; });
     if (known != early_checks_.end()) {
         if (content.nomination == Nomination::Yes) known->content.nomination = Nomination::Yes;
         return;
     }
     if (early_checks_.size() >= limits::most_early_checks) return;
     if (sender.size() > limits::most_credential_size) return;
-    early_checks_.push_back({.path = path, .sender = std::string{sender}, .content = content});
+    early_checks_.push_back({.flow = flow, .sender = std::string{sender}, .content = content});
 }
 
 void Agent::process_early_checks(Instant now) {
@@ -93,15 +94,16 @@ void Agent::process_early_checks(Instant now) {
     early.swap(early_checks_);
     for (const EarlyCheck& check : early) {
         if (check.sender == session_.remote->fragment)
-            process_check(now, check.path, check.content);
+            process_check(now, check.flow, check.content);
     }
 }
 
 // RFC 8445 Section 7.3.1.3. Two NATs that map each destination anew and let everybody in show a new
 // address with each check, without end: what was discovered and did not work makes room.
 std::optional<std::uint16_t> Agent::learn_remote(const SocketAddress& source, ComponentId id,
+                                                 const Protocol& protocol,
                                                  const CheckContent& content) {
-    auto added = remote_.add_peer_reflexive(source, id, content.priority);
+    auto added = remote_.add_peer_reflexive(source, id, content.priority, protocol);
     if (!added && added.error() == CandidateError::TooMany) {
         const auto old = replaceable_remote(content.nomination);
         if (!old) return std::nullopt;
@@ -113,7 +115,7 @@ std::optional<std::uint16_t> Agent::learn_remote(const SocketAddress& source, Co
             erase_checks(pair);
             checklist_.erase(pair);
         }
-        added = remote_.replace_peer_reflexive(*old, source, id, content.priority);
+        added = remote_.replace_peer_reflexive(*old, source, id, content.priority, protocol);
     }
     if (!added) return std::nullopt;
     queue_event(CandidateFound{.side = Side::Remote, .candidate = remote_[*added]});
@@ -134,24 +136,38 @@ std::optional<std::uint16_t> Agent::replaceable_remote(Nomination nomination) co
     return std::nullopt;
 }
 
+// The pair on which a check arrived; a new one where there was none. RFC 8445 Section 7.3.1.4.
+CandidatePair* Agent::pair_for_check(const Flow& flow, std::uint16_t local,
+                                     const CheckContent& content) {
+    CandidatePair* pair = pair_on(flow);
+    if (pair != nullptr) return pair;
+    const Candidate& ours = local_[local];
+    const ComponentId id = ours.component;
+    auto remote = remote_.find(flow.path.remote, id, ours.transport);
+    if (!remote) {
+        Protocol theirs = ours.protocol();
+        if (theirs.tcp_type == TcpType::Passive) theirs.tcp_type = TcpType::Active;
+        remote = learn_remote(flow.path.remote, id, theirs, content);
+    }
+    if (!remote) return nullptr;
+    if (checklist_.add(make_pair(local, *remote)) != Checklist::Added::New) return nullptr;
+    pair = checklist_.find({.local = ours.base, .remote = flow.path.remote}, ours.transport);
+    pair->state = PairState::Waiting;
+    if (flow.connection) bind(*flow.connection, pair->id);
+    return pair;
+}
+
 // RFC 8445 Sections 7.3.1.3 to 7.3.1.5: the steps that need to know the peer.
-void Agent::process_check(Instant now, const Path& path, const CheckContent& content) {
-    const auto local = local_.find_base(path.local);
+void Agent::process_check(Instant now, const Flow& flow, const CheckContent& content) {
+    const auto local = local_of(flow);
     if (!local || failure_ == FailureReason::ConsentLost) return;
     const bool nominates = content.nomination == Nomination::Yes && role_ == Role::Controlled;
     Component& its = component(local_[*local].component);
     // Concluded: only a peer that nominates aggressively has more to say. RFC 8445 Section 8.1.1.
-    if (its.nominated() && (!nominates || its.selected->path == path)) return;
+    if (its.nominated() && (!nominates || its.selected->flow == flow)) return;
 
-    CandidatePair* pair = checklist_.find(path);
-    if (pair == nullptr) {
-        auto remote = remote_.find(path.remote, its.id);
-        if (!remote) remote = learn_remote(path.remote, its.id, content);
-        if (!remote) return;
-        if (checklist_.add(make_pair(*local, *remote)) != Checklist::Added::New) return;
-        pair = checklist_.find(path);
-        pair->state = PairState::Waiting;
-    }
+    CandidatePair* pair = pair_for_check(flow, *local, content);
+    if (pair == nullptr) return;
     switch (pair->state) {
         case PairState::Succeeded:
             if (!nominates) return;

@@ -25,12 +25,12 @@ std::uint16_t error_code(const stun::MessageView& response) {
 
 }  // namespace
 
-Verdict Agent::handle_response(Instant now, const Path& path, const stun::MessageView& response) {
+Verdict Agent::handle_response(Instant now, const Flow& flow, const stun::MessageView& response) {
     const auto found = std::find_if(checks_.begin(), checks_.end(), [&](const Check& check) {
         return check.transaction.id() == response.id();
     });
     if (found == checks_.end()) {
-        return handle_consent_response(now, path, response) ? Verdict::Consumed : Verdict::NotMine;
+        return handle_consent_response(now, flow, response) ? Verdict::Consumed : Verdict::NotMine;
     }
     const auto integrity = integrity_of(response, *session_.remote_key);
     const bool is_success = response.message_class() == stun::Class::SuccessResponse;
@@ -40,20 +40,21 @@ Verdict Agent::handle_response(Instant now, const Path& path, const stun::Messag
         return Verdict::Consumed;
     }
     if (found->transaction.handle_message(now, response, integrity) == stun::Verdict::Accepted) {
-        finish_check(now, static_cast<std::size_t>(found - checks_.begin()), path, response);
+        if (integrity == stun::Integrity::Passed) prove(flow);
+        finish_check(now, static_cast<std::size_t>(found - checks_.begin()), flow, response);
         consider_nominations(now);
         evaluate_failure();
     }
     return Verdict::Consumed;
 }
 
-void Agent::finish_check(Instant now, std::size_t index, const Path& path,
+void Agent::finish_check(Instant now, std::size_t index, const Flow& flow,
                          const stun::MessageView& response) {
     Check check = std::move(checks_[index]);
     checks_.erase(checks_.begin() + static_cast<std::ptrdiff_t>(index));
     CandidatePair* pair = checklist_.find(check.pair);
     if (pair == nullptr) return;
-    if (pair->path != path) {
+    if (flow_of(*pair) != flow) {
         // RFC 8445 Section 7.2.5.2.1.
         checklist_.remove_triggered(pair->id);
         erase_checks(pair->id);
@@ -154,7 +155,11 @@ void Agent::handle_success(Instant now, const Check& check, const SocketAddress&
 // 7.2.5.3.2.
 std::uint16_t Agent::valid_local_candidate(const CandidatePair& pair, const SocketAddress& mapped,
                                            std::uint32_t priority) {
-    if (const auto known = local_.find(mapped, pair.path.local)) return *known;
+    const Candidate& checked = local_[pair.local];
+    if (const auto known = local_.find(mapped, checked.base, checked.protocol())) return *known;
+    // What translates behind a relay makes it no direct way, and must not give it a direct one's
+    // priority.
+    if (local_[pair.local].type == CandidateType::Relayed) return pair.local;
     const auto added = local_.add_peer_reflexive(mapped, pair.local, priority);
     if (!added) return pair.local;
     queue_event(CandidateFound{.side = Side::Local, .candidate = local_[*added]});
@@ -162,11 +167,11 @@ std::uint16_t Agent::valid_local_candidate(const CandidatePair& pair, const Sock
 }
 
 // RFC 7675 Section 5.1. False if it answers none of our consent requests.
-bool Agent::handle_consent_response(Instant now, const Path& path,
+bool Agent::handle_consent_response(Instant now, const Flow& flow,
                                     const stun::MessageView& response) {
     const auto counts = [&](const Session& session, const Selected& selected) {
         return integrity_of(response, *session.remote_key) == stun::Integrity::Passed &&
-               selected.path == path;
+               selected.flow == flow;
     };
     const bool is_success = response.message_class() == stun::Class::SuccessResponse;
     for (Component& its : components_) {

@@ -16,14 +16,19 @@ Agent::Component& Agent::component(ComponentId id) {
     return components_[id.value - 1U];
 }
 
-std::optional<Path> Agent::selected(ComponentId id) const {
+std::optional<Flow> Agent::selected_flow(ComponentId id) const {
     for (const Component& component : components_) {
-        if (component.id == id && component.selected) return component.selected->path;
+        if (component.id == id && component.selected) return component.selected->flow;
     }
     if (!previous_) return std::nullopt;
     for (const Previous::Pair& pair : previous_->pairs) {
-        if (pair.component == id) return pair.selected.path;
+        if (pair.component == id) return pair.selected.flow;
     }
+    return std::nullopt;
+}
+
+std::optional<Path> Agent::selected(ComponentId id) const {
+    if (const auto flow = selected_flow(id)) return flow->path;
     return std::nullopt;
 }
 
@@ -33,10 +38,11 @@ std::vector<PairReport> Agent::pairs() const {
     for (const CandidatePair& pair : checklist_.pairs()) {
         const auto& chosen = components_[pair.component.value - 1U].selected;
         const std::uint16_t local = pair.valid ? pair.valid->local : pair.local;
+        const Connection* connection = connections_.of_pair(pair.id);
         reports.push_back({
             .component = pair.component,
             .local = local_[local].address,
-            .path = pair.path,
+            .path = connection != nullptr ? connection->path : pair.path,
             .local_type = local_[local].type,
             .remote_type = remote_[pair.remote].type,
             .priority = pair.valid ? pair.valid->priority : pair.priority,
@@ -46,6 +52,8 @@ std::vector<PairReport> Agent::pairs() const {
             .selected = chosen && chosen->pair == pair.id,
             .last_error = pair.last_error,
             .round_trip = pair.round_trip,
+            .transport = pair.transport,
+            .connection = connection != nullptr ? std::optional{connection->id} : std::nullopt,
         });
     }
     return reports;
@@ -84,18 +92,26 @@ void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection s
     } else {
         its.selected = Selected{
             .pair = pair.id,
-            .path = pair.path,
+            .flow = flow_of(pair),
+            .base = pair.path.local,
             .selection = selection,
-            .check_priority = peer_reflexive_priority(local_[pair.local].priority),
+            .check_priority = peer_reflexive_priority(local_[pair.local].priority, pair.transport),
             .consent = Consent{now, pair.valid->since, random_},
         };
     }
+    const Flow& flow = its.selected->flow;
+    if (flow.connection) {
+        if (Connection* connection = connections_.find(*flow.connection)) {
+            connection->carried_data = true;
+        }
+    }
     queue_event(PairSelected{.component = its.id,
-                             .path = pair.path,
+                             .path = flow.path,
                              .local_type = local_[pair.valid->local].type,
                              .remote_type = remote_[pair.remote].type,
                              .selection = selection,
-                             .round_trip = pair.round_trip});
+                             .round_trip = pair.round_trip,
+                             .connection = flow.connection});
 }
 
 // The nominated flag of a valid pair becomes true. RFC 8445 Sections 7.2.5.3.4, 7.3.1.5 and 8.1.2.
@@ -186,7 +202,7 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
         checklist_.remove_triggered(lost.pair);
         erase_checks(lost.pair);
     }
-    queue_event(ConsentExpired{.component = its.id, .path = lost.path, .error = error});
+    queue_event(ConsentExpired{.component = its.id, .path = lost.flow.path, .error = error});
     if (lost.selection == Selection::Nominated) {
         fail(FailureReason::ConsentLost);
         return;
@@ -218,7 +234,7 @@ bool Agent::has_previous(ComponentId id) const {
 void Agent::lose_previous(Instant now, std::size_t index, PairError error) {
     const ComponentId id = previous_->pairs[index].component;
     queue_event(ConsentExpired{
-        .component = id, .path = previous_->pairs[index].selected.path, .error = error});
+        .component = id, .path = previous_->pairs[index].selected.flow.path, .error = error});
     release_previous(now, id);
     recheck_stale(component(id));
     select_best(now, component(id));
@@ -258,7 +274,7 @@ void Agent::send_consent_check(Instant now, const Session& session, Selected& se
     const auto id = stun::TransactionId::random(random_);
     const CheckContent content{
         .priority = selected.check_priority, .role = role_, .tie_breaker = tie_breaker_};
-    queue_transmit(selected.path,
+    queue_transmit(selected.flow,
                    build_check(id, session.check_username, content, *session.remote_key));
     selected.consent.sent(now, id, random_);
 }

@@ -8,6 +8,30 @@ GatheredCandidate host_candidate(SocketAddress socket, ComponentId component) {
     return {.type = CandidateType::Host, .address = socket, .base = socket, .component = component};
 }
 
+GatheredCandidate tcp_host_candidate(SocketAddress socket, TcpType type, ComponentId component) {
+    if (type == TcpType::Active) socket.port = discard_port;
+    return {.type = CandidateType::Host,
+            .address = socket,
+            .base = socket,
+            .component = component,
+            .protocol = {.transport = Transport::Tcp, .tcp_type = type}};
+}
+
+bool can_pair(const Protocol& local, const Protocol& remote) {
+    if (local.transport != remote.transport) return false;
+    if (local.transport == Transport::Udp) return true;
+    if (!local.tcp_type || !remote.tcp_type) return false;
+    switch (*local.tcp_type) {
+        case TcpType::Active:
+            return remote.tcp_type == TcpType::Passive;
+        case TcpType::Passive:
+            return remote.tcp_type == TcpType::Active;
+        case TcpType::SimultaneousOpen:
+            return remote.tcp_type == TcpType::SimultaneousOpen;
+    }
+    return false;
+}
+
 bool can_pair(const SocketAddress& local_base, const SocketAddress& remote) {
     const IpAddress& ours = local_base.ip;
     const IpAddress& theirs = remote.ip;

@@ -29,7 +29,7 @@ Checklist::Checklist(std::size_t most_pairs) : most_pairs_(most_pairs) {
 }
 
 Checklist::Added Checklist::add(CandidatePair pair) {
-    if (CandidatePair* same = find(pair.path)) {
+    if (CandidatePair* same = find(pair.path, pair.transport)) {
         const bool untried = same->state == PairState::Frozen || same->state == PairState::Waiting;
         if (untried && pair.priority > same->priority) {
             // RFC 8838 Section 10: the lower of two redundant pairs goes, if it was not yet tried.
@@ -117,7 +117,7 @@ CandidatePair* Checklist::take_ordinary() {
 bool Checklist::has_next() const {
     if (!triggered_.empty()) return true;
     return std::any_of(pairs_.begin(), pairs_.end(), [&](const CandidatePair& pair) {
-        return pair.state == PairState::Waiting || is_startable(pair);
+        return (pair.state == PairState::Waiting && !pair.held) || is_startable(pair);
     });
 }
 
@@ -129,7 +129,7 @@ bool Checklist::is_startable(const CandidatePair& frozen) const {
 
 CandidatePair* Checklist::highest_waiting() {
     const auto found = std::find_if(pairs_.begin(), pairs_.end(), [&](const CandidatePair& pair) {
-        return pair.state == PairState::Waiting && !is_triggered(pair.id);
+        return pair.state == PairState::Waiting && !pair.held && !is_triggered(pair.id);
     });
     return found == pairs_.end() ? nullptr : &*found;
 }
@@ -182,10 +182,15 @@ const CandidatePair* Checklist::find(PairId id) const {
     return found == pairs_.end() ? nullptr : &*found;
 }
 
-CandidatePair* Checklist::find(const Path& path) {
-    const auto found = std::find_if(pairs_.begin(), pairs_.end(),
-                                    [&](const CandidatePair& pair) { return pair.path == path; });
+CandidatePair* Checklist::find(const Path& path, Transport transport) {
+    const auto found = std::find_if(pairs_.begin(), pairs_.end(), [&](const CandidatePair& pair) {
+        return pair.path == path && pair.transport == transport;
+    });
     return found == pairs_.end() ? nullptr : &*found;
+}
+
+void Checklist::release_held() {
+    for (CandidatePair& pair : pairs_) pair.held = false;
 }
 
 void Checklist::sort() { std::stable_sort(pairs_.begin(), pairs_.end(), is_higher); }

@@ -4,6 +4,8 @@
 // What holds in every world, over many seeds; a failure prints its seed.
 #include "network.hpp"
 
+#include <deque>
+
 namespace stile::ice {
 namespace {
 

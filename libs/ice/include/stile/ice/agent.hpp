@@ -8,6 +8,8 @@
 #include <stile/crypto/random_stream.hpp>
 #include <stile/ice/candidate_table.hpp>
 #include <stile/ice/checklist.hpp>
+#include <stile/ice/connection.hpp>
+#include <stile/ice/connection_table.hpp>
 #include <stile/ice/connectivity_check.hpp>
 #include <stile/ice/consent.hpp>
 #include <stile/ice/credentials.hpp>
@@ -36,6 +38,9 @@ struct AgentConfig {
     Duration relayed_nomination_patience = std::chrono::seconds{10};
     // RFC 8863 Section 4: not failed before. The time of one unanswered transaction.
     Duration pac = std::chrono::milliseconds{39500};
+    // How long a TCP pair may take to be connected, and then its check to be answered: Ti of RFC
+    // 8489 Section 6.2.2.
+    Duration ti = std::chrono::milliseconds{39500};
     std::optional<std::uint64_t> tie_breaker;  // absent: random, as it should be
 };
 
@@ -54,16 +59,25 @@ enum class PreviousPair : std::uint8_t { Keep, Abandon };
 
 enum class Verdict : std::uint8_t { NotMine, Consumed };
 
-// A full ICE agent for one data stream over UDP: RFC 8445, with late candidates (RFC 8838),
-// patience (RFC 8863) and consent (RFC 7675). It holds no socket, clock or random source.
+// A full ICE agent for one data stream over UDP and TCP: RFC 8445, with late candidates (RFC 8838),
+// patience (RFC 8863), consent (RFC 7675) and candidates over TCP (RFC 6544). It holds no socket,
+// clock or random source.
 //
 // Use: make it; tell the peer local_credentials() and each candidate that add_local_candidate()
 // returned; give it the peer's parameters and candidates as they come. Everything may come in any
 // order and late. Each Transmit leaves from path.local, which is the base of a candidate; for a
 // relayed candidate it is the relayed address, and who calls wraps and unwraps TURN.
 //
-// Checks leave in handle_timeout only, one a call and at most one in Ta; answers and consent
-// requests are not paced. After any input: poll_transmit and poll_event until empty, then
+// Checks leave in handle_timeout only, one a call and at most one in Ta, or as the connection opens
+// for which the turn was used; answers and consent requests are not paced.
+//
+// Who adds TCP candidates listens at each passive and simultaneous-open one, hands in what it
+// accepts, does what ConnectionWanted and ConnectionReleased say, and puts RFC 4571 frames around
+// what goes through a connection. Who adds none has nothing to do with connections: no pair has
+// one. The connections that the agent has not released are the caller's to close when the agent
+// goes.
+//
+// After any input: poll_transmit and poll_event until empty, then
 // poll_timeout.
 class Agent {
 public:
@@ -93,7 +107,8 @@ public:
     void end_of_remote_candidates(Instant now);
 
     // The socket or relay is gone, and with it every pair that uses it. RFC 8445 Section 5.1.1.4.
-    void remove_base(Instant now, const SocketAddress& base);
+    // Of active TCP candidates it is the address, with any port.
+    void remove_base(Instant now, const SocketAddress& base, Transport transport = Transport::Udp);
     // A check could not be sent, or a hard ICMP error came back. RFC 8445 Section 7.2.5.2.2.
     void handle_send_failed(Instant now, const Path& path);
 
@@ -103,11 +118,29 @@ public:
 
     // A datagram that looks like STUN. NotMine: it belongs to another user of the socket.
     Verdict handle_datagram(Instant now, const Path& path, BytesView datagram);
+
+    // The connection that ConnectionWanted asked for is open; path is its 4-tuple.
+    void handle_connected(Instant now, ConnectionId id, const Path& path);
+    // It is not; the id is used no longer. A simultaneous open that was refused or timed out is
+    // asked for again after a while, with a new id.
+    void handle_connect_failed(Instant now, ConnectionId id, ConnectFailure failure);
+    // A connection came in at a passive or simultaneous-open candidate. Empty: close it, there is
+    // no use for it or no room.
+    [[nodiscard]] std::optional<ConnectionId> handle_accepted(Instant now, const Path& path);
+    // An open connection ended, by the peer or the network; the id is used no longer. If the
+    // selected pair was on it, ConsentExpired says so.
+    void handle_connection_closed(Instant now, ConnectionId id);
+    // What an RFC 4571 frame held: the first ones of each connection, and later those that look
+    // like STUN. NotMine: data. What comes before any check is consumed, and the connection
+    // released.
+    Verdict handle_frame(Instant now, ConnectionId id, BytesView frame);
+
     void handle_timeout(Instant now);
     // The same where several agents share a limit on their checks together. RFC 8445 Section 14.2.
     void handle_timeout(Instant now, Pacer& shared);
 
-    std::optional<Transmit> poll_transmit();  // the payload lives until the next non-const call
+    // The payload lives until the next non-const call.
+    std::optional<AgentTransmit> poll_transmit();
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const;
 
@@ -115,6 +148,8 @@ public:
     Role role() const { return role_; }
     // Where data of the component goes now; empty where there is no consent to send.
     std::optional<Path> selected(ComponentId component = {}) const;
+    // The same with the connection, if the path is one.
+    std::optional<Flow> selected_flow(ComponentId component = {}) const;
     // Each pair with what became of it, by falling priority.
     std::vector<PairReport> pairs() const;
     const LocalCandidates& local_candidates() const { return local_; }
@@ -137,7 +172,8 @@ private:
     };
     struct Selected {
         PairId pair;
-        Path path;
+        Flow flow;
+        SocketAddress base;
         Selection selection = Selection::Provisional;
         std::uint32_t check_priority = 0;
         Consent consent;
@@ -161,12 +197,12 @@ private:
         std::optional<Instant> answer_until;
     };
     struct EarlyCheck {
-        Path path;
+        Flow flow;
         std::string sender;  // the peer's fragment
         CheckContent content;
     };
     struct Outgoing {
-        Path path;
+        Flow flow;
         Bytes payload;
     };
 
@@ -187,25 +223,30 @@ private:
     bool retransmit_one(Instant now);
     void drop_cancelled(Instant now);
     void start_check(Instant now, CandidatePair& pair);
+    void send_check(Instant now, CandidatePair& pair, const Flow& flow);
     Duration rto() const;
     void cancel_checks(PairId pair);
     void erase_checks(PairId pair);
     std::optional<Instant> next_check_time() const;
 
     // agent_requests.cpp: the server side.
-    Verdict handle_request(Instant now, const Path& path, const stun::MessageView& request);
+    Verdict handle_message(Instant now, const Flow& flow, const stun::MessageView& message);
+    Verdict handle_request(Instant now, const Flow& flow, const stun::MessageView& request);
     bool settle_roles(const CheckContent& content);
-    void process_check(Instant now, const Path& path, const CheckContent& content);
+    void process_check(Instant now, const Flow& flow, const CheckContent& content);
+    CandidatePair* pair_for_check(const Flow& flow, std::uint16_t local,
+                                  const CheckContent& content);
     std::optional<std::uint16_t> learn_remote(const SocketAddress& source, ComponentId id,
+                                              const Protocol& protocol,
                                               const CheckContent& content);
     std::optional<std::uint16_t> replaceable_remote(Nomination nomination) const;
-    void remember_early(const Path& path, std::string_view sender, const CheckContent& content);
+    void remember_early(const Flow& flow, std::string_view sender, const CheckContent& content);
     void process_early_checks(Instant now);
     void switch_role();
 
     // agent_responses.cpp: the client side.
-    Verdict handle_response(Instant now, const Path& path, const stun::MessageView& response);
-    void finish_check(Instant now, std::size_t index, const Path& path,
+    Verdict handle_response(Instant now, const Flow& flow, const stun::MessageView& response);
+    void finish_check(Instant now, std::size_t index, const Flow& flow,
                       const stun::MessageView& response);
     void handle_success(Instant now, const Check& check, const SocketAddress& mapped,
                         std::optional<Duration> round_trip);
@@ -213,7 +254,21 @@ private:
     void handle_role_conflict(Instant now, const Check& check);
     std::uint16_t valid_local_candidate(const CandidatePair& pair, const SocketAddress& mapped,
                                         std::uint32_t priority);
-    bool handle_consent_response(Instant now, const Path& path, const stun::MessageView& response);
+    bool handle_consent_response(Instant now, const Flow& flow, const stun::MessageView& response);
+
+    // agent_connections.cpp: TCP. RFC 6544.
+    Flow flow_of(const CandidatePair& pair) const;
+    CandidatePair* pair_on(const Flow& flow);
+    std::optional<std::uint16_t> local_of(const Flow& flow) const;
+    std::optional<Flow> connect(Instant now, CandidatePair& pair);
+    void bind(ConnectionId connection, PairId pair);
+    void prove(const Flow& flow);
+    Verdict handle_not_ice(Instant now, ConnectionId id);
+    void give_up_attempt(Instant now, ConnectionId id, PairError error);
+    void lose_connection(Instant now, ConnectionId id, PairError error);
+    void update_connections(Instant now);
+    bool is_needed(const Connection& connection) const;
+    void release_unneeded();
 
     // agent_selection.cpp: valid pairs, nomination, consent and what they make of the state.
     Component& component(ComponentId id);
@@ -239,7 +294,7 @@ private:
     void fail(FailureReason reason);
     void set_state(State state);
 
-    void queue_transmit(const Path& path, Bytes payload);
+    void queue_transmit(const Flow& flow, Bytes payload);
     void queue_event(Event event);
 
     AgentConfig config_;
@@ -261,6 +316,7 @@ private:
     std::vector<Check> checks_;
     std::vector<Component> components_;
     std::vector<EarlyCheck> early_checks_;
+    ConnectionTable connections_;
     Pacer pacer_;
     std::optional<Instant> shared_slot_;   // reserved at the shared pacer
     std::optional<Instant> pac_deadline_;  // while it runs; RFC 8863

@@ -15,8 +15,8 @@ enum class CandidateError : std::uint8_t {
     Redundant,             // known already; RFC 8445 Section 5.1.3
     UnusableAddress,       // no port, unspecified, multicast or broadcast
     UnknownComponent,      // not 1 to AgentConfig::components
-    UnsupportedTransport,  // not UDP
-    BadPriority,           // not 1 to 2^31 - 1; RFC 8445 Section 5.1.2
+    UnsupportedTransport,  // TCP without a type, or UDP with one
+    BadPriority,           // not 1 to 2^31 - 1, RFC 8445 Section 5.1.2; or other-pref above 8191
     BadFoundation,         // empty or more than 32 characters
     TooMany,               // the limit of limits.hpp is reached
     AfterEnd,              // end_of_remote_candidates() was called; RFC 8838 Section 14
@@ -35,14 +35,16 @@ public:
                                                                     std::uint32_t priority);
 
     // A candidate with this transport address; the one with this base too is preferred.
-    std::optional<std::uint16_t> find(const SocketAddress& address,
-                                      const SocketAddress& base) const;
+    std::optional<std::uint16_t> find(const SocketAddress& address, const SocketAddress& base,
+                                      const Protocol& protocol = {}) const;
     // The candidate that checks arriving on this socket or relay are for: a host or relayed one, or
-    // another one that has it as its base. RFC 8445 Section 7.3.1.4.
-    std::optional<std::uint16_t> find_base(const SocketAddress& base) const;
+    // another one that has it as its base. RFC 8445 Section 7.3.1.4. Nothing arrives at the base of
+    // an active TCP candidate.
+    std::optional<std::uint16_t> find_base(const SocketAddress& base,
+                                           Transport transport = Transport::Udp) const;
 
     // The base is gone: its candidates are found no longer, but keep their indices.
-    void retire(const SocketAddress& base);
+    void retire(const SocketAddress& base, Transport transport = Transport::Udp);
     bool is_retired(std::uint16_t index) const { return entries_[index].retired; }
 
     const Candidate& operator[](std::uint16_t index) const { return entries_[index].candidate; }
@@ -51,8 +53,10 @@ public:
     void clear();
 
 private:
-    // What two candidates of one foundation have in common; all transports here are UDP.
+    // What two candidates of one foundation have in common. TCP types differ in what lets their
+    // connections through as much as transports do.
     struct FoundationKey {
+        Protocol protocol;
         CandidateType type = CandidateType::Host;
         IpAddress base;
         std::optional<IpAddress> server;
@@ -65,7 +69,8 @@ private:
     };
 
     std::uint16_t foundation_of(const FoundationKey& key);
-    std::uint16_t free_preference(CandidateType type, ComponentId component) const;
+    std::uint16_t free_preference(CandidateType type, ComponentId component,
+                                  const Protocol& protocol) const;
 
     std::vector<Entry> entries_;
     std::vector<FoundationKey> foundations_;  // the number of a foundation is its index
@@ -82,14 +87,17 @@ public:
     // RFC 8445 Section 7.3.1.3.
     std::expected<std::uint16_t, CandidateError> add_peer_reflexive(SocketAddress source,
                                                                     ComponentId component,
-                                                                    std::uint32_t priority);
+                                                                    std::uint32_t priority,
+                                                                    const Protocol& protocol = {});
     // The same in the place of one that no pair uses any longer. Requires: that is peer reflexive.
-    std::expected<std::uint16_t, CandidateError> replace_peer_reflexive(std::uint16_t index,
-                                                                        SocketAddress source,
-                                                                        ComponentId component,
-                                                                        std::uint32_t priority);
+    std::expected<std::uint16_t, CandidateError> replace_peer_reflexive(
+        std::uint16_t index, SocketAddress source, ComponentId component, std::uint32_t priority,
+        const Protocol& protocol = {});
 
-    std::optional<std::uint16_t> find(const SocketAddress& address, ComponentId component) const;
+    // The candidate that a check from there is from. An active one that was signalled has no port,
+    // hence is never found.
+    std::optional<std::uint16_t> find(const SocketAddress& address, ComponentId component,
+                                      Transport transport = Transport::Udp) const;
 
     const Candidate& operator[](std::uint16_t index) const { return entries_[index].candidate; }
     std::uint16_t foundation(std::uint16_t index) const { return entries_[index].foundation; }
@@ -103,7 +111,10 @@ private:
     };
 
     std::uint16_t foundation_of(const std::string& text);
-    Candidate discovered(SocketAddress source, ComponentId component, std::uint32_t priority);
+    Candidate discovered(SocketAddress source, ComponentId component, std::uint32_t priority,
+                         const Protocol& protocol);
+    std::optional<std::uint16_t> find_same(const Candidate& candidate) const;
+    std::expected<std::uint16_t, CandidateError> append(Candidate candidate);
     void replace(std::uint16_t index, Candidate candidate);
 
     std::vector<Entry> entries_;

@@ -19,13 +19,18 @@ enum class PairState : std::uint8_t { Frozen, Waiting, InProgress, Succeeded, Fa
 // Why a pair is in the state Failed, or why its latest check failed.
 struct PairError {
     enum class Kind : std::uint8_t {
-        TimedOut,        // no answer to any of the requests
+        TimedOut,        // no answer to any of the requests, or no connection within Ti
         NotSymmetric,    // answered from or to another address; RFC 8445 Section 7.2.5.2.1
         ErrorResponse,   // `code` says which; 487 only when the roles were not settled in time
         SendFailed,      // the driver could not send, or its network says unreachable
         BaseLost,        // the local address went away
         ConsentExpired,  // it worked once; RFC 7675
         ConsentRevoked,  // the peer answered 403; RFC 7675 Section 5.2
+        // Of TCP:
+        ConnectionRefused,  // the other end, or somebody before it, answered with a reset
+        ConnectionFailed,   // it could not be opened for another reason
+        ConnectionClosed,   // it was open, and the peer or the network ended it
+        NotIce,             // what came first was no STUN message: not a peer; RFC 6544 Section 7.1
     };
     Kind kind = Kind::TimedOut;
     std::uint16_t code = 0;  // of an ErrorResponse
@@ -50,7 +55,11 @@ struct CandidatePair {
     ComponentId component;
     std::uint16_t local = 0;   // index in the table of local candidates
     std::uint16_t remote = 0;  // index in the table of remote candidates
-    Path path;                 // from the local candidate's base
+    Path path;  // from the local candidate's base; of an active one any port stands for its own
+    Transport transport = Transport::Udp;
+    // A TCP pair whose turn came while there was no room for another connection. It is not chosen
+    // until there is; see Checklist::release_held.
+    bool held = false;
     PairFoundation foundation;
     PairPriority priority;
     PairState state = PairState::Frozen;
@@ -116,7 +125,10 @@ public:
 
     CandidatePair* find(PairId id);
     const CandidatePair* find(PairId id) const;
-    CandidatePair* find(const Path& path);
+    CandidatePair* find(const Path& path, Transport transport = Transport::Udp);
+
+    // Held pairs may be chosen again.
+    void release_held();
 
     std::span<CandidatePair> pairs() { return pairs_; }
     std::span<const CandidatePair> pairs() const { return pairs_; }

@@ -5,6 +5,7 @@
 #include <stile/base/time.hpp>
 #include <stile/ice/candidate.hpp>
 #include <stile/ice/checklist.hpp>
+#include <stile/ice/connection.hpp>
 
 #include <optional>
 #include <variant>
@@ -37,6 +38,8 @@ struct PairSelected {
     CandidateType remote_type;
     Selection selection;
     std::optional<Duration> round_trip;
+    // Of a TCP pair: data goes as RFC 4571 frames on this connection. Empty for UDP.
+    std::optional<ConnectionId> connection;
 };
 
 // Nothing may be sent on the path any longer. RFC 7675 Section 5.1. If another pair works, a
@@ -62,7 +65,25 @@ struct CandidateFound {
     Candidate candidate;
 };
 
-using Event = std::variant<StateChanged, PairSelected, ConsentExpired, Failed, CandidateFound>;
+// Wanted: a TCP connection, opened from path.local to path.remote; port 9 of path.local stands for
+// any port of that address. Answer with Agent::handle_connected or handle_connect_failed. A
+// SimultaneousOpen one leaves from the very socket address that its candidate listens on. RFC 6544
+// Section 7.1.
+struct ConnectionWanted {
+    ConnectionId id;
+    ComponentId component;
+    Path path;
+    TcpType type;  // Active or SimultaneousOpen
+};
+
+// The agent is through with this connection, or with the attempt to open it: close it. Nothing that
+// comes from it is of use any longer. RFC 6544 Sections 8 and 11.1.
+struct ConnectionReleased {
+    ConnectionId id;
+};
+
+using Event = std::variant<StateChanged, PairSelected, ConsentExpired, Failed, CandidateFound,
+                           ConnectionWanted, ConnectionReleased>;
 
 // One line of a diagnosis.
 struct PairReport {
@@ -78,6 +99,8 @@ struct PairReport {
     bool selected;
     std::optional<PairError> last_error;
     std::optional<Duration> round_trip;
+    Transport transport = Transport::Udp;
+    std::optional<ConnectionId> connection;  // an open one, or one that is being opened
 };
 
 }  // namespace stile::ice

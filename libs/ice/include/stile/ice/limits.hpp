@@ -39,6 +39,27 @@ inline constexpr std::size_t most_queued_transmits = 128;
 // Events not yet fetched by poll_event; the oldest is lost. Agent::pairs() tells what is so now.
 inline constexpr std::size_t most_queued_events = 128;
 
+// TCP connections of one agent: open, being opened, waiting to be tried again, or released and not
+// yet fetched by poll_event. Each is a descriptor of the process. Further pairs wait for room.
+inline constexpr std::size_t most_connections = 64;
+
+// RFC 6544 Section 12: "an ICE agent SHOULD NOT have more than 5 outstanding TCP connection
+// attempts with the same peer to the same IP address".
+inline constexpr std::size_t most_attempts_to_one_address = 5;
+
+// Accepted connections that have not yet brought a check with our credentials, and how long each of
+// them may take: a segment that is lost four times is sent again within 15 s. A port scanner can
+// hold so many descriptors for so long, no more.
+inline constexpr std::size_t most_unproven_connections = 16;
+inline constexpr Duration unproven_lifetime = std::chrono::seconds{15};
+
+// A connection that carried data stays open for so long after another pair took its place: what
+// either side sent on it before it heard of the change still arrives.
+inline constexpr Duration connection_linger = std::chrono::seconds{3};
+
+// RFC 6544 Section 4.2: other-pref is 0 to 8191.
+inline constexpr std::uint16_t most_other_preference = 8191;
+
 // Role changes in one generation. A conflict needs one; a peer that asks for more is broken, and
 // the pair it asks on fails.
 inline constexpr std::uint8_t most_role_changes = 8;
@@ -63,5 +84,6 @@ inline constexpr Duration most_ta = std::chrono::seconds{1};
 
 static_assert(most_pairs <= most_local_candidates * most_remote_candidates);
 static_assert(most_queued_transmits >= most_early_checks);
+static_assert(most_unproven_connections < most_connections);
 
 }  // namespace stile::ice::limits
