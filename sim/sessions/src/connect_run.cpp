@@ -23,7 +23,11 @@ constexpr std::size_t least_received = 18;
 // More calls than this at one instant: a machine whose poll_timeout never moves on.
 constexpr int most_steps_at_once = 20'000;
 
-std::string name(RouteKind kind) { return kind == RouteKind::Direct ? "direct" : "relayed"; }
+std::string name(const BestPath& path) {
+    std::string text{to_string(path.kind)};
+    if (path.passage) text += " (" + std::string{to_string(*path.passage)} + ")";
+    return text;
+}
 
 bool is_between_peers(const Scene& scene, const DatagramArrived& arrived) {
     return arrived.host != scene.server &&
@@ -34,11 +38,22 @@ bool is_between_peers(const Scene& scene, const DatagramArrived& arrived) {
 
 }  // namespace
 
+BestPath expected_path(const Scene& scene) {
+    if (scene.middle == Middle::Blocked) return {PathKind::RelayedByOne, {}};
+    return best_udp_path(scene.topology, scene.left, scene.right, scene.server);
+}
+
 RouteKind expected_kind(const Scene& scene) {
-    const bool is_possible =
-        scene.middle == Middle::Open && direct_udp_path(scene.topology, scene.left, scene.right,
-                                                        scene.server) == DirectPath::Possible;
-    return is_possible ? RouteKind::Direct : RouteKind::Relayed;
+    switch (expected_path(scene).kind) {
+        case PathKind::Host:
+        case PathKind::Reflexive:
+            return RouteKind::Direct;
+        case PathKind::RelayedByOne:
+        case PathKind::RelayedByBoth:
+        case PathKind::None:
+            return RouteKind::Relayed;
+    }
+    return RouteKind::Relayed;
 }
 
 ConnectRun::ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signalling,
@@ -49,24 +64,25 @@ ConnectRun::ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signal
       signalling_(signalling),
       signalling_delay_(10ms + 10ms * (seed % 30)) {
     crypto::RandomStream random{crypto::seed_from_number(seed)};
-    sides_.push_back({scene.left, connect::Connector{world_.now(),
-                                                     config_of(scene.left_addresses, policies[0],
-                                                               ice::Role::Controlling),
-                                                     random.fork()}});
-    sides_.push_back({scene.right, connect::Connector{world_.now(),
-                                                      config_of(scene.right_addresses, policies[1],
-                                                                ice::Role::Controlled),
-                                                      random.fork()}});
+    for (std::size_t i = 0; i < policies.size(); ++i) {
+        sides_.push_back(
+            {i == 0 ? scene.left : scene.right,
+             connect::Connector{world_.now(), config_of(i, policies[i]), random.fork()}});
+    }
     for (std::size_t i = 0; i < sides_.size(); ++i) drain_side(i);
 }
 
-connect::ConnectorConfig ConnectRun::config_of(const std::vector<IpAddress>& addresses,
-                                               connect::CandidatePolicy policy,
-                                               ice::Role role) const {
-    connect::ConnectorConfig config = server_.client_config();
+connect::ConnectorConfig ConnectRun::config_of(std::size_t index,
+                                               connect::CandidatePolicy policy) const {
+    const auto& addresses = index == 0 ? scene_.left_addresses : scene_.right_addresses;
+    const auto& prefix = index == 0 ? scene_.left_prefix : scene_.right_prefix;
+    const bool has_v4 = std::ranges::any_of(addresses, &IpAddress::is_v4);
+    connect::ConnectorConfig config =
+        server_.client_config(has_v4 || prefix ? AddressFamily::V4 : AddressFamily::V6);
     for (const IpAddress& address : addresses) config.hosts.push_back({address, Port{5000}});
     config.policy = policy;
-    config.ice.role = role;
+    config.ice.role = index == 0 ? ice::Role::Controlling : ice::Role::Controlled;
+    if (prefix) config.nat64_prefix = connect::Nat64Prefix::from({prefix->address(), 96});
     return config;
 }
 
@@ -78,7 +94,6 @@ std::optional<std::string> ConnectRun::run() {
     }
     if (!problem_.empty()) return problem_;
     if (!both_completed()) return "no final route in time";
-    const RouteKind expected = expected_kind(scene_);
     for (std::size_t i = 0; i < sides_.size(); ++i) {
         if (sides_[1 - i].sent > 10 && sides_[i].received == 0) {
             return "nothing arrived on the first routes";
@@ -86,11 +101,16 @@ std::optional<std::string> ConnectRun::run() {
     }
     for (const Side& side : sides_) {
         if (!side.connector.route()) return "completed without a route";
-        if (side.connector.route()->kind != expected) {
-            return "the route is " + name(side.connector.route()->kind) + ", not " + name(expected);
-        }
+    }
+    const BestPath expected = expected_path(scene_);
+    if (chosen_path() != expected) {
+        return "the path is " + name(chosen_path()) + ", not " + name(expected);
     }
     run_until(world_.now() + 1s);
+    return pass_data();
+}
+
+std::optional<std::string> ConnectRun::pass_data() {
     for (Side& side : sides_) side.received = 0;
     for (int i = 0; i < last_datagrams; ++i) {
         for (std::size_t from = 0; from < sides_.size(); ++from) send_data(from);
@@ -104,6 +124,50 @@ std::optional<std::string> ConnectRun::run() {
     }
     if (!problem_.empty()) return problem_;
     return std::nullopt;
+}
+
+std::optional<std::string> ConnectRun::stay_idle(Duration time) {
+    const std::array before{sides_[0].connector.route(), sides_[1].connector.route()};
+    phase_ = Phase::Idle;
+    run_until(world_.now() + time);
+    if (!problem_.empty()) return "while idle: " + problem_;
+    for (std::size_t i = 0; i < sides_.size(); ++i) {
+        const auto now = sides_[i].connector.route();
+        if (!now) return "the route was lost while idle";
+        if (now->pair != before.at(i)->pair) return "the route changed while idle";
+    }
+    if (const auto problem = pass_data()) return "after being idle: " + *problem;
+    return std::nullopt;
+}
+
+std::size_t ConnectRun::relays_lost() const {
+    std::size_t lost = 0;
+    for (const Side& side : sides_) {
+        lost += static_cast<std::size_t>(std::ranges::count_if(side.events, [](const auto& event) {
+            return std::holds_alternative<connect::RelayFailed>(event);
+        }));
+    }
+    return lost;
+}
+
+BestPath ConnectRun::chosen_path() const {
+    const auto left = sides_[0].connector.route();
+    const auto right = sides_[1].connector.route();
+    if (!left || !right) return {};
+    const auto is_relayed = [](const connect::Route& route) {
+        return route.local_type == ice::CandidateType::Relayed;
+    };
+    if (is_relayed(*left) || is_relayed(*right)) {
+        const bool both = is_relayed(*left) && is_relayed(*right);
+        return {both ? PathKind::RelayedByBoth : PathKind::RelayedByOne, {}};
+    }
+    const bool is_as_sent =
+        left->pair.remote == right->pair.local && right->pair.remote == left->pair.local;
+    const AddressFamily one = left->pair.local.ip.family();
+    const AddressFamily other = right->pair.local.ip.family();
+    const Passage same = one == AddressFamily::V4 ? Passage::V4 : Passage::V6;
+    return {is_as_sent ? PathKind::Host : PathKind::Reflexive,
+            one == other ? same : Passage::Translated};
 }
 
 bool ConnectRun::both_completed() const {
@@ -145,7 +209,10 @@ void ConnectRun::drain_side(std::size_t index) {
             const bool is_end = std::holds_alternative<connect::GatheringCompleted>(event);
             if (is_end || (is_candidate && signalling_ == Signalling::Trickled)) tell_other(index);
             if (std::holds_alternative<connect::PathFailed>(event)) problem_ = "the path failed";
-            if (std::holds_alternative<connect::RelayFailed>(event)) problem_ = "a relay failed";
+            const bool is_used_later = phase_ == Phase::Connecting;
+            if (is_used_later && std::holds_alternative<connect::RelayFailed>(event)) {
+                problem_ = "a relay failed";
+            }
             side.events.push_back(std::move(event));
         });
 }
@@ -170,6 +237,9 @@ void ConnectRun::run_until(Instant end) {
         }
         steps = world_.now() == last ? steps + 1 : 0;
         last = world_.now();
+        if (!first_route_ && sides_[0].connector.route() && sides_[1].connector.route()) {
+            first_route_ = world_.now() - Instant{};
+        }
         if (steps > most_steps_at_once) {
             problem_ = "a machine never lets time pass";
             return;

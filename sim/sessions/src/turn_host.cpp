@@ -37,10 +37,12 @@ TurnHost::TurnHost(World& world, const Scene& scene, std::uint64_t seed)
     STILE_ASSERT(set);
 }
 
-connect::ConnectorConfig TurnHost::client_config() const {
+connect::ConnectorConfig TurnHost::client_config(AddressFamily family) const {
     connect::ConnectorConfig config;
     config.stun_servers = sockets_;
-    config.turn_servers = {{sockets_.front(), username, password}};
+    const auto relay = std::ranges::find_if(
+        sockets_, [&](const SocketAddress& socket) { return socket.ip.family() == family; });
+    if (relay != sockets_.end()) config.turn_servers = {{*relay, username, password}};
     return config;
 }
 

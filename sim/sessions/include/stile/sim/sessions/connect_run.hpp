@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/sim/oracle.hpp>
 #include <stile/sim/sessions/scene.hpp>
 #include <stile/sim/sessions/turn_host.hpp>
 
@@ -19,7 +20,9 @@ enum class Signalling : std::uint8_t {
     Whole,     // once all are there
 };
 
-// What the topology promises for the scene: by the oracle, or Relayed where the middle is blocked.
+// What the topology promises for the scene: by the oracle, or one relay where the middle is
+// blocked.
+BestPath expected_path(const Scene& scene);
 connect::RouteKind expected_kind(const Scene& scene);
 
 // Two connectors in a scene. They are told each other's descriptions after a fixed delay, and share
@@ -33,6 +36,14 @@ public:
     // Until both have found their final route, or the time is over. Then datagrams go both ways
     // over it. Empty when everything is as the topology promises, otherwise what is wrong.
     std::optional<std::string> run();
+    // After run(): nobody sends for so long, then datagrams go both ways over the same routes. A
+    // relay that no route uses may be lost meanwhile.
+    std::optional<std::string> stay_idle(Duration time);
+    std::size_t relays_lost() const;
+    // What the two routes are now, by the addresses at their ends; None without both.
+    BestPath chosen_path() const;
+    // From the start until both sides had a route.
+    std::optional<Duration> first_route() const { return first_route_; }
 
     struct Side {
         HostId host;
@@ -59,8 +70,8 @@ private:
         connect::Description description;
     };
 
-    connect::ConnectorConfig config_of(const std::vector<IpAddress>& addresses,
-                                       connect::CandidatePolicy policy, ice::Role role) const;
+    connect::ConnectorConfig config_of(std::size_t index, connect::CandidatePolicy policy) const;
+    std::optional<std::string> pass_data();
     void drain_side(std::size_t index);
     void handle(const Happening& happening);
     void handle_timeouts();
@@ -74,6 +85,9 @@ private:
     Duration signalling_delay_;
     std::vector<Side> sides_;
     std::multimap<Instant, Told> telling_;
+    enum class Phase : std::uint8_t { Connecting, Idle };
+    Phase phase_ = Phase::Connecting;
+    std::optional<Duration> first_route_;
     std::string problem_;
 };
 

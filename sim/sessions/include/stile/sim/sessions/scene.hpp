@@ -6,6 +6,7 @@
 #include <stile/sim/topology.hpp>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct Scene {
     std::vector<SocketAddress> server_sockets;  // STUN and TURN; the first is IPv4
     std::vector<IpAddress> left_addresses;
     std::vector<IpAddress> right_addresses;
+    std::optional<TranslationPrefix> left_prefix;  // where the side knows of a NAT64
+    std::optional<TranslationPrefix> right_prefix;
     Middle middle = Middle::Open;
 };
 

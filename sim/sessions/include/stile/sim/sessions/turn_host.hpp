@@ -21,8 +21,9 @@ public:
     void handle_timeout();
     std::optional<Instant> poll_timeout() const { return service_.poll_timeout(); }
 
-    // What a peer's configuration says of it.
-    connect::ConnectorConfig client_config() const;
+    // What a peer's configuration says of it: the relay by the family that the peer has, with IPv4
+    // relayed addresses in any case.
+    connect::ConnectorConfig client_config(AddressFamily family = AddressFamily::V4) const;
     const turn_server::Service& service() const { return service_; }
 
 private:

@@ -1,0 +1,9 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "product_cases.hpp"
+
+namespace stile::sim::test {
+
+TEST_CASE("product: fifty seeds more of every cell") { run_product(5, 54); }
+
+}  // namespace stile::sim::test
