@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An agent among its inputs in any order: datagrams raw, and made authentic, so that what is behind
-// the integrity check is reached; time; late candidates; the end of a base; restarts.
+// the integrity check is reached; time; late candidates; the end of a base; restarts; connections
+// that open, fail, come in, bring frames and end.
 //
 // An input is a sequence of steps: one octet of what to do, one of how, one of length, and payload.
 #include <stile/base/assert.hpp>
@@ -25,6 +26,8 @@ struct World {
     Credentials peer{"peer", "peerpasswordpeerpassword"};
     stun::IntegrityKey peer_key = stun::IntegrityKey::short_term(peer.password);
     std::vector<stun::TransactionId> requests;
+    std::vector<ConnectionWanted> wanted;  // asked for, and not answered
+    std::vector<ConnectionId> open;
 
     Path path(std::uint8_t how) const {
         return {.local = address(static_cast<std::uint8_t>(1 + (how & 1U)), 1000),
@@ -37,8 +40,14 @@ struct World {
             STILE_ASSERT(message.has_value());  // whatever comes in, what goes out is well formed
             if (message->message_class() == stun::Class::Request) requests.push_back(message->id());
         }
-        while (agent.poll_event()) {
+        while (const auto event = agent.poll_event()) {
+            if (const auto* one = std::get_if<ConnectionWanted>(&*event)) wanted.push_back(*one);
+            if (const auto* one = std::get_if<ConnectionReleased>(&*event)) {
+                const auto is_it = [&](const ConnectionWanted& each) { return each.id == one->id; };
+                STILE_ASSERT(std::erase_if(wanted, is_it) + std::erase(open, one->id) == 1);
+            }
         }
+        STILE_ASSERT(wanted.size() + open.size() <= limits::most_connections);
         const auto next = agent.poll_timeout();
         STILE_ASSERT(!next || *next >= now);
         STILE_ASSERT(agent.pairs().size() <= limits::most_pairs);
@@ -78,15 +87,55 @@ struct World {
     }
     void finish(std::uint8_t how, stun::MessageBuilder& builder, const stun::IntegrityKey& key) {
         builder.add_integrity(key, stun::IntegrityKind::Sha1).add_fingerprint();
-        agent.handle_datagram(now, path(how), builder.finish());
+        deliver(how, builder.finish());
+    }
+    // As a datagram, or as a frame on one of the connections.
+    void deliver(std::uint8_t how, BytesView octets) {
+        if ((how & 0x80U) == 0 || open.empty()) {
+            agent.handle_datagram(now, path(how), octets);
+        } else {
+            agent.handle_frame(now, open[how % open.size()], octets);
+        }
+    }
+    void connection(std::uint8_t how) {
+        switch (how % 4) {
+            case 0:
+                if (const auto id = agent.handle_accepted(now, path(how))) open.push_back(*id);
+                break;
+            case 1:
+                if (wanted.empty()) break;
+                agent.handle_connected(now, wanted.front().id, wanted.front().path);
+                open.push_back(wanted.front().id);
+                wanted.erase(wanted.begin());
+                break;
+            case 2: {
+                if (wanted.empty()) break;
+                const ConnectionId id = wanted.front().id;
+                wanted.erase(wanted.begin());
+                agent.handle_connect_failed(now, id, static_cast<ConnectFailure>((how >> 2U) % 4U));
+                break;
+            }
+            case 3: {
+                if (open.empty()) break;
+                const std::size_t which = (how >> 2U) % open.size();
+                const ConnectionId id = open[which];
+                open.erase(open.begin() + static_cast<std::ptrdiff_t>(which));
+                agent.handle_connection_closed(now, id);
+                break;
+            }
+        }
+    }
+    static Protocol protocol(std::uint8_t how) {
+        if ((how & 0x40U) == 0) return {};
+        return {.transport = Transport::Tcp, .tcp_type = static_cast<TcpType>((how >> 4U) % 3U)};
     }
 };
 
 void step(World& world, std::uint8_t what, std::uint8_t how, BytesView octets) {
     Agent& agent = world.agent;
-    switch (what % 10) {
+    switch (what % 11) {
         case 0:
-            agent.handle_datagram(world.now, world.path(how), octets);
+            world.deliver(how, octets);
             break;
         case 1:
             world.authentic_request(how, octets);
@@ -105,17 +154,21 @@ void step(World& world, std::uint8_t what, std::uint8_t how, BytesView octets) {
             (void)agent.add_remote_candidate(world.now,
                                              {.type = static_cast<CandidateType>(how % 4),
                                               .component = {static_cast<std::uint16_t>(how % 4)},
+                                              .transport = World::protocol(how).transport,
                                               .address = world.path(how).remote,
                                               .priority = how * 1000U,
-                                              .foundation = std::string(how % 40, 'f')});
+                                              .foundation = std::string(how % 40, 'f'),
+                                              .tcp_type = World::protocol(how).tcp_type});
             break;
-        case 6:
-            (void)agent.add_local_candidate(
-                world.now,
-                host_candidate(world.path(how).local, {static_cast<std::uint16_t>(1 + how % 2)}));
+        case 6: {
+            auto gathered =
+                host_candidate(world.path(how).local, {static_cast<std::uint16_t>(1 + how % 2)});
+            gathered.protocol = World::protocol(how);
+            (void)agent.add_local_candidate(world.now, gathered);
             break;
+        }
         case 7:
-            agent.remove_base(world.now, world.path(how).local);
+            agent.remove_base(world.now, world.path(how).local, World::protocol(how).transport);
             break;
         case 8:
             agent.handle_send_failed(world.now, world.path(how));
@@ -128,6 +181,9 @@ void step(World& world, std::uint8_t what, std::uint8_t how, BytesView octets) {
                 agent.end_of_local_candidates(world.now);
                 agent.end_of_remote_candidates(world.now);
             }
+            break;
+        case 10:
+            world.connection(how);
             break;
     }
     if (const auto next = agent.poll_timeout(); next && *next <= world.now) {
