@@ -34,6 +34,31 @@ TEST_CASE("sdp fragment: the body of RFC 8840 Figure 7 is read and written back"
     CHECK(fragment->serialize() == figure7);
 }
 
+// RFC 8840 Section 9.2.
+TEST_CASE("sdp fragment: names in any case, the whole session's end, and unknown attributes") {
+    const auto fragment = IceFragment::parse(
+        "a=ICE-UFRAG:8hhY\n"
+        "a=Ice-Pwd:asd88fgpdd777uzjYhagZg\n"
+        "a=group:BUNDLE 1 2\n"
+        "a=unknown:x y\n"
+        "a=End-Of-Candidates\n"
+        "m=video 0 TCP/TLS/RTP/SAVPF 96 97\n"
+        "a=MID:2\n"
+        "a=rtcp-mux\n"
+        "a=Candidate:1 1 UDP 2130706432 192.0.2.1 5000 typ host\n"
+        "a=unknown\n");
+    REQUIRE(fragment);
+    CHECK(fragment->attributes.get<IceUfrag>()->text == "8hhY");
+    CHECK(fragment->attributes.get<IcePwd>()->text == "asd88fgpdd777uzjYhagZg");
+    CHECK(fragment->attributes.has(EndOfCandidates::name));
+    REQUIRE(fragment->sections.size() == 1);
+    CHECK(fragment->sections[0].mid == "2");
+    CHECK(fragment->sections[0].attributes.all<Candidate>().size() == 1);
+    CHECK_FALSE(fragment->sections[0].attributes.has(EndOfCandidates::name));
+    // Nothing is lost on the way through; the m= line's content means nothing.
+    CHECK(IceFragment::parse(fragment->serialize()) == fragment);
+}
+
 TEST_CASE("sdp fragment: what is wrong is named with its line") {
     struct Case {
         std::string text;
