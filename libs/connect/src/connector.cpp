@@ -65,6 +65,7 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
     if (stun::looks_like_stun(datagram)) {
         const auto message = stun::MessageView::parse(datagram);
         if (!message) return std::nullopt;
+        note_alive(now, path.local);
         for (Probe& probe : probes_) {
             if (probe.machine.handle_message(now, path, *message)) {
                 see(now);
@@ -104,6 +105,7 @@ void Connector::handle_timeout(Instant now) {
 
 std::expected<void, DescriptionError> Connector::set_remote_description(
     Instant now, const Description& description) {
+    set_silent_aside(now);
     if (const auto set = agent_.set_remote_credentials(now, description.credentials); !set) {
         return std::unexpected(set.error() == ice::CredentialsError::AlreadySet
                                    ? DescriptionError::OtherCredentials
@@ -164,6 +166,8 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     std::erase_if(gathered_, [](const ice::GatheredCandidate& gathered) {
         return gathered.type == ice::CandidateType::ServerReflexive;
     });
+    alive_.clear();
+    silent_.clear();
     local_ = {agent_.local_credentials(), {}, Gathering::Ongoing};
     for (const ice::GatheredCandidate& gathered : gathered_) {
         if (const auto candidate = agent_.add_local_candidate(now, gathered)) tell(*candidate);
@@ -309,6 +313,7 @@ void Connector::see(Instant now) {
     for (Probe& probe : probes_) take_probe_events(now, probe);
     for (Relay& relay : relays_) take_relay_events(now, relay);
     if (phase_ == Phase::Released) return;
+    take_back_in_turn(now);
     consider_complete(now);
     take_agent_events(now);
 }

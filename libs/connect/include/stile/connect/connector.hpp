@@ -181,6 +181,11 @@ private:
     bool can_reach(const SocketAddress& host, const SocketAddress& server) const;
     void add_gathered(Instant now, const ice::GatheredCandidate& gathered);
     void tell(const ice::Candidate& candidate);
+    // silent_hosts.cpp
+    void note_alive(Instant now, const SocketAddress& host);
+    void set_silent_aside(Instant now);
+    void take_back_in_turn(Instant now);
+    void take_back(Instant now, const SocketAddress& host);
     // mapped_ports.cpp
     std::optional<std::uint16_t> preference_of(const MappedPort& mapped) const;
     void gather_mapped(Instant now, const Mapped& mapped);
@@ -219,7 +224,9 @@ private:
     std::vector<Relay> relays_;
     std::vector<ice::GatheredCandidate> gathered_;
     std::vector<Mapped> mapped_;
-    std::vector<IpAddress> peers_;  // what relays permit
+    std::vector<SocketAddress> alive_;   // hosts where STUN came in since the last restart
+    std::vector<SocketAddress> silent_;  // hosts set aside, best first
+    std::vector<IpAddress> peers_;       // what relays permit
     std::optional<Instant> gathering_deadline_;
     Description local_;
     std::optional<Selected> selected_;
