@@ -18,7 +18,7 @@ Problem fault_problem(session::SessionFault fault, const std::string& peer) {
         case session::SessionFault::NoPath:
         case session::SessionFault::PathTimedOut:
             return {ExitCode::NoPath, fmt::format("No path to {}", peer), cause, "",
-                    "check that the relay of your server is reachable over UDP from both sides"};
+                    fmt::format("see what was tried, and why it was in vain: stile why {}", peer)};
         case session::SessionFault::BadDescription:
         case session::SessionFault::NoCarrier:
         case session::SessionFault::BadPath:

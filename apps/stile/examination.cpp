@@ -24,6 +24,9 @@ constexpr Duration stream_patience = std::chrono::seconds{4};
 // A router that opens ports does so at once; UPnP has to be found first.
 constexpr Duration mapping_patience = std::chrono::seconds{4};
 
+constexpr Duration guess_delay = std::chrono::seconds{2};
+constexpr Port stun_port{3478};  // RFC 8489 Section 8.1
+
 const char* name_of(drivers::MappedBy by) {
     switch (by) {
         case drivers::MappedBy::Pcp:
@@ -76,11 +79,13 @@ Examination::Examination(drivers::Loop& loop, ExaminationConfig config)
       resolver_(loop),
       api_(loop),
       deadline_(loop, [this] { over_ = true; }),
-      mapping_deadline_(loop, [this] {
-          if (found_.gateway == nat_probe::NetworkFindings::Gateway::NotAsked) {
-              found_.gateway = nat_probe::NetworkFindings::Gateway::Silent;
-          }
-      }) {
+      mapping_deadline_(loop,
+                        [this] {
+                            if (found_.gateway == nat_probe::NetworkFindings::Gateway::NotAsked) {
+                                found_.gateway = nat_probe::NetworkFindings::Gateway::Silent;
+                            }
+                        }),
+      guess_timer_(loop, [this] { guess_stun(); }) {
     deadline_.arm_after(patience);
     found_.wall_clock = loop_.wall_now();
     find_addresses();
@@ -99,7 +104,7 @@ bool Examination::done() const {
     if (over_) return true;
     return asked_ == 0 && !pending(https_) && !pending(sips_) && !pending(relay_) &&
            !searching(tcp_) && !std::ranges::any_of(udp_, searching) &&
-           !mapping_deadline_.deadline();
+           !mapping_deadline_.deadline() && !guess_timer_.deadline();
 }
 
 void Examination::stop(drivers::Task then) {
@@ -136,6 +141,8 @@ void Examination::find_server() {
 
 void Examination::reach_server(const IpAddress& ip) {
     const Account& account = *config_.account;
+    server_ip_ = ip;
+    guess_timer_.arm_after(guess_delay);
     if (config_.scope == ExaminationConfig::Scope::Everything) {
         // As the peer itself connects to them: server_api.cpp and signalling.cpp.
         https_ = std::make_unique<TlsProbe>(
@@ -163,12 +170,21 @@ void Examination::ask_access() {
         --asked_;
         if (!access) {
             found_.server->no_credentials = access.error();
+            if (guess_timer_.deadline()) guess_stun();
             return;
         }
+        guess_timer_.disarm();
         if (access->server_time) found_.clock_ahead = loop_.wall_now() - *access->server_time;
         for (const SocketAddress& server : access->stun_servers) ask_stun(server);
         if (!access->turn_servers.empty()) ask_relay(access->turn_servers.front());
     });
+}
+
+// A server that does not tell has its STUN where all have it, most likely: UDP is a question apart
+// from whether HTTPS works.
+void Examination::guess_stun() {
+    guess_timer_.disarm();
+    ask_stun({*server_ip_, stun_port});
 }
 
 std::optional<IpAddress> Examination::source_for(const SocketAddress& server) const {
@@ -178,7 +194,8 @@ std::optional<IpAddress> Examination::source_for(const SocketAddress& server) co
 
 void Examination::ask_stun(const SocketAddress& server) {
     const auto local = source_for(server);
-    if (!local || udp_.size() == connect::limits::most_servers) return;
+    const bool asked = std::ranges::find(udp_servers_, server) != udp_servers_.end();
+    if (!local || asked || udp_.size() == connect::limits::most_servers) return;
     if (auto socket = nat_probe::open_unused_socket(loop_, random_, *local)) {
         udp_.push_back(std::make_unique<nat_probe::BehaviorProbe>(
             loop_, *std::move(socket), server, behavior_schedule, random_.fork()));

@@ -55,6 +55,7 @@ private:
     void reach_server(const IpAddress& ip);
     void ask_access();
     void ask_stun(const SocketAddress& server);
+    void guess_stun();
     void ask_relay(const connect::TurnServer& server);
     void ask_gateways();
     std::optional<IpAddress> source_for(const SocketAddress& server) const;
@@ -78,6 +79,8 @@ private:
     std::unique_ptr<drivers::UdpSocket> mapped_socket_;
     std::unique_ptr<drivers::PortMappings> mappings_;
     drivers::Timer mapping_deadline_;
+    std::optional<IpAddress> server_ip_;
+    drivers::Timer guess_timer_;  // while the server has not said where its STUN is
 };
 
 }  // namespace stile::peer

@@ -77,6 +77,8 @@ private:
         if (problem_) {
             report.state = ice::State::Failed;
             report.route.reset();
+            // What it says otherwise is to ask this program.
+            problem_->fix = "look at the networks of both sides: stile doctor";
         }
         const connect::Explanation explanation =
             connect::explain(report, examination_.findings().nat);

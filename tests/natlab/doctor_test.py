@@ -99,6 +99,7 @@ class Doctor(Talking):
             report = self.doctor(network.people["alice"], NO_PATH)
             for topic in ("HTTPS", "SIP"):
                 self.assertIn("start stiled", self.topic(report, topic)["fix"])
+            self.assertEqual(self.topic(report, "UDP")["level"], "bad", report)
 
     def test_nobody_logged_in(self):
         with Network(alice="port") as network:

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The Stile authors
 # SPDX-License-Identifier: Apache-2.0
-"""`stile why` where its answer takes a while."""
+"""`stile doctor` and `stile why` where their answers take a while."""
 import unittest
 
 import lab
-from doctor_test import NO_PATH, Network
+from doctor_test import NO_PATH, Network, Talking
 from why_test import Asking
 
 
@@ -22,6 +22,16 @@ class Why(Asking):
             report = self.why(network.people["bob"], "alice@example.org", NO_PATH)
             self.assertEqual(report["outcome"], "no-path", report)
             self.assertEqual(report["reasons"][0]["reason"], "no-udp", report)
+
+
+class Doctor(Talking):
+    def test_a_network_that_swallows_everything(self):
+        with Network(alice="port") as network:
+            network.hosts["alice"].router.rules(
+                "table ip hole { chain forward { type filter hook forward priority -20; policy drop; }; }")
+            report = self.doctor(network.people["alice"], NO_PATH)
+            for topic in ("UDP", "HTTPS", "SIP"):
+                self.assertEqual(self.topic(report, topic)["level"], "bad", report)
 
 
 if __name__ == "__main__":
