@@ -89,6 +89,11 @@ class BrowserPeer(ice_peers.Peer):
         self.tell("traffic")
         return self.wait("traffic", since=at)
 
+    def kill(self):
+        self.other = None
+        self.process.kill()
+        self.process.wait()
+
     def close(self, seconds=10):
         self.other = None
         self.browser.end()

@@ -134,12 +134,23 @@ class Peer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
+        self._end_pipes()
+        if code != 0:
+            raise AssertionError(f"{self.name} ended with {code}\n{self.story()}")
+
+    def kill(self):
+        """Ends it without a word to anybody."""
+        self.other = None
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self._end_pipes()
+
+    def _end_pipes(self):
         for thread in self.threads:
             thread.join(5)
         self.process.stdout.close()
         self.process.stderr.close()
-        if code != 0:
-            raise AssertionError(f"{self.name} ended with {code}\n{self.story()}")
 
 
 def ours_role(controlling):

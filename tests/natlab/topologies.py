@@ -41,12 +41,12 @@ FLAGS = {"symmetric": "fully-random", "random": "random"}
 # Mapping and filtering of RFC 4787: I independent of the endpoint, A by address, P by address and port.
 BEHAVIOR = {"none": "II", "firewall": "IP", "cone": "II", "address": "IA", "port": "IP", "symmetric": "PP",
             "random": "PP",
-            # Simultaneous packets turn it; one that waits for the other's first packet would see IP.
-            "icmp": "PP"}
+            # Until a peer's packet comes before one was sent there; then PP.
+            "icmp": "IP"}
 
 
 def meet(left, right):
-    """What theory says of UDP between two such places: "direct" or "relayed"."""
+    """What theory says of UDP between two such places: "direct", "relayed" or, by who sends first, "either"."""
     for (mapping, filtering), (other_mapping, other_filtering) in (
             (BEHAVIOR[left], BEHAVIOR[right]), (BEHAVIOR[right], BEHAVIOR[left])):
         # Who maps anew for each destination comes from a port that nobody told; only who filters by
@@ -55,7 +55,8 @@ def meet(left, right):
             return "relayed"
         if mapping == other_mapping == "P" and "I" not in (filtering, other_filtering):
             return "relayed"
-    # The router takes a mapping's port for who sends first, and then answers from another.
+    if "icmp" in (left, right) and BEHAVIOR[left][1] == BEHAVIOR[right][1] == "P":
+        return "either"
     return "direct"
 
 
@@ -96,6 +97,18 @@ answer_octets_per_second = 0
 """)
         program = started.start("stile-turnd", [turnd, "--config", config], host=self.server)
         program.wait_for("^Ready")
+        return program
+
+    def serve_coturn(self, started):
+        # It gives a client up when a peer's network is unreachable, as private candidates are without a
+        # default route; here they vanish.
+        lab.ip("-n", "backbone", "addr", "add", f"{lab.PUBLIC_PREFIX}.1/24", "dev", "segment")
+        lab.ip("-n", "server", "route", "add", "default", "via", f"{lab.PUBLIC_PREFIX}.1")
+        program = started.start("turnserver", [
+            "turnserver", "-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech", "-u", f"{USER}:{PASSWORD}",
+            "-r", "example.org", "-L", SERVER, "-E", SERVER, "-p", PORT, "--log-file", "stdout", "--simple-log",
+            "--pidfile", started.file("pid"), "--userdb", started.file("turndb")], host=self.server)
+        program.wait_for("IO method .admin thread")
         return program
 
     # ---- places ----
