@@ -395,6 +395,7 @@ void Endpoint::take_call_event(Instant now, sip::CallId call, sip::Call::Event e
         take_info_failure(entry->second, *untold);
     } else if (const auto* const ended = std::get_if<sip::Call::Ended>(&event)) {
         entry->second.call.reset();
+        if (outlives_call(entry->second, *ended)) return;
         if (fall_back(now, entry->second, *ended)) return;
         finish(now, entry, ended_by(entry->first, *ended));
     }

@@ -88,6 +88,13 @@ void Endpoint::take_request(Instant now, Entry& entry, const sip::Call::RequestR
     respond(malformed ? sip::status::BadRequest : sip::status::Ok);
 }
 
+// A request in the dialog that nobody answers, or 481, ends the dialog (RFC 3261 Section 12.2.1.2).
+// That says nothing of the path: where it works, the peer's consent decides how long.
+bool Endpoint::outlives_call(const Entry& entry, const sip::Call::Ended& ended) {
+    return ended.reason == sip::Call::EndReason::PeerGone && entry.session &&
+           entry.session->route();
+}
+
 bool Endpoint::fall_back(Instant now, Entry& entry, const sip::Call::Ended& ended) {
     if (entry.trickling != Trickling::Full || !entry.session || !ended.message) return false;
     const sip::Message& response = *ended.message;

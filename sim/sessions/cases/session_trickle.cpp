@@ -135,6 +135,32 @@ TEST_CASE("session trickle: a silent STUN server is not on the way to the route"
     }
 }
 
+TEST_CASE("session trickle: a session whose path works outlives an INFO that nobody answers") {
+    SessionRun run{two_homes(hard, hard, 1, Weather::Fair), 1};
+    // Gathering ends late, and with it the telling.
+    run.add_stun_server(SocketAddress::parse("198.51.100.99:3478").value());
+    REQUIRE(run.start());
+    run.fetch("bob@example.org");
+    REQUIRE(run.run_while_not(4s, [&] { return both_have_a_route(run); }));
+    const std::size_t before = sent(run.alice(), "INFO ").size();
+    run.bob().alteration = Alteration{"SIP/2.0 200 ", "SIP/2.0 408 "};
+    run.run_for(60s);
+    CHECK(sent(run.alice(), "INFO ").size() > before);
+    const std::size_t received = run.bob().received[*run.bob().latest];
+    for (int i = 0; i < 20; ++i) {
+        run.send_data(run.alice());
+        run.run_for(10ms);
+    }
+    run.run_for(1s);
+    CHECK(run.bob().received[*run.bob().latest] == received + 20);
+    CHECK(last<session::Ended>(run.alice()) == nullptr);
+    CHECK(last<session::Ended>(run.bob()) == nullptr);
+    // Without the call nobody is told of the end; the peer notices the silence. RFC 7675.
+    run.end(run.alice());
+    REQUIRE(run.run_while_not(45s, [&] { return last<session::Ended>(run.bob()) != nullptr; }));
+    CHECK(last<session::Ended>(run.bob())->fault == session::SessionFault::NoPath);
+}
+
 // Not in each run: what Alice learned before her offer reaches an easy NAT sooner in it than by
 // INFO.
 TEST_CASE("session trickle: the first route is there sooner with full than with half trickle") {

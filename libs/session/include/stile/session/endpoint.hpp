@@ -152,8 +152,8 @@ private:
     // Whether later candidates may be told.
     enum class Telling : std::uint8_t {
         Open,
-        Held,    // until the ACK, or until a connection to our server is there
-        Refused  // the peer did not want the last
+        Held,     // until the ACK, or until a connection to our server is there
+        Refused,  // the peer did not want the last
     };
     struct Entry {
         std::optional<HttpSession> session;         // absent: offered to us and not yet accepted
@@ -187,6 +187,7 @@ private:
     void take_info_failure(Entry& entry, const sip::Call::RequestFailed& failed);
     // True when the call is over for want of trickling alone: another follows.
     bool fall_back(Instant now, Entry& entry, const sip::Call::Ended& ended);
+    static bool outlives_call(const Entry& entry, const sip::Call::Ended& ended);
     static Fragments fragments_of(const sip::Message& description);
     // False when our server cannot be told.
     bool describe(Instant now, Entry& entry, std::string sdp);
