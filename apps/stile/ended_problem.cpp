@@ -17,8 +17,11 @@ Problem fault_problem(session::SessionFault fault, const std::string& peer) {
     switch (fault) {
         case session::SessionFault::NoPath:
         case session::SessionFault::PathTimedOut:
-            return {ExitCode::NoPath, fmt::format("No path to {}", peer), cause, "",
-                    fmt::format("see what was tried, and why it was in vain: stile why {}", peer)};
+            return {
+                ExitCode::NoPath, fmt::format("No path to {}", peer), cause, "",
+                fmt::format("let UDP out to your server's relay on both sides; what was tried, and "
+                            "why it was in vain: stile why {}",
+                            peer)};
         case session::SessionFault::BadDescription:
         case session::SessionFault::NoCarrier:
         case session::SessionFault::BadPath:
