@@ -14,7 +14,8 @@ SOURCE = pathlib.Path(os.environ["STILE_SOURCE"])
 PAGES = {"stile": "stile.1.scd", "stile-stun": "stile-stun.1.scd", "stiled": "stiled.8.scd",
          "stile-turnd": "stile-turnd.8.scd"}
 COMMANDS = {
-    "stile": [[], ["login"], ["share"], ["get"], ["gateway"], ["status"], ["contacts"], ["contacts", "rm"]],
+    "stile": [[], ["login"], ["share"], ["get"], ["gateway"], ["status"], ["doctor"], ["why"],
+              ["contacts"], ["contacts", "rm"]],
     "stile-stun": [[], ["binding"], ["nat"], ["lifetime"], ["hairpin"], ["relay"]],
     "stiled": [[], ["run"], ["check"], ["user"], ["user", "add"], ["user", "link"], ["user", "list"],
                ["user", "rm"], ["turn"], ["turn", "status"], ["turn", "sessions"], ["turn", "trace"], ["turn", "drain"],
