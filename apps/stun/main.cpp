@@ -5,7 +5,7 @@
 #include "relay_command.hpp"
 
 #include <stile/app/problem.hpp>
-#include <stile/app/suggestion.hpp>
+#include <stile/app/usage.hpp>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -30,20 +30,12 @@ constexpr const char* examples = R"(Examples:
 // Word mistyped: CLI11 knows that something is wrong, not what was meant.
 int explain(const CLI::ParseError& error, int count, char** words) {
     if (error.get_exit_code() == 0) return -1;
-    std::string fix = "see 'stile-stun --help'";
-    if (count > 1) {
-        const std::string_view word = words[1];
-        if (std::ranges::find(commands, word) != commands.end()) {
-            fix = fmt::format("see 'stile-stun {} --help'", word);
-        } else if (const auto guess = app::suggest(word, commands)) {
-            fix = fmt::format("did you mean 'stile-stun {}'?", *guess);
-        }
-    }
     const bool json =
         std::ranges::find(words, words + count, std::string_view{"--json"}) != words + count;
     return probe::fail(
         json ? probe::CommonOptions::Format::Json : probe::CommonOptions::Format::Text,
-        {app::ExitCode::Usage, "This command is not understood", error.what(), "", fix});
+        app::usage_problem("stile-stun", error.what(), {words, static_cast<std::size_t>(count)},
+                           commands));
 }
 
 const std::map<std::string, double> units{{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "peer.hpp"
 
+#include <stile/connect/explanation.hpp>
 #include <stile/drivers/random.hpp>
 #include <stile/session/path_description.hpp>
 
@@ -17,20 +18,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr Duration closing_patience = std::chrono::seconds{1};
 
-std::string_view word(ice::CandidateType type) {
-    switch (type) {
-        case ice::CandidateType::Host:
-            return "host";
-        case ice::CandidateType::ServerReflexive:
-            return "srflx";
-        case ice::CandidateType::PeerReflexive:
-            return "prflx";
-        case ice::CandidateType::Relayed:
-            return "relay";
-    }
-    return "";
-}
-
 std::string_view word(ice::State state) {
     switch (state) {
         case ice::State::Waiting:
@@ -41,24 +28,6 @@ std::string_view word(ice::State state) {
             return "completed";
         case ice::State::Failed:
             return "failed";
-    }
-    return "";
-}
-
-std::string_view word(ice::PairState state) {
-    switch (state) {
-        case ice::PairState::Frozen:
-            return "frozen";
-        case ice::PairState::Waiting:
-            return "waiting";
-        case ice::PairState::InProgress:
-            return "in-progress";
-        case ice::PairState::Succeeded:
-            return "succeeded";
-        case ice::PairState::Failed:
-            return "failed";
-        case ice::PairState::Removed:
-            return "removed";
     }
     return "";
 }
@@ -220,8 +189,8 @@ void Peer::handle(const connect::RouteChanged& changed) {
     const connect::Route& route = changed.route;
     const bool direct = route.kind == connect::RouteKind::Direct;
     say("selected", {{"kind", direct ? "direct" : "relayed"},
-                     {"local_type", word(route.local_type)},
-                     {"remote_type", word(route.remote_type)},
+                     {"local_type", connect::to_string(route.local_type)},
+                     {"remote_type", connect::to_string(route.remote_type)},
                      {"local", route.pair.local.to_string()},
                      {"remote", route.pair.remote.to_string()},
                      {"channel", route.channel.has_value()}});
@@ -239,9 +208,9 @@ void Peer::tell_pairs() const {
     for (const ice::PairReport& pair : connector_.pairs()) {
         pairs.push_back({{"local", pair.local.to_string()},
                          {"path", pair.path.local.to_string() + " " + pair.path.remote.to_string()},
-                         {"types", std::string{word(pair.local_type)} + " " +
-                                       std::string{word(pair.remote_type)}},
-                         {"state", word(pair.state)},
+                         {"types", std::string{connect::to_string(pair.local_type)} + " " +
+                                       std::string{connect::to_string(pair.remote_type)}},
+                         {"state", connect::to_string(pair.state)},
                          {"valid", pair.valid},
                          {"nominated", pair.nominated},
                          {"selected", pair.selected}});

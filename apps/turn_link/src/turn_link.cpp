@@ -92,9 +92,27 @@ bool is_worth_another(turn::FailureKind kind) {
         case turn::FailureKind::InsufficientCapacity:
         case turn::FailureKind::AllocationMismatch:
             return true;
-        default:  // an answer that stands
+        // An answer that stands.
+        case turn::FailureKind::TryAlternate:
+        case turn::FailureKind::BadRequest:
+        case turn::FailureKind::Unauthenticated:
+        case turn::FailureKind::Forbidden:
+        case turn::FailureKind::MobilityForbidden:
+        case turn::FailureKind::UnknownAttribute:
+        case turn::FailureKind::StaleNonce:
+        case turn::FailureKind::AddressFamilyNotSupported:
+        case turn::FailureKind::WrongCredentials:
+        case turn::FailureKind::UnsupportedTransportProtocol:
+        case turn::FailureKind::PeerFamilyMismatch:
+        case turn::FailureKind::ConnectionExists:
+        case turn::FailureKind::ConnectionFailed:
+        case turn::FailureKind::QuotaReached:
+        case turn::FailureKind::RoleConflict:
+        case turn::FailureKind::OtherCode:
+        case turn::FailureKind::count:
             return false;
     }
+    return false;
 }
 
 }  // namespace
