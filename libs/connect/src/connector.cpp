@@ -42,6 +42,7 @@ turn::ClientConfig relay_config(const TurnServer& server, stun::RetransmitSchedu
 
 Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream random)
     : config_(std::move(config)),
+      given_{config_.stun_servers, config_.turn_servers, config_.nat64_prefix},
       random_(std::move(random)),
       now_(now),
       agent_(now, config_.ice, random_.fork()) {
@@ -154,10 +155,17 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     STILE_ASSERT(phase_ == Phase::Running);
     agent_.restart(now, previous);
     if (previous == ice::PreviousPair::Abandon) selected_.reset();
-    // What the new generation does not ask for again runs out; the pair in use outlives it.
+    // What the new generation does not ask for again runs out, but for the pair in use: it stays
+    // until the new generation has one, which may be never.
+    std::vector<IpAddress> kept;
     for (const IpAddress& peer : std::exchange(peers_, {})) {
+        if (selected_ && selected_->pair.remote.ip == peer) {
+            kept.push_back(peer);
+            continue;
+        }
         for (Relay& relay : relays_) relay.client.forget(peer);
     }
+    peers_ = std::move(kept);
     // Sockets and living relays are what they were; how NATs show them is asked again.
     probes_.clear();
     std::erase_if(relays_, [](const Relay& relay) {

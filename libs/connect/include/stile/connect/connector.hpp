@@ -114,6 +114,14 @@ public:
     void handle_port_mapped(Instant now, const MappedPort& mapped);
     // As it was said before: the candidate is told no longer.
     void handle_port_unmapped(Instant now, const MappedPort& mapped);
+    // One socket more, at any time: its candidates are told as they come. Whether the peer can
+    // still be told is the signalling's affair; once an end of candidates was said, or a pair is
+    // nominated, only restart() makes use of it. False where it is known, or there are too many.
+    bool add_host(Instant now, const SocketAddress& host);
+    // The socket is closed, or its interface is gone, and with it every pair, probe, mapping and
+    // relay that used it; servers whose relay is lost are asked again from another socket.
+    // RouteLost and PathFailed follow where it was the route's.
+    void remove_host(Instant now, const SocketAddress& host);
     // Goes to the peer by the route. Without one, or with a full queue, it is lost, as datagrams
     // are.
     void send(Instant now, BytesView payload);
@@ -186,6 +194,10 @@ private:
     void set_silent_aside(Instant now);
     void take_back_in_turn(Instant now);
     void take_back(Instant now, const SocketAddress& host);
+    // connector_hosts.cpp
+    void drop_relays(Instant now, const SocketAddress& host);
+    void reconsider_translation();
+    void ask_from_anew(Instant now, std::optional<SocketAddress> host);
     // mapped_ports.cpp
     std::optional<std::uint16_t> preference_of(const MappedPort& mapped) const;
     void gather_mapped(Instant now, const Mapped& mapped);
@@ -212,7 +224,15 @@ private:
     const Relay* find_relay(const SocketAddress& relayed) const;
     void queue_event(Event event);
 
+    // Servers as they were given: which of them need a NAT64 follows from the hosts.
+    struct Given {
+        std::vector<SocketAddress> stun_servers;
+        std::vector<TurnServer> turn_servers;
+        std::optional<Nat64Prefix> nat64_prefix;
+    };
+
     ConnectorConfig config_;
+    Given given_;
     crypto::RandomStream random_;
     Instant now_;  // the latest seen
     Phase phase_ = Phase::Running;

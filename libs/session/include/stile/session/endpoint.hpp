@@ -135,6 +135,11 @@ public:
     // A router keeps a port open for the socket of some session, or no longer.
     void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
     void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
+    // The network changes. A driver opens a socket for the session at the new address, says so, and
+    // hands in what comes on it; it says of a socket that it is gone before or after it closes it.
+    // Nothing happens where the session is over or not yet accepted.
+    void handle_host_added(Instant now, SessionId session, const SocketAddress& host);
+    void handle_host_removed(Instant now, SessionId session, const SocketAddress& host);
     // By the session's route; lost without one.
     void send(Instant now, SessionId session, BytesView payload);
     void handle_timeout(Instant now);

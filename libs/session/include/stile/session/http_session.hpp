@@ -98,6 +98,9 @@ public:
     // A router keeps a port open for one of the path's sockets, or no longer.
     void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
     void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
+    // A socket more for the path, at any time; or one that is closed, or whose interface is gone.
+    void handle_host_added(Instant now, const SocketAddress& host);
+    void handle_host_removed(Instant now, const SocketAddress& host);
     // By the route; lost without one.
     void send(Instant now, BytesView payload) { path_.send(now, payload); }
     void release(Instant now) { path_.release(now); }

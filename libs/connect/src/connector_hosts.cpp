@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sockets that come and go while the connector lives: another uplink, an interface that is gone.
+#include <stile/connect/connector.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace stile::connect {
+
+bool Connector::add_host(Instant now, const SocketAddress& host) {
+    const bool is_known = std::ranges::find(config_.hosts, host) != config_.hosts.end();
+    if (phase_ == Phase::Released || is_known || config_.hosts.size() == limits::most_hosts) {
+        return false;
+    }
+    config_.hosts.push_back(host);
+    reconsider_translation();
+    if (may_use(host)) add_gathered(now, ice::host_candidate(host));
+    // A server that was silent may answer this one.
+    std::erase_if(relays_, [](const Relay& relay) {
+        return relay.state == SourceState::Done && !relay.relayed;
+    });
+    ask_from_anew(now, host);
+    see(now);
+    return true;
+}
+
+void Connector::remove_host(Instant now, const SocketAddress& host) {
+    if (std::erase(config_.hosts, host) == 0) return;
+    std::erase(alive_, host);
+    std::erase(silent_, host);
+    std::erase_if(probes_, [&](const Probe& probe) { return probe.machine.path().local == host; });
+    std::erase_if(queued_, [&](const Queued& queued) { return queued.path.local == host; });
+    std::erase_if(waiting_, [&](const Source& source) {
+        const auto* const path = std::get_if<Path>(&source);
+        return path != nullptr && path->local == host;
+    });
+    std::erase_if(mapped_, [&](const Mapped& mapped) { return mapped.port.host == host; });
+    std::erase_if(gathered_, [&](const auto& gathered) { return gathered.base == host; });
+    std::erase_if(local_.candidates, [&](const auto& known) { return known.base == host; });
+    if (phase_ == Phase::Released) {
+        std::erase_if(relays_, [&](const Relay& relay) { return relay.wire.local == host; });
+        return;
+    }
+    drop_relays(now, host);
+    agent_.remove_base(now, host);
+    reconsider_translation();
+    ask_from_anew(now, std::nullopt);
+    see(now);
+}
+
+// An allocation belongs to the 5-tuple that made it. RFC 8656 Section 3.2.
+void Connector::drop_relays(Instant now, const SocketAddress& host) {
+    for (Relay& relay : relays_) {
+        const bool is_alive = relay.state == SourceState::Pending || relay.relayed;
+        if (relay.wire.local != host || !is_alive) continue;
+        lose_relay(now, relay, turn::Failure{.kind = turn::FailureKind::Unreachable});
+    }
+    std::erase_if(relays_, [&](const Relay& relay) { return relay.wire.local == host; });
+}
+
+// Another network may have IPv4 where this one had none, or the other way round.
+void Connector::reconsider_translation() {
+    config_.stun_servers = given_.stun_servers;
+    config_.turn_servers = given_.turn_servers;
+    config_.nat64_prefix = given_.nat64_prefix;
+    translate_servers();
+}
+
+// What ask_sources() does, for one socket more or for the relays that are lost.
+void Connector::ask_from_anew(Instant now, std::optional<SocketAddress> host) {
+    const std::size_t before = waiting_.size();
+    for (const TurnServer& server : config_.turn_servers) {
+        const bool is_there = std::ranges::any_of(
+            relays_, [&](const Relay& relay) { return relay.wire.remote == server.address; });
+        const bool waits = std::ranges::any_of(waiting_, [&](const Source& source) {
+            const auto* const turn = std::get_if<TurnServer>(&source);
+            return turn != nullptr && turn->address == server.address;
+        });
+        if (!is_there && !waits) waiting_.emplace_back(server);
+    }
+    if (host && may_use(*host)) {
+        for (const SocketAddress& server : config_.stun_servers) {
+            if (can_reach(*host, server)) waiting_.emplace_back(Path{*host, server});
+        }
+    }
+    if (waiting_.size() == before) return;
+    if (before == 0) next_source_ = std::max(next_source_, now);
+    if (local_.gathering == Gathering::Ongoing) {
+        const Duration round = config_.ice.ta * static_cast<Duration::rep>(waiting_.size());
+        gathering_deadline_ = now + limits::source_deadline + round;
+    }
+    start_due_source(now);
+}
+
+}  // namespace stile::connect
