@@ -22,6 +22,8 @@ constexpr Duration keep_alive = std::chrono::seconds{20};
 constexpr Duration unused_timeout = std::chrono::minutes{2};
 // For a connection that takes no more requests to say why.
 constexpr Duration closing_patience = std::chrono::seconds{3};
+// Datagrams kept until there is a route: a client's first flight is one or two, once repeated.
+constexpr std::size_t most_early = 4;
 
 app::Problem given_up(const std::string& peer) {
     return {app::ExitCode::Declined, peer + " gave the transfer up", "", "",
@@ -74,6 +76,7 @@ void Link::set_credentials(quic::Role role, quic::Credentials credentials) {
 void Link::set_route(const connect::Route& route) {
     route_ = route;
     if (!connection_ && role_ == quic::Role::Client && credentials_) start_client();
+    for (const Bytes& payload : std::exchange(early_, {})) handle_payload(payload);
     pump();
 }
 
@@ -102,6 +105,12 @@ void Link::transmit(const Transmit& datagram) {
 
 void Link::handle_payload(BytesView payload) {
     if (payload.empty() || !quic::is_quic(payload.front(), quic::Origin::Peer)) return;
+    // The peer's first check has succeeded, ours not yet: an answer could not leave, and would be
+    // lost until QUIC's timer repeats it.
+    if (!connection_ && !route_) {
+        if (early_.size() < most_early) early_.push_back(to_bytes(payload));
+        return;
+    }
     if (!connection_ && role_ == quic::Role::Server) start_server(payload);
     if (!connection_) return;
     connection_->handle_datagram(loop_.now(), quic::hidden_path, payload);
@@ -147,11 +156,13 @@ void Link::close(quic::ErrorCode code, std::string_view text) {
 void Link::pump() {
     if (!connection_ || pumping_) return;
     pumping_ = true;
+    // Events first: what they bring about leaves with what was to be sent anyway. The other way
+    // round the request would wait for the pacing of the handshake's last packet.
     for (;;) {
-        if (const auto batch = connection_->poll_transmit(loop_.now())) {
-            send(*batch);
-        } else if (const auto event = connection_->poll_event()) {
+        if (const auto event = connection_->poll_event()) {
             handle(*event);
+        } else if (const auto batch = connection_->poll_transmit(loop_.now())) {
+            send(*batch);
         } else {
             break;
         }
@@ -187,7 +198,9 @@ void Link::send(const quic::Batch& batch) {
 
 void Link::handle(const quic::Event& event) {
     namespace e = quic::event;
-    if (std::holds_alternative<e::Confirmed>(event)) {
+    // A client asks without waiting for the server's verdict on its own certificate: that saves a
+    // round trip, and a refusal ends what was asked.
+    if (std::holds_alternative<e::Completed>(event)) {
         ready_ = true;
         note_idle();
         if (handlers_.on_ready) handlers_.on_ready(*this);

@@ -34,7 +34,7 @@ struct ResponseHandlers {
 
 // What a link tells its owner.
 struct LinkHandlers {
-    std::function<void(Link&)> on_ready;  // connected: both certificates were taken
+    std::function<void(Link&)> on_ready;  // the peer's certificate was taken
     // A peer's request; answer by respond(), push_body() ...
     std::function<void(Link&, quic::StreamId, const quic::RequestHead&)> on_request;
     std::function<void(Link&, quic::StreamId)> on_body_writable;
@@ -116,6 +116,7 @@ private:
     quic::Role role_ = quic::Role::Client;
     std::optional<quic::Credentials> credentials_;
     std::optional<quic::Connection> connection_;
+    std::vector<Bytes> early_;  // of the peer, before there was a route
     struct Response {
         ResponseHandlers handlers;
         Instant asked_at;

@@ -51,6 +51,7 @@ Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream r
     STILE_ASSERT(config_.turn_servers.size() <= limits::most_servers);
     translate_servers();
     local_.credentials = agent_.local_credentials();
+    local_.ta = config_.ice.ta;
     for (const SocketAddress& host : config_.hosts) {
         if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     }
@@ -107,7 +108,9 @@ void Connector::handle_timeout(Instant now) {
 std::expected<void, DescriptionError> Connector::set_remote_description(
     Instant now, const Description& description) {
     set_silent_aside(now);
-    if (const auto set = agent_.set_remote_credentials(now, description.credentials); !set) {
+    const ice::RemoteParameters remote{
+        .credentials = description.credentials, .kind = ice::PeerKind::Full, .ta = description.ta};
+    if (const auto set = agent_.set_remote(now, remote); !set) {
         return std::unexpected(set.error() == ice::CredentialsError::AlreadySet
                                    ? DescriptionError::OtherCredentials
                                    : DescriptionError::BadCredentials);
@@ -176,7 +179,7 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     });
     alive_.clear();
     silent_.clear();
-    local_ = {agent_.local_credentials(), {}, Gathering::Ongoing};
+    local_ = {agent_.local_credentials(), {}, Gathering::Ongoing, config_.ice.ta};
     for (const ice::GatheredCandidate& gathered : gathered_) {
         if (const auto candidate = agent_.add_local_candidate(now, gathered)) tell(*candidate);
     }
@@ -222,8 +225,9 @@ void Connector::ask_sources(Instant now) {
             relays_, [&](const Relay& relay) { return relay.wire.remote == server.address; });
         if (!is_there) waiting_.emplace_back(server);
     }
-    for (const SocketAddress& host : config_.hosts) {
-        for (const SocketAddress& server : config_.stun_servers) {
+    // Server by server: which sockets lead out is known soonest so.
+    for (const SocketAddress& server : config_.stun_servers) {
+        for (const SocketAddress& host : config_.hosts) {
             if (may_use(host) && can_reach(host, server)) waiting_.emplace_back(Path{host, server});
         }
     }

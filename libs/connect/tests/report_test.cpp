@@ -32,7 +32,7 @@ TEST_CASE("connector report: each source with what came back") {
     config.turn_servers = {{at("198.51.100.2:3478"), "alice", "secret"}};
     Driven driven{config};
     // The second STUN server's turn is still to come.
-    driven.pass(60ms);
+    driven.pass(2 * proposed_ta - 1ms);
     auto sources = driven.connector.report().sources;
     REQUIRE(sources.size() == 3);
     CHECK(sources[0].kind == SourceReport::Kind::Turn);

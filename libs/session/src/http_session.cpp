@@ -126,7 +126,8 @@ std::expected<void, SessionFault> HttpSession::apply_remote(Instant now,
     if (!carrier) return std::unexpected(to_fault(carrier.error()));
     expected_ = to_identity(carrier->fingerprints);
     if (expected_.empty()) return std::unexpected(SessionFault::NoFingerprint);
-    const connect::Description path = read_path(*carrier);
+    connect::Description path = read_path(*carrier);
+    path.ta = read_pacing(remote);
     if (!path_.set_remote_description(now, path)) return std::unexpected(SessionFault::BadPath);
     section_ = section;
     remote_ = path.credentials;
@@ -228,12 +229,14 @@ void HttpSession::describe() {
 std::string HttpSession::make_offer() {
     offer_ = {};
     offer_.origin = origin();
+    write_pacing(path_.local_description(), offer_);
     offer_.media.push_back(sdp::make_carrier(sdp::HttpCarrier::Quic, parameters()));
     return offer_.serialize();
 }
 
 std::string HttpSession::make_answer() {
     sdp::Description answer = sdp::make_answer(offer_, origin());
+    write_pacing(path_.local_description(), answer);
     const sdp::MediaDescription section = sdp::make_carrier(sdp::HttpCarrier::Quic, parameters());
     sdp::accept(answer, offer_, *section_,
                 {.port = section.port,

@@ -46,7 +46,8 @@ void HttpSession::note_candidates() {
 }
 
 connect::Description HttpSession::told_path() const {
-    return {path_.local_description().credentials, candidates_, gathering_};
+    return {path_.local_description().credentials, candidates_, gathering_,
+            path_.local_description().ta};
 }
 
 std::optional<std::string> HttpSession::poll_fragment() {

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include <stile/sdp/ice_attributes.hpp>
 #include <stile/session/path_description.hpp>
 
 #include <algorithm>
@@ -92,6 +93,19 @@ connect::Description read_path(const sdp::CarrierParameters& carrier) {
     path.gathering = carrier.end_of_candidates || !trickles(carrier) ? connect::Gathering::Complete
                                                                      : connect::Gathering::Ongoing;
     return path;
+}
+
+// RFC 8839 Sections 4.3.1 and 4.3.2: SHOULD be in offers and answers.
+void write_pacing(const connect::Description& path, sdp::Description& description) {
+    if (!path.ta) return;
+    const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(*path.ta).count();
+    description.attributes.add(sdp::IcePacing{static_cast<std::uint32_t>(milliseconds)});
+}
+
+std::optional<Duration> read_pacing(const sdp::Description& description) {
+    const auto pacing = description.attributes.get<sdp::IcePacing>();
+    if (!pacing) return std::nullopt;
+    return std::chrono::milliseconds{pacing->milliseconds};
 }
 
 bool trickles(const sdp::CarrierParameters& carrier) {

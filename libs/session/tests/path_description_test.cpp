@@ -87,5 +87,20 @@ TEST_CASE("path description: without trickling there is nothing to wait for") {
     CHECK(read_path(carrier).gathering == connect::Gathering::Complete);
 }
 
+TEST_CASE(
+    "path description: pacing is said in milliseconds, rounded up, and only where it is known") {
+    sdp::Description text;
+    write_pacing({}, text);
+    CHECK_FALSE(text.attributes.has("ice-pacing"));
+    CHECK_FALSE(read_pacing(text));
+    write_pacing({.ta = std::chrono::microseconds{5001}}, text);
+    CHECK(read_pacing(text) == std::chrono::milliseconds{6});
+
+    const auto other = sdp::Description::parse(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\na=ice-pacing:x\r\n");
+    REQUIRE(other);
+    CHECK_FALSE(read_pacing(*other));
+}
+
 }  // namespace
 }  // namespace stile::session

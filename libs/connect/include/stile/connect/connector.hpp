@@ -37,8 +37,13 @@ enum class LoopbackCandidates : std::uint8_t { Refused, Admitted };
 // Which of the found candidates the peer is told. RelayedOnly hides every address of this host.
 enum class CandidatePolicy : std::uint8_t { All, RelayedOnly };
 
+// RFC 8445 Section 14.2 and Appendix B.1: what NATs take. A pair is tried so much later for each
+// one above it in the checklist.
+inline constexpr Duration proposed_ta = ice::limits::least_ta;
+
 struct ConnectorConfig {
-    ice::AgentConfig ice;
+    // Its Ta also paces gathering, and is in the Description: a peer that proposes none gets 50 ms.
+    ice::AgentConfig ice{.ta = proposed_ta};
     // The sockets that the driver has open for this connector, best first; none is a wildcard.
     std::vector<SocketAddress> hosts;
     std::vector<SocketAddress> stun_servers;

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/base/time.hpp>
 #include <stile/ice/candidate.hpp>
 #include <stile/ice/credentials.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace stile::connect {
@@ -18,6 +20,9 @@ struct Description {
     ice::Credentials credentials;
     std::vector<ice::Candidate> candidates;
     Gathering gathering = Gathering::Ongoing;
+    // The time between two checks that it proposes; both sides use the larger one. Absent: 50 ms.
+    // RFC 8445 Section 14.2.
+    std::optional<Duration> ta = {};
     friend bool operator==(const Description&, const Description&) = default;
 };
 

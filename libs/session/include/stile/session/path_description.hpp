@@ -15,6 +15,9 @@ std::optional<ice::Candidate> to_ice(const sdp::Candidate& candidate);
 // Puts credentials and candidates into a carrier's section, and takes them out of it.
 void write_path(const connect::Description& path, sdp::CarrierParameters& carrier);
 connect::Description read_path(const sdp::CarrierParameters& carrier);
+// The same of the proposed pacing, which is the session's and not a section's.
+void write_pacing(const connect::Description& path, sdp::Description& description);
+std::optional<Duration> read_pacing(const sdp::Description& description);
 // Does the sender take candidates after its description? RFC 8838 Section 3.
 bool trickles(const sdp::CarrierParameters& carrier);
 
