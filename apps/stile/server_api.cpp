@@ -41,6 +41,10 @@ app::Problem unreachable(const std::string& server, const drivers::HttpClientErr
         case CloseReason::Refused:
             return {app::ExitCode::NoPath, what, "nothing listens there", error.text,
                     "start stiled there, or check the address"};
+        case CloseReason::Proxy:
+            return {app::ExitCode::NoPath, what, std::string{drivers::to_string(error.reason)},
+                    error.text,
+                    "check https_proxy and no_proxy in the environment, and the login there"};
         case CloseReason::Local:
         case CloseReason::PeerClosed:
         case CloseReason::Truncated:

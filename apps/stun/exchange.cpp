@@ -58,6 +58,7 @@ app::Problem closed_problem(const Target& target, const SocketAddress& server,
         case CloseReason::Truncated:
         case CloseReason::Reset:
         case CloseReason::Unreachable:
+        case CloseReason::Proxy:
         case CloseReason::Failed:
             break;
     }

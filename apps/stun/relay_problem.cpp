@@ -151,6 +151,7 @@ Meaning meaning_of(drivers::CloseReason reason) {
         case drivers::CloseReason::PeerClosed:
         case drivers::CloseReason::Truncated:
         case drivers::CloseReason::Reset:
+        case drivers::CloseReason::Proxy:
         case drivers::CloseReason::Failed:
             return {ExitCode::NoPath, "the connection broke", "see the server's log"};
     }

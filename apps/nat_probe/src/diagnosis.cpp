@@ -118,6 +118,7 @@ private:
             case CloseReason::Unreachable:
             case CloseReason::TimedOut:
             case CloseReason::Protocol:
+            case CloseReason::Proxy:
             case CloseReason::Failed:
                 break;
         }

@@ -30,6 +30,8 @@ std::string_view to_string(CloseReason reason) {
             return "rejected by the peer";
         case CloseReason::Protocol:
             return "protocol error";
+        case CloseReason::Proxy:
+            return "refused by the proxy";
         case CloseReason::Failed:
             return "failed";
     }

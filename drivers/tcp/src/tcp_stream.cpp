@@ -97,6 +97,9 @@ void TcpStream::Impl::take(FileDescriptor socket) {
     set(IPPROTO_TCP, TCP_USER_TIMEOUT,
         static_cast<int>(
             std::chrono::duration_cast<std::chrono::milliseconds>(options.user_timeout).count()));
+    if (options.most_unsent) {
+        set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(*options.most_unsent));
+    }
     watch.emplace(loop, fd.get(), [this] { readable(); }, [this] { writable(); });
 }
 
@@ -247,7 +250,10 @@ void TcpStream::Impl::timed_out() {
 }
 
 void TcpStream::Impl::fail(int code) {
-    end_later(reason_of(code), os_error("connect to " + peer.to_string(), code).text);
+    // Of an address that was asked for it says that it is taken, or gone; nothing of the peer.
+    const bool local_is_at_fault = code == EADDRNOTAVAIL && options.local;
+    end_later(local_is_at_fault ? CloseReason::Failed : reason_of(code),
+              os_error("connect to " + peer.to_string(), code).text);
 }
 
 // Within calls of the owner the callback must not run: it comes from the loop.

@@ -286,10 +286,52 @@ TEST_CASE("tcp stream: connects from an address that is listened at") {
     const auto own =
         TcpListener::open(loop, any_v4, keep, {.reuse_port = ListenOptions::ReusePort::Yes});
     const auto peer = TcpListener::open(loop, any_v4, keep);
-    const auto stream = TcpStream::connect(loop, (*peer)->local_address(),
-                                           {.local = (*own)->local_address()});
+    const auto stream =
+        TcpStream::connect(loop, (*peer)->local_address(), {.local = (*own)->local_address()});
     REQUIRE(loop.run_until([&] { return accepted == 1; }, 10s) == Loop::Outcome::Done);
     CHECK(kept[0]->peer_address() == (*own)->local_address());
+}
+
+TEST_CASE("tcp stream: a local address that cannot be had is this side's failure") {
+    Loop loop;
+    const auto shared =
+        TcpListener::open(loop, any_v4, [](auto) {}, {.reuse_port = ListenOptions::ReusePort::Yes});
+    const auto taken = TcpListener::open(loop, any_v4, [](auto) {});
+    std::vector<std::unique_ptr<TcpStream>> kept;
+    const auto peer = TcpListener::open(loop, any_v4, [&](std::unique_ptr<TcpStream> stream) {
+        kept.push_back(std::move(stream));
+    });
+    const SocketAddress target = (*peer)->local_address();
+    const auto reason = [&](const SocketAddress& local) -> std::optional<CloseReason> {
+        Seen seen;
+        const auto stream = TcpStream::connect(loop, target, {.local = local});
+        stream->set_handlers(seen.handlers());
+        (void)loop.run_until([&] { return seen.open || seen.closed; }, 10s);
+        return seen.closed ? std::optional{seen.closed->reason} : std::nullopt;
+    };
+    // Somebody else's port, an address of another machine.
+    CHECK(reason((*taken)->local_address()) == CloseReason::Failed);
+    CHECK(reason(*SocketAddress::parse("192.0.2.1:0")) == CloseReason::Failed);
+    // The very connection is there already.
+    const auto first = TcpStream::connect(loop, target, {.local = (*shared)->local_address()});
+    CHECK(reason((*shared)->local_address()) == CloseReason::Failed);
+    CHECK(reason({any_v4.ip, Port{0}}) == std::nullopt);
+}
+
+TEST_CASE("tcp stream: the kernel keeps no more unsent than it is told") {
+    const auto taken_by_kernel = [](std::optional<std::uint32_t> most_unsent) {
+        Connected pair{any_v4, {.most_unsent = most_unsent}};
+        pair.server->set_reading(Reading::Paused);
+        const Bytes block = pattern(10'000);
+        std::size_t taken = 0;
+        while (pair.client->buffered() == 0 && taken < 100'000'000) {
+            REQUIRE(pair.client->write(block) == Written::Queued);
+            taken += block.size();
+        }
+        return taken;
+    };
+    // Beside what the peer's window takes.
+    CHECK(taken_by_kernel(16'384) < taken_by_kernel(std::nullopt));
 }
 
 TEST_CASE("tcp stream: a released socket goes on in another stream") {
@@ -312,8 +354,7 @@ TEST_CASE("tcp listener: a released socket goes on accepting elsewhere") {
     const auto listener = TcpListener::open(loop, any_v4, [&](auto) { ++first; });
     const SocketAddress address = (*listener)->local_address();
     const auto client = TcpStream::connect(loop, address);
-    const auto adopted =
-        TcpListener::adopt(loop, (*listener)->release(), [&](auto) { ++second; });
+    const auto adopted = TcpListener::adopt(loop, (*listener)->release(), [&](auto) { ++second; });
     CHECK(loop.run_until([&] { return second == 1; }, 10s) == Loop::Outcome::Done);
     CHECK(first == 0);
     CHECK(adopted->local_address() == address);

@@ -36,6 +36,30 @@ ice::CandidateType to_ice(sdp::CandidateType type) {
     return ice::CandidateType::Host;
 }
 
+sdp::TcpType to_sdp(ice::TcpType type) {
+    switch (type) {
+        case ice::TcpType::Active:
+            return sdp::TcpType::Active;
+        case ice::TcpType::Passive:
+            return sdp::TcpType::Passive;
+        case ice::TcpType::SimultaneousOpen:
+            return sdp::TcpType::SimultaneousOpen;
+    }
+    return sdp::TcpType::Active;
+}
+
+ice::TcpType to_ice(sdp::TcpType type) {
+    switch (type) {
+        case sdp::TcpType::Active:
+            return ice::TcpType::Active;
+        case sdp::TcpType::Passive:
+            return ice::TcpType::Passive;
+        case sdp::TcpType::SimultaneousOpen:
+            return ice::TcpType::SimultaneousOpen;
+    }
+    return ice::TcpType::Active;
+}
+
 // Of a candidate whose related address stays private. RFC 8839 Section 5.1.
 SocketAddress hidden_related(const IpAddress& candidate) {
     return {candidate.is_v4() ? IpAddress::v4(0U) : IpAddress::v6({}), Port{9}};
@@ -51,6 +75,10 @@ sdp::Candidate to_sdp(const ice::Candidate& candidate) {
     text.address = candidate.address.ip;
     text.port = candidate.address.port;
     text.type = to_sdp(candidate.type);
+    if (candidate.tcp_type) {
+        text.transport = sdp::CandidateTransport::Tcp;
+        text.tcp_type = to_sdp(*candidate.tcp_type);
+    }
     if (candidate.type != ice::CandidateType::Host) {
         text.related = candidate.related.value_or(hidden_related(candidate.address.ip));
     }
@@ -61,15 +89,21 @@ std::optional<ice::Candidate> to_ice(const sdp::Candidate& text) {
     const auto address = text.socket_address();
     std::optional<SocketAddress> related = text.related;
     if (related && related->ip.is_unspecified()) related.reset();
-    if (!address || text.transport != sdp::CandidateTransport::Udp) return std::nullopt;
+    if (!address) return std::nullopt;
+    const bool tcp = text.transport == sdp::CandidateTransport::Tcp;
+    // Without a type there is no saying who opens the connection. RFC 6544 Section 4.5.
+    if (tcp && !text.tcp_type) return std::nullopt;
+    std::optional<ice::TcpType> tcp_type;
+    if (tcp) tcp_type = to_ice(*text.tcp_type);
     return ice::Candidate{.type = to_ice(text.type),
                           .component = {text.component},
-                          .transport = ice::Transport::Udp,
+                          .transport = tcp ? ice::Transport::Tcp : ice::Transport::Udp,
                           .address = *address,
                           .base = *address,
                           .related = related,
                           .priority = text.priority,
-                          .foundation = text.foundation};
+                          .foundation = text.foundation,
+                          .tcp_type = tcp_type};
 }
 
 void write_path(const connect::Description& path, sdp::CarrierParameters& carrier) {

@@ -24,6 +24,7 @@ enum class CloseReason : std::uint8_t {
     WrongName,       // TLS: the certificate is for another name
     RejectedByPeer,  // TLS: the peer sent an alert, for example because it wants a certificate
     Protocol,        // TLS: what came is not TLS, or breaks it
+    Proxy,           // the HTTP proxy on the way does not connect; the text says why
     Failed,          // anything else; the text says what
 };
 

@@ -26,7 +26,11 @@ struct TcpOptions {
     // Unacknowledged data for this long ends the connection (TCP_USER_TIMEOUT, RFC 5482).
     Duration user_timeout = std::chrono::seconds{60};
     std::size_t most_buffered = most_buffered_octets;
-    // Bind to it first; port 0 is any. Connections to several peers may share it.
+    // Octets that the kernel keeps unsent (TCP_NOTSENT_LOWAT): few for what is better lost than
+    // late. Absent: what the system chooses, often megabytes.
+    std::optional<std::uint32_t> most_unsent;
+    // Bind to it first; port 0 is any. Connections to several peers may share it, and a listener
+    // with ReusePort::Yes. An address that is not free then is CloseReason::Failed.
     std::optional<SocketAddress> local;
 };
 

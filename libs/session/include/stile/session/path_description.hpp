@@ -7,8 +7,8 @@
 
 namespace stile::session {
 
-// The same candidate in the words of SDP and of ICE. What ICE cannot use (TCP, names of multicast
-// DNS) has no ICE form.
+// The same candidate in the words of SDP and of ICE. What ICE cannot use (names of
+// multicast DNS) has no ICE form.
 sdp::Candidate to_sdp(const ice::Candidate& candidate);
 std::optional<ice::Candidate> to_ice(const sdp::Candidate& candidate);
 
