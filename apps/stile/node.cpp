@@ -32,9 +32,6 @@ app::Problem problem_of(const session::Ended& ended, const std::string& peer,
 
 // How long a stopping node waits for its server to take the registration back.
 constexpr Duration stop_patience = std::chrono::seconds{1};
-// A server that does not say where its relays are costs a session no more than this; what it says
-// later is for the next one.
-constexpr Duration access_patience = std::chrono::seconds{2};
 constexpr Duration access_retry = std::chrono::minutes{1};
 // From an answered session's route to the end of its handshake.
 constexpr Duration meeting_patience = std::chrono::seconds{15};
@@ -123,7 +120,6 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
                  endpoint_.handle_timeout(loop_.now());
                  pump();
              }),
-      access_timer_(loop, [this] { go_on(); }),
       meeting_timer_(loop, [this] { end_unmet(); }),
       stop_timer_(loop, [this] {
           signalling_stopped_ = true;
@@ -180,16 +176,14 @@ void Node::open(const std::string& address, OnLink done) {
         try_waiting();
     } else {
         signalling_.connect();
-        with_access([] {});  // meanwhile
+        want_access();  // meanwhile
     }
 }
 
 void Node::try_waiting() {
-    with_access([this] {
-        for (Waiting& waiting : std::exchange(waiting_, {})) {
-            fetch(waiting.address, std::move(waiting.done));
-        }
-    });
+    for (Waiting& waiting : std::exchange(waiting_, {})) {
+        fetch(waiting.address, std::move(waiting.done));
+    }
 }
 
 void Node::fetch(const std::string& address, OnLink done) {
@@ -198,6 +192,7 @@ void Node::fetch(const std::string& address, OnLink done) {
         if (entry->meeting) return done(entry->link.get());
         return entry->waiting.push_back(std::move(done));
     }
+    want_access();
     auto link = make_link(address);
     const auto hosts = open_sockets(*link);
     const auto session = endpoint_.fetch(loop_.now(), address, path_config(hosts));
@@ -209,34 +204,32 @@ void Node::fetch(const std::string& address, OnLink done) {
     pump();
 }
 
-// Relay credentials are asked for when they are needed and kept while they are fresh. A server that
-// does not hand them out costs the relay, not the session.
-void Node::with_access(std::move_only_function<void()> then) {
-    if (access_state_ == AccessState::Known && loop_.now() < access_until_) return then();
-    if (access_state_ == AccessState::Failed && loop_.now() < access_until_) return then();
-    waiting_for_access_.push_back(std::move(then));
-    if (access_timer_.deadline() == std::nullopt) access_timer_.arm_after(access_patience);
+// Relay credentials are asked for when they are needed and kept while they are fresh. Nobody waits
+// for them: a session begins without, and gets them when they come. A server that does not hand
+// them out costs the relay, not the session.
+void Node::want_access() {
     if (access_state_ == AccessState::Asked) return;
+    if (access_state_ != AccessState::None && loop_.now() < access_until_) return;
     access_state_ = AccessState::Asked;
     api_.relay_access(account_, [this](auto access) {
         if (access) {
             access_ = *std::move(access);
             access_until_ = loop_.now() + access_.valid / 2;
             access_state_ = AccessState::Known;
+            const auto bound = [](auto& list) {
+                list.resize(std::min(list.size(), connect::limits::most_servers));
+            };
+            bound(access_.stun_servers);
+            bound(access_.turn_servers);
         } else {
             access_ = {};
             access_until_ = loop_.now() + access_retry;
             access_state_ = AccessState::Failed;
             if (handlers_.on_trouble) handlers_.on_trouble(access.error());
         }
-        go_on();
+        endpoint_.handle_servers(loop_.now(), access_.stun_servers, access_.turn_servers);
+        pump();
     });
-}
-
-void Node::go_on() {
-    access_timer_.disarm();
-    for (auto& waiting : std::exchange(waiting_for_access_, {})) waiting();
-    pump();
 }
 
 std::unique_ptr<Link> Node::make_link(const std::string& peer) {
@@ -290,14 +283,13 @@ std::unique_ptr<Link> Node::make_link(const std::string& peer) {
 connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts) const {
     connect::ConnectorConfig config;
     config.hosts = std::move(hosts);
-    config.stun_servers = access_.stun_servers;
-    config.turn_servers = access_.turn_servers;
+    if (access_state_ == AccessState::Asked) {
+        config.servers = connect::Servers::ToCome;
+    } else {
+        config.stun_servers = access_.stun_servers;
+        config.turn_servers = access_.turn_servers;
+    }
     if (loopback_admitted()) config.loopback = connect::LoopbackCandidates::Admitted;
-    const auto bound = [](auto& list) {
-        list.resize(std::min(list.size(), connect::limits::most_servers));
-    };
-    bound(config.stun_servers);
-    bound(config.turn_servers);
     return config;
 }
 
@@ -427,17 +419,15 @@ void Node::handle_incoming(const session::Incoming& incoming) {
     if (with_caller >= most_sessions_a_caller) return endpoint_.reject(loop_.now(), session);
     entries_[session].link = make_link(incoming.from);
     entries_[session].link->bind(session);
-    with_access([this, session] {
-        const auto entry = entries_.find(session);
-        if (entry == entries_.end()) return;
-        const auto hosts = open_sockets(*entry->second.link);
-        endpoint_.accept(loop_.now(), session, path_config(hosts));
-        // The client's first packet may come before our own checks have found the way.
-        if (const session::HttpSession* const accepted = endpoint_.find(session)) {
-            entry->second.link->set_credentials(quic::Role::Server, credentials(*accepted));
-        }
-        pump();
-    });
+    want_access();
+    const auto entry = entries_.find(session);
+    if (entry == entries_.end()) return;
+    const auto hosts = open_sockets(*entry->second.link);
+    endpoint_.accept(loop_.now(), session, path_config(hosts));
+    // The client's first packet may come before our own checks have found the way.
+    if (const session::HttpSession* const accepted = endpoint_.find(session)) {
+        entry->second.link->set_credentials(quic::Role::Server, credentials(*accepted));
+    }
 }
 
 void Node::handle_ended(const session::Ended& ended) {

@@ -90,10 +90,9 @@ private:
     void handle_ended(const session::Ended& ended);
     void handle_signalling_lost(const app::Problem& problem);
 
-    void with_access(std::move_only_function<void()> then);
+    void want_access();
     void fetch(const std::string& address, OnLink done);
     Entry* find_usable(const std::string& address);
-    void go_on();
     void end_unmet();
     void begin_port_mapping();
     std::vector<SocketAddress> open_sockets(Link& link);
@@ -116,7 +115,6 @@ private:
     Signalling signalling_;
     session::Endpoint endpoint_;
     drivers::Timer timer_;
-    drivers::Timer access_timer_;
     drivers::Timer meeting_timer_;
     drivers::Timer stop_timer_;
     std::map<session::SessionId, Entry> entries_;
@@ -130,7 +128,6 @@ private:
     RelayAccess access_;
     AccessState access_state_ = AccessState::None;
     Instant access_until_{};
-    std::vector<std::move_only_function<void()>> waiting_for_access_;
     std::optional<drivers::PortMappings> mappings_;  // absent: not wanted, or given back
     std::move_only_function<void()> on_stopped_;
     bool signalling_stopped_ = false;

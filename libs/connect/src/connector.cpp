@@ -309,7 +309,8 @@ void Connector::permit(Instant now, const IpAddress& peer) {
 void Connector::consider_complete(Instant now) {
     if (local_.gathering == Gathering::Complete) return;
     const auto is_pending = [](const auto& source) { return source.state == SourceState::Pending; };
-    const bool waiting = !waiting_.empty() || std::ranges::any_of(probes_, is_pending) ||
+    const bool waiting = awaits_servers() || !waiting_.empty() ||
+                         std::ranges::any_of(probes_, is_pending) ||
                          std::ranges::any_of(relays_, is_pending);
     if (waiting && now < *gathering_deadline_) return;
     gathering_deadline_.reset();

@@ -213,6 +213,7 @@ bool HttpSession::ready_to_describe(Instant now) {
 }
 
 bool HttpSession::lacks_relay() const {
+    if (path_.awaits_servers()) return true;
     return !config_.path.turn_servers.empty() &&
            std::ranges::none_of(path_.local_description().candidates, [](const auto& candidate) {
                return candidate.type == ice::CandidateType::Relayed;

@@ -37,6 +37,10 @@ enum class LoopbackCandidates : std::uint8_t { Refused, Admitted };
 // Which of the found candidates the peer is told. RelayedOnly hides every address of this host.
 enum class CandidatePolicy : std::uint8_t { All, RelayedOnly };
 
+// Whether the configuration names the servers, or set_servers() will: whoever hands out a relay's
+// credentials may answer late, and delays nothing then.
+enum class Servers : std::uint8_t { Known, ToCome };
+
 // RFC 8445 Section 14.2 and Appendix B.1: what NATs take. A pair is tried so much later for each
 // one above it in the checklist.
 inline constexpr Duration proposed_ta = ice::limits::least_ta;
@@ -48,6 +52,7 @@ struct ConnectorConfig {
     std::vector<SocketAddress> hosts;
     std::vector<SocketAddress> stun_servers;
     std::vector<TurnServer> turn_servers;
+    Servers servers = Servers::Known;
     LoopbackCandidates loopback = LoopbackCandidates::Refused;
     CandidatePolicy policy = CandidatePolicy::All;
     // Of the network, where it has a NAT64. Without an IPv4 socket the IPv4 addresses of servers
@@ -127,6 +132,12 @@ public:
     // relay that used it; servers whose relay is lost are asked again from another socket.
     // RouteLost and PathFailed follow where it was the route's.
     void remove_host(Instant now, const SocketAddress& host);
+    // The servers that were to come, empty where there are none after all: gathering is complete
+    // once they have answered, or without them after limits::source_deadline. Nothing happens where
+    // they are known. Requires: at most limits::most_servers of each.
+    void set_servers(Instant now, std::vector<SocketAddress> stun_servers,
+                     std::vector<TurnServer> turn_servers);
+    bool awaits_servers() const { return config_.servers == Servers::ToCome; }
     // Goes to the peer by the route. Without one, or with a full queue, it is lost, as datagrams
     // are.
     void send(Instant now, BytesView payload);

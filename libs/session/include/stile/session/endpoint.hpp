@@ -140,6 +140,10 @@ public:
     // Nothing happens where the session is over or not yet accepted.
     void handle_host_added(Instant now, SessionId session, const SocketAddress& host);
     void handle_host_removed(Instant now, SessionId session, const SocketAddress& host);
+    // The servers for all sessions that were begun with connect::Servers::ToCome, and for none
+    // other. Empty: there are none. Requires: at most connect::limits::most_servers of each.
+    void handle_servers(Instant now, const std::vector<SocketAddress>& stun_servers,
+                        const std::vector<connect::TurnServer>& turn_servers);
     // By the session's route; lost without one.
     void send(Instant now, SessionId session, BytesView payload);
     void handle_timeout(Instant now);

@@ -101,6 +101,9 @@ public:
     // A socket more for the path, at any time; or one that is closed, or whose interface is gone.
     void handle_host_added(Instant now, const SocketAddress& host);
     void handle_host_removed(Instant now, const SocketAddress& host);
+    // The servers that connect::Servers::ToCome stands for.
+    void handle_servers(Instant now, const std::vector<SocketAddress>& stun_servers,
+                        const std::vector<connect::TurnServer>& turn_servers);
     // By the route; lost without one.
     void send(Instant now, BytesView payload) { path_.send(now, payload); }
     void release(Instant now) { path_.release(now); }
