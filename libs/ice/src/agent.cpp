@@ -56,6 +56,9 @@ std::expected<void, CredentialsError> Agent::set_remote(Instant now,
     const Duration theirs = std::min(remote.ta.value_or(default_ta), limits::most_ta);
     pacer_ = Pacer{std::max(config_.ta, theirs)};
 
+    renominates_ = config_.renomination == Renomination::Offered &&
+                   remote.renomination == Renomination::Offered;
+
     pac_deadline_ = now_ + config_.pac;
     set_state(State::Running);
     for (std::uint16_t local = 0; local < local_.size(); ++local) pair_local(local);
@@ -165,7 +168,7 @@ void Agent::restart(Instant now, PreviousPair previous) {
 
     local_.clear();
     remote_.clear();
-    local_ended_ = remote_ended_ = false;
+    local_ended_ = remote_ended_ = renominates_ = false;
     role_changes_ = 0;
     checklist_ = Checklist{config_.most_pairs};
     for (Connection& connection : connections_.all()) connection.pair.reset();

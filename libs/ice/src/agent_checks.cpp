@@ -27,8 +27,13 @@ void Agent::pair(std::uint16_t local, std::uint16_t remote) {
     if (ours.type == CandidateType::PeerReflexive || theirs.type == CandidateType::PeerReflexive) {
         return;
     }
-    if (local_.is_retired(local) || component(ours.component).nominated()) return;
+    if (local_.is_retired(local)) return;
     if (!can_pair(ours.protocol(), theirs.protocol())) return;
+    // Concluded, unless a better one may still take over. RFC 8445 Section 8.1.2.
+    if (component(ours.component).nominated() &&
+        (!renominates_ || ours.transport != Transport::Udp)) {
+        return;
+    }
     // RFC 6544 Section 6.2: pruned; the peer opens the connection.
     if (ours.tcp_type == TcpType::Passive) return;
     if (!can_pair(ours.base, theirs.address)) return;
@@ -164,7 +169,11 @@ void Agent::send_check(Instant now, CandidatePair& pair, const Flow& flow) {
         .role = role_,
         .tie_breaker = tie_breaker_,
         .nomination = nominates ? Nomination::Yes : Nomination::No,
+        .nomination_number = {},
     };
+    if (nominates && renominates_) {
+        content.nomination_number = component(pair.component).nomination_number;
+    }
     Bytes request = build_check(stun::TransactionId::random(random_), session_.check_username,
                                 content, *session_.remote_key);
     if (checks_.size() >= limits::most_outstanding_checks) {

@@ -17,22 +17,12 @@ Verdict Agent::handle_request(Instant now, const Flow& flow, const stun::Message
         !is_current && previous_ && names->receiver == previous_->session.local.fragment;
     if (!is_current && !is_previous) return Verdict::NotMine;
 
-    // Without a word: an answer to whoever cannot prove who he is would be a reflector.
-    const Session& session = is_current ? session_ : previous_->session;
-    if (stun::check_fingerprint(request) != stun::Fingerprint::Correct) return Verdict::Consumed;
-    if (stun::check_integrity(request, session.local_key, stun::IntegrityKind::Sha1) !=
-        stun::Integrity::Passed) {
-        return Verdict::Consumed;
-    }
+    const stun::IntegrityKey& key = is_current ? session_.local_key : previous_->session.local_key;
+    auto content = admit_check(request, key);
+    if (!content && !content.error().answer) return Verdict::Consumed;
     prove(flow);
-    const stun::IntegrityKey& key = session.local_key;
-    if (const auto unknown = unknown_attributes(request); !unknown.empty()) {
-        queue_transmit(flow, build_unknown_attributes(request, unknown, key));
-        return Verdict::Consumed;
-    }
-    const auto content = read_check(request);
     if (!content) {
-        queue_transmit(flow, build_error(request, content.error(), key));
+        queue_transmit(flow, *std::move(content.error().answer));
         return Verdict::Consumed;
     }
     // What arrives for the generation before keeps the peer's consent alive, and no more.
@@ -81,7 +71,10 @@ void Agent::remember_early(const Flow& flow, std::string_view sender, const Chec
         early_checks_.begin(), early_checks_.end(),
         [&](const EarlyCheck& early) { return early.flow == flow && early.sender == sender; });
     if (known != early_checks_.end()) {
-        if (content.nomination == Nomination::Yes) known->content.nomination = Nomination::Yes;
+        if (content.nomination == Nomination::Yes || content.nomination_number) {
+            known->content.nomination = content.nomination;
+            known->content.nomination_number = content.nomination_number;
+        }
         return;
     }
     if (early_checks_.size() >= limits::most_early_checks) return;
@@ -157,17 +150,37 @@ CandidatePair* Agent::pair_for_check(const Flow& flow, std::uint16_t local,
     return pair;
 }
 
+// Once a pair is nominated, the peer's checks on worse ones mean nothing.
+bool Agent::is_of_interest(const Component& its, const CandidatePair& pair) const {
+    if (!its.nominated()) return true;
+    const CandidatePair* current = checklist_.find(its.selected->pair);
+    return current == nullptr || !current->valid || pair.priority > current->valid->priority;
+}
+
 // RFC 8445 Sections 7.3.1.3 to 7.3.1.5: the steps that need to know the peer.
 void Agent::process_check(Instant now, const Flow& flow, const CheckContent& content) {
     const auto local = local_of(flow);
     if (!local || failure_ == FailureReason::ConsentLost) return;
-    const bool nominates = content.nomination == Nomination::Yes && role_ == Role::Controlled;
     Component& its = component(local_[*local].component);
-    // Concluded: only a peer that nominates aggressively has more to say. RFC 8445 Section 8.1.1.
-    if (its.nominated() && (!nominates || its.selected->flow == flow)) return;
+    const std::uint32_t number = renominates_ ? content.nomination_number.value_or(0) : 0;
+    // What an older nomination asked for, a later one has replaced.
+    const bool nominates = role_ == Role::Controlled && number >= its.nomination_number &&
+                           (content.nomination == Nomination::Yes || number > 0);
+    if (its.nominated() && its.selected->flow == flow) {
+        if (nominates) its.nomination_number = number;
+        return;
+    }
+    // Concluded: only a peer that nominates aggressively has more to say (RFC 8445 Section 8.1.1),
+    // or one that may nominate anew.
+    if (its.nominated() && !nominates && !renominates_) return;
 
     CandidatePair* pair = pair_for_check(flow, *local, content);
     if (pair == nullptr) return;
+    if (nominates) {
+        pair->nomination_number = number;
+    } else if (!is_of_interest(its, *pair)) {
+        return;
+    }
     switch (pair->state) {
         case PairState::Succeeded:
             if (!nominates) return;

@@ -119,20 +119,23 @@ void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection s
 void Agent::nominate(Instant now, CandidatePair& pair) {
     Component& its = component(pair.component);
     const PairId id = pair.id;
-    pair.nominated = true;
     its.nominating.reset();
-    if (its.nominated()) {
-        // A second nomination is one of RFC 5245's aggressive kind: the highest is used (Section
-        // 8.1.1).
-        const CandidatePair* current = checklist_.find(its.selected->pair);
-        if (its.selected->pair == id || (current != nullptr && current->valid &&
-                                         current->valid->priority >= pair.valid->priority)) {
-            return;
+    if (its.nominated() && !is_superseded(its, pair)) {
+        pair.nominated = true;
+        return;
+    }
+    if (renominates_) {
+        for (CandidatePair& other : checklist_.pairs()) {
+            if (other.component == its.id) other.nominated = false;
         }
     }
+    pair.nominated = true;
+    its.was_nominated = true;
+    if (role_ == Role::Controlled) its.nomination_number = pair.nomination_number;
     select(now, its, pair, Selection::Nominated);
     release_previous(now, its.id);
-    checklist_.conclude(its.id, id);
+    checklist_.conclude(its.id, id,
+                        renominates_ ? Checklist::Others::BetterGoOn : Checklist::Others::End);
     std::erase_if(checks_, [&](const Check& check) {
         const CandidatePair* checked = checklist_.find(check.pair);
         return checked == nullptr || (checked->component == its.id && !checked->is_unfinished());
@@ -143,6 +146,19 @@ void Agent::nominate(Instant now, CandidatePair& pair) {
     if (!complete) return;
     checks_.shrink_to_fit();
     set_state(State::Completed);
+}
+
+// Whether the selected pair gives way to another that is nominated.
+bool Agent::is_superseded(const Component& its, const CandidatePair& by) const {
+    if (its.selected->pair == by.id) return false;
+    if (renominates_ && role_ == Role::Controlling) return true;
+    if (by.nomination_number != its.nomination_number) {
+        return by.nomination_number > its.nomination_number;
+    }
+    // A second nomination is one of RFC 5245's aggressive kind: the highest is used (Section
+    // 8.1.1).
+    const CandidatePair* current = checklist_.find(its.selected->pair);
+    return current == nullptr || !current->valid || current->valid->priority < by.valid->priority;
 }
 
 bool Agent::may_find_better(const Component& its, const CandidatePair& best) const {
@@ -172,12 +188,29 @@ void Agent::consider_nomination(Instant now, Component& its) {
     if (!deadline) return;
     const CandidatePair* best = best_valid(its.id, Purpose::Nomination);
     if (now < *deadline && may_find_better(its, *best)) return;
-    its.nominating = best->id;
-    checklist_.enqueue_triggered(best->id);
+    begin_nomination(its, best->id);
+}
+
+// A pair better than the nominated one works, and the peer knows what that means.
+void Agent::consider_renomination(Component& its) {
+    if (!renominates_ || role_ != Role::Controlling || !its.nominated() || its.nominating) return;
+    const CandidatePair* best = best_valid(its.id, Purpose::Data);
+    const CandidatePair* current = checklist_.find(its.selected->pair);
+    if (best == nullptr || current == nullptr || best == current || !current->valid) return;
+    if (best->valid->priority > current->valid->priority) begin_nomination(its, best->id);
+}
+
+void Agent::begin_nomination(Component& its, PairId pair) {
+    its.nominating = pair;
+    if (renominates_) ++its.nomination_number;
+    checklist_.enqueue_triggered(pair);
 }
 
 void Agent::consider_nominations(Instant now) {
-    for (Component& its : components_) consider_nomination(now, its);
+    for (Component& its : components_) {
+        consider_nomination(now, its);
+        consider_renomination(its);
+    }
 }
 
 void Agent::fail_pair(Instant now, CandidatePair& pair, PairError error) {
@@ -204,8 +237,12 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
     }
     queue_event(ConsentExpired{.component = its.id, .path = lost.flow.path, .error = error});
     if (lost.selection == Selection::Nominated) {
-        fail(FailureReason::ConsentLost);
-        return;
+        if (renominates_) checklist_.revive(its.id);
+        if (!renominates_ || !has_chance(its)) {
+            fail(FailureReason::ConsentLost);
+            return;
+        }
+        set_state(State::Running);
     }
     recheck_stale(its);
     its.first_valid =
@@ -245,7 +282,7 @@ void Agent::release_previous(Instant now, ComponentId id) {
     std::erase_if(previous_->pairs, [&](const auto& pair) { return pair.component == id; });
     // The peer may still send on its pair until it has heard of ours.
     if (previous_->pairs.empty() && !previous_->answer_until) {
-        previous_->answer_until = now + Consent::lifetime;
+        previous_->answer_until = now + limits::previous_answered;
     }
 }
 
@@ -282,16 +319,18 @@ void Agent::send_consent_check(Instant now, const Session& session, Selected& se
 // RFC 8445 Sections 6.1.2.1 and 7.2.5.4; not while the PAC timer runs, RFC 8863 Section 4.
 void Agent::evaluate_failure() {
     if (state_ != State::Running || pac_deadline_) return;
-    const auto pairs = checklist_.pairs();
     for (const Component& its : components_) {
-        const bool has_chance =
-            its.nominated() || std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
-                return pair.component == its.id && (pair.is_unfinished() || pair.valid);
-            });
-        if (has_chance) continue;
-        fail(FailureReason::NoValidPair);
+        if (has_chance(its)) continue;
+        fail(its.was_nominated ? FailureReason::ConsentLost : FailureReason::NoValidPair);
         return;
     }
+}
+
+bool Agent::has_chance(const Component& its) const {
+    const auto pairs = checklist_.pairs();
+    return its.nominated() || std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
+               return pair.component == its.id && (pair.is_unfinished() || pair.valid);
+           });
 }
 
 void Agent::fail(FailureReason reason) {

@@ -158,16 +158,30 @@ void Checklist::erase(PairId id) {
     std::erase_if(pairs_, [&](const CandidatePair& pair) { return pair.id == id; });
 }
 
-void Checklist::conclude(ComponentId component, PairId keep) {
+void Checklist::conclude(ComponentId component, PairId keep, Others others) {
+    const CandidatePair* kept = find(keep);
+    STILE_ASSERT(kept != nullptr);
+    const PairPriority reached = kept->valid ? kept->valid->priority : kept->priority;
     for (CandidatePair& pair : pairs_) {
         if (pair.component != component || pair.id == keep) continue;
         // Nominated too, by an aggressive peer, and not answered yet: it may be the better one.
         if (pair.nominated_on_success) continue;
+        const bool is_udp = pair.transport == Transport::Udp;
+        if (others == Others::BetterGoOn && is_udp && pair.priority > reached) continue;
+        // Its connection will be released: it works no longer.
+        if (!is_udp) pair.valid.reset();
         remove_triggered(pair.id);
         if (pair.is_unfinished()) pair.state = PairState::Removed;
     }
     triggered_.shrink_to_fit();
     pairs_.shrink_to_fit();
+}
+
+void Checklist::revive(ComponentId component) {
+    for (CandidatePair& pair : pairs_) {
+        if (pair.component != component || pair.transport != Transport::Udp) continue;
+        if (pair.state == PairState::Removed) pair.state = PairState::Waiting;
+    }
 }
 
 CandidatePair* Checklist::find(PairId id) {

@@ -3,6 +3,8 @@
 #include <stile/ice/connectivity_check.hpp>
 
 #include <stile/base/assert.hpp>
+#include <stile/base/byte_reader.hpp>
+#include <stile/base/byte_writer.hpp>
 #include <stile/ice/priority.hpp>
 #include <stile/stun/message_builder.hpp>
 
@@ -49,7 +51,25 @@ std::expected<CheckContent, stun::ErrorCode> read_check(const stun::MessageView&
         if (controlled) return std::unexpected(stun::error::bad_request);
         content.nomination = Nomination::Yes;
     }
+    if (const auto value = request.find(nomination_attribute); value && value->size() == 4) {
+        content.nomination_number = ByteReader{*value}.u32();
+    }
     return content;
+}
+
+std::expected<CheckContent, Refusal> admit_check(const stun::MessageView& request,
+                                                 const stun::IntegrityKey& key) {
+    // Without a word: an answer to whoever cannot prove who he is would be a reflector.
+    if (stun::check_fingerprint(request) != stun::Fingerprint::Correct ||
+        stun::check_integrity(request, key, IntegrityKind::Sha1) != stun::Integrity::Passed) {
+        return std::unexpected(Refusal{});
+    }
+    if (const auto unknown = unknown_attributes(request); !unknown.empty()) {
+        return std::unexpected(Refusal{build_unknown_attributes(request, unknown, key)});
+    }
+    const auto content = read_check(request);
+    if (!content) return std::unexpected(Refusal{build_error(request, content.error(), key)});
+    return *content;
 }
 
 Bytes build_check(const stun::TransactionId& id, std::string_view username,
@@ -66,6 +86,11 @@ Bytes build_check(const stun::TransactionId& id, std::string_view username,
             break;
     }
     if (content.nomination == Nomination::Yes) builder.add(stun::UseCandidate{});
+    if (content.nomination_number) {
+        Bytes number;
+        ByteWriter{number}.u32(*content.nomination_number);
+        builder.add_raw(nomination_attribute, number);
+    }
     return finish(builder, key);
 }
 

@@ -15,6 +15,7 @@
 #include <stile/ice/credentials.hpp>
 #include <stile/ice/events.hpp>
 #include <stile/ice/pacer.hpp>
+#include <stile/ice/remote_parameters.hpp>
 #include <stile/stun/client_transaction.hpp>
 
 #include <expected>
@@ -42,22 +43,13 @@ struct AgentConfig {
     // 8489 Section 6.2.2.
     Duration ti = std::chrono::milliseconds{39500};
     std::optional<std::uint64_t> tie_breaker;  // absent: random, as it should be
-};
-
-enum class PeerKind : std::uint8_t { Full, Lite };
-
-// What the signalling brought of the peer. RFC 8445 Section 5.3.
-struct RemoteParameters {
-    Credentials credentials;
-    PeerKind kind = PeerKind::Full;
-    std::optional<Duration> ta;  // ice-pacing, where the peer proposed it
+    // To be told to the peer as the ICE option "renomination".
+    Renomination renomination = Renomination::Offered;
 };
 
 // What to do with the pair in use at a restart. RFC 8445 Section 12.1 wants data to stay on it
 // until a new one is nominated; a host whose network is gone cannot wait for that.
 enum class PreviousPair : std::uint8_t { Keep, Abandon };
-
-enum class Verdict : std::uint8_t { NotMine, Consumed };
 
 // A full ICE agent for one data stream over UDP and TCP: RFC 8445, with late candidates (RFC 8838),
 // patience (RFC 8863), consent (RFC 7675) and candidates over TCP (RFC 6544). It holds no socket,
@@ -183,6 +175,8 @@ private:
         std::optional<Selected> selected;
         std::optional<Instant> first_valid;
         std::optional<PairId> nominating;
+        bool was_nominated = false;           // a pair was, in this generation
+        std::uint32_t nomination_number = 0;  // of the latest; 0 where none has one
         bool nominated() const { return selected && selected->selection == Selection::Nominated; }
     };
     // The generation before a restart.
@@ -233,6 +227,7 @@ private:
     Verdict handle_message(Instant now, const Flow& flow, const stun::MessageView& message);
     Verdict handle_request(Instant now, const Flow& flow, const stun::MessageView& request);
     bool settle_roles(const CheckContent& content);
+    bool is_of_interest(const Component& its, const CandidatePair& pair) const;
     void process_check(Instant now, const Flow& flow, const CheckContent& content);
     CandidatePair* pair_for_check(const Flow& flow, std::uint16_t local,
                                   const CheckContent& content);
@@ -280,7 +275,11 @@ private:
     void select(Instant now, Component& component, CandidatePair& pair, Selection selection);
     void nominate(Instant now, CandidatePair& pair);
     void consider_nomination(Instant now, Component& component);
+    void consider_renomination(Component& component);
     void consider_nominations(Instant now);
+    void begin_nomination(Component& component, PairId pair);
+    bool is_superseded(const Component& component, const CandidatePair& by) const;
+    bool has_chance(const Component& component) const;
     std::optional<Instant> nomination_deadline(const Component& component) const;
     bool may_find_better(const Component& component, const CandidatePair& best) const;
     void fail_pair(Instant now, CandidatePair& pair, PairError error);
@@ -305,6 +304,7 @@ private:
     std::optional<FailureReason> failure_;  // in State::Failed
     bool local_ended_ = false;
     bool remote_ended_ = false;
+    bool renominates_ = false;  // both sides offered it
     std::uint8_t role_changes_ = 0;
     std::uint8_t triggered_in_a_row_ = 0;
     std::uint64_t tie_breaker_;

@@ -71,8 +71,9 @@ struct CandidatePair {
         Instant since;  // of the latest check that succeeded
     };
     std::optional<Valid> valid;
-    bool nominated = false;             // the nominated flag of the valid pair
-    bool nominated_on_success = false;  // USE-CANDIDATE came first; RFC 8445 Section 7.3.1.5
+    bool nominated = false;               // the nominated flag of the valid pair
+    bool nominated_on_success = false;    // USE-CANDIDATE came first; RFC 8445 Section 7.3.1.5
+    std::uint32_t nomination_number = 0;  // of the peer's latest nomination; 0 where it has none
     std::optional<PairError> last_error;
     std::optional<Duration> round_trip;
 
@@ -120,8 +121,15 @@ public:
 
     void erase(PairId id);
 
+    enum class Others : std::uint8_t {
+        End,
+        BetterGoOn,  // over UDP those of higher priority, where a later nomination may follow
+    };
     // Ends the checks of one component: what has no result becomes Removed. RFC 8445 Section 8.1.2.
-    void conclude(ComponentId component, PairId keep);
+    void conclude(ComponentId component, PairId keep, Others others = Others::End);
+
+    // The opposite: the UDP pairs that were removed are to be checked after all.
+    void revive(ComponentId component);
 
     CandidatePair* find(PairId id);
     const CandidatePair* find(PairId id) const;

@@ -22,10 +22,26 @@ struct CheckContent {
     std::optional<Role> role;  // the sender's; absent from peers older than RFC 5245
     std::uint64_t tie_breaker = 0;
     Nomination nomination = Nomination::No;
+    // The NOMINATION attribute of draft-thatcher-ice-renomination, which means something only
+    // where both sides offered the option: the highest one holds.
+    std::optional<std::uint32_t> nomination_number;
 };
+
+// Its number; comprehension-optional. IANA has given it to another draft's ENF-FLOW-DESCRIPTION,
+// hence it is looked at only where renomination was agreed on.
+inline constexpr stun::AttributeType nomination_attribute{0xC001};
 
 // The attributes of an authenticated request, or the error to answer with.
 std::expected<CheckContent, stun::ErrorCode> read_check(const stun::MessageView& request);
+
+// Why a request is not acted on.
+struct Refusal {
+    std::optional<Bytes> answer;  // empty: say nothing, who sent it has not proved to be the peer
+};
+// The content of a request for `key`'s owner, once its fingerprint, integrity and attributes have
+// been found good. RFC 8445 Section 7.3.
+std::expected<CheckContent, Refusal> admit_check(const stun::MessageView& request,
+                                                 const stun::IntegrityKey& key);
 
 // A Binding request with USERNAME, PRIORITY, the role and its tie-breaker, MESSAGE-INTEGRITY and
 // FINGERPRINT. RFC 8445 Section 7.2. Requires: content.role.

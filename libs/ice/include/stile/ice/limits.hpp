@@ -26,6 +26,18 @@ inline constexpr std::uint16_t most_components = 2;
 // check a pair meanwhile, and few pairs reach us before the signalling does.
 inline constexpr std::size_t most_early_checks = 32;
 
+// Pairs that a lite agent keeps as nominated: a peer of RFC 5245's aggressive kind nominates each
+// that works, and uses one. Of more the one that was silent longest goes.
+inline constexpr std::size_t most_lite_pairs = 16;
+
+// When a lite agent takes a nominated pair for given up, if the peer is heard on another: consent
+// is asked for every 5 s, and lasts 30 s.
+inline constexpr Duration lite_pair_silent = std::chrono::seconds{30};
+
+// How long requests with the credentials of before a restart are answered once they are needed no
+// longer: the life of a consent, RFC 7675 Section 5.1.
+inline constexpr Duration previous_answered = std::chrono::seconds{30};
+
 // Transactions that wait for an answer: one a pair, and as many again that were cancelled and may
 // still be answered (RFC 8445 Section 7.3.1.4).
 inline constexpr std::size_t most_outstanding_checks = 2 * most_pairs;
@@ -81,6 +93,25 @@ inline constexpr Duration least_ta = std::chrono::milliseconds{5};
 // Not in an RFC: a peer's proposal beyond this would let it stall the checks (both sides use the
 // higher value).
 inline constexpr Duration most_ta = std::chrono::seconds{1};
+
+// Agents on one port: what a process can have descriptors for on the other side.
+inline constexpr std::size_t most_mux_members = 65536;
+// Names of one of them: this generation's and the one's before; a third for a restart in a restart.
+inline constexpr std::size_t most_mux_fragments = 3;
+// Fragments that Credentials::generate makes have 8 characters; there is no need for longer ones.
+inline constexpr std::size_t most_mux_fragment_size = 15;
+// Paths on which an agent may be sent data: a socket to each remote candidate, and one more.
+inline constexpr std::size_t most_mux_paths = 2 * most_remote_candidates;
+// Agents that share one path: two programs that have several sessions with each other, both on one
+// port. What arrives is offered to each of them.
+inline constexpr std::size_t most_mux_sharers = 4;
+// Requests that wait for an answer, of all agents together. The oldest are forgotten.
+inline constexpr std::size_t most_mux_transactions = 262144;
+// Longer than a transaction of seven requests lives (39.5 s).
+inline constexpr Duration mux_transaction_lifetime = std::chrono::seconds{40};
+// A path on which nothing was sent for so long is an agent's no more. Consent requests leave every
+// 6 s, and a consent lasts 30 s.
+inline constexpr Duration mux_path_lifetime = std::chrono::seconds{60};
 
 static_assert(most_pairs <= most_local_candidates * most_remote_candidates);
 static_assert(most_queued_transmits >= most_early_checks);
