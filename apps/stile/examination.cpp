@@ -6,7 +6,6 @@
 
 #include <stile/drivers/interfaces.hpp>
 #include <stile/drivers/random.hpp>
-#include <stile/drivers/tcp.hpp>
 #include <stile/nat_probe/unused_socket.hpp>
 
 #include <algorithm>
@@ -46,16 +45,21 @@ struct Examination::TlsProbe {
     std::unique_ptr<drivers::TlsStream> stream;
     nat_probe::Reach reach;
 
-    TlsProbe(drivers::Loop& loop, const SocketAddress& server,
-             const drivers::TlsClientConfig& config) {
+    // On what dial() gave.
+    void begin(drivers::Loop& loop,
+               std::expected<std::unique_ptr<drivers::Stream>, app::Problem> dialled,
+               const drivers::TlsClientConfig& config) {
+        if (!dialled) {
+            reach.failure =
+                drivers::Closed{drivers::CloseReason::Failed, app::to_text(dialled.error())};
+            return;
+        }
         const auto context = drivers::TlsContext::client(config);
         if (!context) {
             reach.failure = drivers::Closed{drivers::CloseReason::Local, context.error().text};
             return;
         }
-        stream = std::make_unique<drivers::TlsStream>(
-            loop, drivers::TcpStream::connect(loop, server, {.connect_timeout = stream_patience}),
-            *context);
+        stream = std::make_unique<drivers::TlsStream>(loop, *std::move(dialled), *context);
         stream->set_handlers({.on_open =
                                   [this, &loop, begun = loop.now()] {
                                       reach.took = loop.now() - begun;
@@ -78,6 +82,7 @@ Examination::Examination(drivers::Loop& loop, ExaminationConfig config)
       random_(drivers::random_seed()),
       resolver_(loop),
       api_(loop),
+      dialer_(loop),
       deadline_(loop, [this] { over_ = true; }),
       mapping_deadline_(loop,
                         [this] {
@@ -128,10 +133,16 @@ void Examination::find_server() {
     const Account& account = *config_.account;
     found_.server.emplace().name = account.server_host;
     found_.certificate_until = account.certificate().validity().not_after;
+    // By a proxy it is reached even if its name is not known here.
+    if (dialer_.is_proxied(account.server_host)) return reach_server();
     ++asked_;
     resolver_.addresses(account.server_host, [this](auto addresses) {
         --asked_;
-        if (addresses && !addresses->empty()) return reach_server(addresses->front());
+        if (addresses && !addresses->empty()) {
+            server_ip_ = addresses->front();
+            guess_timer_.arm_after(guess_delay);
+            return reach_server();
+        }
         found_.server->not_found = app::Problem{
             app::ExitCode::NotFound, "The server " + found_.server->name + " is not found",
             addresses ? "the name has no address" : addresses.error().text, "",
@@ -139,29 +150,34 @@ void Examination::find_server() {
     });
 }
 
-void Examination::reach_server(const IpAddress& ip) {
+void Examination::reach_server() {
     const Account& account = *config_.account;
-    server_ip_ = ip;
-    guess_timer_.arm_after(guess_delay);
     if (config_.scope == ExaminationConfig::Scope::Everything) {
         // As the peer itself connects to them: server_api.cpp and signalling.cpp.
-        https_ = std::make_unique<TlsProbe>(
-            loop_, SocketAddress{ip, account.https_port},
-            drivers::TlsClientConfig{.host = account.server_host,
-                                     .ca_pem = account.ca_pem,
-                                     .certificate_pem = account.certificate_pem,
-                                     .key_pem = account.key_pem,
-                                     .handshake_timeout = stream_patience});
-        sips_ = std::make_unique<TlsProbe>(
-            loop_, SocketAddress{ip, account.sips_port},
-            drivers::TlsClientConfig{.host = account.domain,
-                                     .names = drivers::NameRules::Sip,
-                                     .ca_pem = account.ca_pem,
-                                     .certificate_pem = account.certificate_pem,
-                                     .key_pem = account.key_pem,
-                                     .handshake_timeout = stream_patience});
+        shake_hands(https_, account.https_port,
+                    {.host = account.server_host,
+                     .ca_pem = account.ca_pem,
+                     .certificate_pem = account.certificate_pem,
+                     .key_pem = account.key_pem,
+                     .handshake_timeout = stream_patience});
+        shake_hands(sips_, account.sips_port,
+                    {.host = account.domain,
+                     .names = drivers::NameRules::Sip,
+                     .ca_pem = account.ca_pem,
+                     .certificate_pem = account.certificate_pem,
+                     .key_pem = account.key_pem,
+                     .handshake_timeout = stream_patience});
     }
     ask_access();
+}
+
+void Examination::shake_hands(std::unique_ptr<TlsProbe>& probe, Port port,
+                              drivers::TlsClientConfig config) {
+    probe = std::make_unique<TlsProbe>();
+    dialer_.dial(config_.account->server_host, port, {.connect_timeout = stream_patience},
+                 [this, &at = *probe, config = std::move(config)](auto stream) {
+                     at.begin(loop_, std::move(stream), config);
+                 });
 }
 
 void Examination::ask_access() {

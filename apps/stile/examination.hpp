@@ -3,6 +3,7 @@
 #pragma once
 
 #include "account.hpp"
+#include "dialer.hpp"
 #include "server_api.hpp"
 
 #include <stile/drivers/dns.hpp>
@@ -52,7 +53,8 @@ private:
 
     void find_addresses();
     void find_server();
-    void reach_server(const IpAddress& ip);
+    void reach_server();
+    void shake_hands(std::unique_ptr<TlsProbe>& probe, Port port, drivers::TlsClientConfig config);
     void ask_access();
     void ask_stun(const SocketAddress& server);
     void guess_stun();
@@ -65,6 +67,7 @@ private:
     crypto::RandomStream random_;
     drivers::Resolver resolver_;
     ServerApi api_;
+    Dialer dialer_;
     drivers::Timer deadline_;
     bool over_ = false;
     unsigned asked_ = 0;  // questions about the server that are not answered yet

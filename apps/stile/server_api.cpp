@@ -4,9 +4,9 @@
 
 #include <stile/app/json_field.hpp>
 #include <stile/crypto/csr.hpp>
-#include <stile/drivers/tcp.hpp>
 #include <stile/drivers/tls.hpp>
 #include <stile/http/date.hpp>
+#include <stile/turn/discovery.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -77,6 +77,25 @@ app::Problem refused(const drivers::HttpAnswer& answer) {
     return problem;
 }
 
+// Those that name an address and a transport that is spoken to relays, best first.
+std::vector<connect::TurnServer> relays_of(const json& reply) {
+    std::vector<connect::TurnServer> servers;
+    const auto list = reply.find("turn");
+    if (list == reply.end() || !list->is_array()) return servers;
+    for (const json& text : *list) {
+        if (!text.is_string() || servers.size() == connect::limits::most_servers) continue;
+        const auto uri = turn::TurnUri::parse(text.get<std::string>());
+        const auto address = uri ? uri->address() : std::nullopt;
+        if (!address || !uri->transport) continue;
+        const auto transport = turn::transport_of(uri->scheme, *uri->transport);
+        if (transport != turn::ClientTransport::Udp) continue;
+        servers.push_back({.address = {*address, uri->port.value_or(uri->default_port())},
+                           .username = app::text_of(reply, "username"),
+                           .password = app::text_of(reply, "password")});
+    }
+    return servers;
+}
+
 std::vector<SocketAddress> addresses_of(const json& reply, const char* field) {
     std::vector<SocketAddress> addresses;
     const auto list = reply.find(field);
@@ -92,7 +111,7 @@ std::vector<SocketAddress> addresses_of(const json& reply, const char* field) {
 
 }  // namespace
 
-ServerApi::ServerApi(drivers::Loop& loop) : loop_(loop), resolver_(loop) {}
+ServerApi::ServerApi(drivers::Loop& loop) : loop_(loop), dialer_(loop) {}
 ServerApi::~ServerApi() = default;
 
 void ServerApi::login(const LoginLink& link, const crypto::PrivateKey& key, OnAccount done) {
@@ -153,11 +172,7 @@ void ServerApi::relay_access(const Account& account, OnRelayAccess done) {
                  access.server_time = http::parse_http_date(*date, now);
              }
              access.stun_servers = addresses_of(reply, "stun");
-             const std::string username = app::text_of(reply, "username");
-             const std::string password = app::text_of(reply, "password");
-             for (const SocketAddress& server : addresses_of(reply, "turn")) {
-                 access.turn_servers.push_back({server, username, password});
-             }
+             access.turn_servers = relays_of(reply);
              access.valid = std::chrono::seconds{
                  app::number_of(reply, "ttl", most_ttl_seconds).value_or(default_ttl_seconds)};
              done(std::move(access));
@@ -166,20 +181,15 @@ void ServerApi::relay_access(const Account& account, OnRelayAccess done) {
 
 void ServerApi::send(Request request, OnAnswer done) {
     const std::string host = request.host;
-    resolver_.addresses(
-        host, [this, request = std::move(request), done = std::move(done)](auto addresses) mutable {
-            if (!addresses || addresses->empty()) {
-                return done(std::unexpected(app::Problem{
-                    app::ExitCode::NoPath, fmt::format("The server {} is not found", request.host),
-                    addresses ? "the name has no address" : addresses.error().text, "",
-                    "check the name, and the network's DNS"}));
-            }
-            const SocketAddress server{addresses->front(), request.port};
-            send_to(server, std::move(request), std::move(done));
-        });
+    const Port port = request.port;
+    dialer_.dial(host, port, {},
+                 [this, request = std::move(request), done = std::move(done)](auto stream) mutable {
+                     if (!stream) return done(std::unexpected(stream.error()));
+                     send_on(*std::move(stream), std::move(request), std::move(done));
+                 });
 }
 
-void ServerApi::send_to(const SocketAddress& server, Request request, OnAnswer done) {
+void ServerApi::send_on(std::unique_ptr<drivers::Stream> stream, Request request, OnAnswer done) {
     auto context = drivers::TlsContext::client(request.tls);
     if (!context) {
         return done(std::unexpected(
@@ -189,9 +199,7 @@ void ServerApi::send_to(const SocketAddress& server, Request request, OnAnswer d
     const std::string name = fmt::format("{}:{}", request.host, request.port.value);
     request.http.host = name;
     call_ = std::make_unique<drivers::HttpClientCall>(
-        loop_,
-        std::make_unique<drivers::TlsStream>(loop_, drivers::TcpStream::connect(loop_, server),
-                                             *context),
+        loop_, std::make_unique<drivers::TlsStream>(loop_, std::move(stream), *context),
         std::move(request.http), [name, done = std::move(done)](auto answer) mutable {
             if (!answer) return done(std::unexpected(unreachable(name, answer.error())));
             done(*std::move(answer));

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "account.hpp"
+#include "dialer.hpp"
 #include "login_link.hpp"
 
 #include <stile/connect/connector.hpp>
-#include <stile/drivers/dns.hpp>
 #include <stile/drivers/loop.hpp>
 #include <stile/drivers/tls.hpp>
 #include <stile/drivers/web_client.hpp>
@@ -49,10 +49,10 @@ private:
     using OnAnswer =
         std::move_only_function<void(std::expected<drivers::HttpAnswer, app::Problem>)>;
     void send(Request request, OnAnswer done);
-    void send_to(const SocketAddress& server, Request request, OnAnswer done);
+    void send_on(std::unique_ptr<drivers::Stream> stream, Request request, OnAnswer done);
 
     drivers::Loop& loop_;
-    drivers::Resolver resolver_;
+    Dialer dialer_;
     std::unique_ptr<drivers::HttpClientCall> call_;
 };
 

@@ -2,31 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "signalling.hpp"
 
-#include <stile/drivers/tcp.hpp>
-
 #include <fmt/format.h>
 
 namespace stile::peer {
 
 Signalling::Signalling(drivers::Loop& loop, const Account& account, Handlers handlers)
-    : loop_(loop), account_(account), handlers_(std::move(handlers)), resolver_(loop) {}
+    : loop_(loop), account_(account), handlers_(std::move(handlers)), dialer_(loop) {}
 
 void Signalling::connect() {
     if (state_ != State::Idle) return;
-    state_ = State::Resolving;
-    resolver_.addresses(account_.server_host, [this](auto addresses) {
-        if (addresses && !addresses->empty()) {
-            return connect_to({addresses->front(), account_.sips_port});
-        }
+    state_ = State::Dialling;
+    dialer_.dial(account_.server_host, account_.sips_port, {}, [this](auto stream) {
+        if (stream) return begin(*std::move(stream));
         state_ = State::Idle;
-        handlers_.on_unavailable({app::ExitCode::NoPath,
-                                  fmt::format("The server {} is not found", account_.server_host),
-                                  addresses ? "the name has no address" : addresses.error().text,
-                                  "", "check the name, and the network's DNS"});
+        handlers_.on_unavailable(stream.error());
     });
 }
 
-void Signalling::connect_to(const SocketAddress& server) {
+void Signalling::begin(std::unique_ptr<drivers::Stream> stream) {
     const auto context = drivers::TlsContext::client({.host = account_.domain,
                                                       .names = drivers::NameRules::Sip,
                                                       .ca_pem = account_.ca_pem,
@@ -39,8 +32,7 @@ void Signalling::connect_to(const SocketAddress& server) {
                                          context.error().text, "", "log in again with a new link"});
     }
     state_ = State::Connecting;
-    stream_ = std::make_unique<drivers::TlsStream>(
-        loop_, drivers::TcpStream::connect(loop_, server), *context);
+    stream_ = std::make_unique<drivers::TlsStream>(loop_, std::move(stream), *context);
     stream_->set_handlers({
         .on_open = [this] { handle_open(); },
         .on_bytes = [this](BytesView bytes) { handlers_.on_bytes(flow_, bytes); },

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "account.hpp"
+#include "dialer.hpp"
 
-#include <stile/drivers/dns.hpp>
 #include <stile/drivers/loop.hpp>
 #include <stile/drivers/tls.hpp>
 #include <stile/sip/transaction_layer.hpp>
@@ -35,16 +35,16 @@ public:
     void close(sip::FlowId flow);
 
 private:
-    enum class State : std::uint8_t { Idle, Resolving, Connecting, Open };
+    enum class State : std::uint8_t { Idle, Dialling, Connecting, Open };
 
-    void connect_to(const SocketAddress& server);
+    void begin(std::unique_ptr<drivers::Stream> stream);
     void handle_open();
     void handle_closed(const drivers::Closed& closed);
 
     drivers::Loop& loop_;
     const Account& account_;
     Handlers handlers_;
-    drivers::Resolver resolver_;
+    Dialer dialer_;
     std::unique_ptr<drivers::TlsStream> stream_;
     State state_ = State::Idle;
     sip::FlowId flow_;

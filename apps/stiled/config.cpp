@@ -12,6 +12,7 @@ using app::TomlReader;
 constexpr std::uint16_t sip_port = 5060;
 constexpr std::uint16_t sips_port = 5061;
 constexpr std::uint16_t turn_port = 3478;
+constexpr std::uint16_t turns_port = 5349;  // RFC 8656 Section 4
 constexpr std::uint16_t https_port = 8443;
 // A user's `stile` on several devices gathers at once.
 constexpr std::size_t default_relays_per_user = 16;
@@ -63,7 +64,11 @@ private:
                           listen.turn = toml_.socket_addresses(value);
                           config_.relay.listeners = relay::SettingsFile::Listeners::Given;
                       }},
-                     key("turns", listen.turns),
+                     {"turns",
+                      [this, &listen](TomlNode value) {
+                          listen.turns = toml_.socket_addresses(value);
+                          turns_ = Turns::Given;
+                      }},
                      key("https", listen.https)});
     }
 
@@ -79,6 +84,9 @@ private:
         relay::Settings& settings = config_.relay.settings;
         settings.tenants.front().realm = config_.domain;
         settings.listeners.clear();
+        // Who chooses where TURN listens has said it all.
+        const bool chosen = config_.relay.listeners == relay::SettingsFile::Listeners::Given;
+        if (chosen && turns_ == Turns::Default) config_.listen.turns.clear();
         const auto listen = [&](relay::ListenerKind kind, const std::vector<SocketAddress>& all) {
             for (const SocketAddress& address : all) {
                 settings.listeners.push_back({.kind = kind, .address = address});
@@ -105,7 +113,10 @@ private:
                                           }}});
     }
 
+    enum class Turns : std::uint8_t { Default, Given };
+
     TomlReader toml_;
+    Turns turns_ = Turns::Default;
     Config config_ = default_config();
     relay::TurnSection turn_{toml_, config_.relay};
 };
@@ -117,6 +128,7 @@ Config default_config() {
     config.listen.sip = everywhere(sip_port);
     config.listen.sips = everywhere(sips_port);
     config.listen.turn = everywhere(turn_port);
+    config.listen.turns = everywhere(turns_port);
     config.listen.https = everywhere(https_port);
     config.relay = relay::default_settings_file();
     config.relay.settings.tenants.front().limits.relays_per_user = default_relays_per_user;

@@ -5,6 +5,7 @@
 #include <stile/app/json_field.hpp>
 #include <stile/base/encoding.hpp>
 #include <stile/drivers/random.hpp>
+#include <stile/turn/discovery.hpp>
 #include <stile/turn/time_limited.hpp>
 
 #include <fmt/format.h>
@@ -25,6 +26,17 @@ void answer(const std::shared_ptr<drivers::Exchange>& exchange, unsigned status,
         {.status = status,
          .fields = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}},
         body.dump());
+}
+
+turn::TurnUri uri_of(const LoginService::Facts::Entrance& entrance) {
+    using enum turn::ClientTransport;
+    const auto transport = entrance.transport;
+    const bool secure = transport == Tls || transport == Dtls;
+    const bool datagrams = transport == Udp || transport == Dtls;
+    return {.scheme = secure ? turn::TurnUri::Scheme::Turns : turn::TurnUri::Scheme::Turn,
+            .host = entrance.address.ip.to_string(),
+            .port = entrance.address.port,
+            .transport = datagrams ? turn::TurnUri::Transport::Udp : turn::TurnUri::Transport::Tcp};
 }
 
 void refuse(const std::shared_ptr<drivers::Exchange>& exchange, unsigned status,
@@ -142,25 +154,33 @@ void LoginService::relay(const Exchange& exchange) {
     }
     const turn::TimeLimitedCredential credential = turn::make_time_limited(
         {.secret = facts_.relay_secret}, loop_.wall_now() + relay_lifetime, user);
-    const auto servers = reachable(exchange->local_address());
+    json stun = json::array();
+    json uris = json::array();
+    for (const Facts::Entrance& entrance : reachable(exchange->local_address())) {
+        if (entrance.transport == turn::ClientTransport::Udp) {
+            stun.push_back(entrance.address.to_string());
+        }
+        uris.push_back(uri_of(entrance).to_string());
+    }
     answer(exchange, 200,
            {{"username", credential.username},
             {"password", credential.password},
             {"ttl", relay_lifetime.count()},
-            {"stun", servers},
-            {"turn", servers}});
+            {"stun", stun},
+            {"turn", uris}});
 }
 
-std::vector<std::string> LoginService::reachable(const SocketAddress& met) const {
-    std::vector<std::string> servers;
-    for (SocketAddress server : facts_.turn_servers) {
-        if (server.ip.is_unspecified()) {
-            if (server.ip.family() != met.ip.family()) continue;
-            server.ip = met.ip;
+std::vector<LoginService::Facts::Entrance> LoginService::reachable(const SocketAddress& met) const {
+    std::vector<Facts::Entrance> reachable;
+    for (Facts::Entrance entrance : facts_.relay) {
+        IpAddress& ip = entrance.address.ip;
+        if (ip.is_unspecified()) {
+            if (ip.family() != met.ip.family()) continue;
+            ip = met.ip;
         }
-        servers.push_back(server.to_string());
+        reachable.push_back(entrance);
     }
-    return servers;
+    return reachable;
 }
 
 void LoginService::certificate(const Exchange& exchange, std::string_view user) {

@@ -8,6 +8,7 @@
 #include <stile/drivers/tcp.hpp>
 #include <stile/drivers/tls.hpp>
 #include <stile/drivers/web_server.hpp>
+#include <stile/turn/client_flow.hpp>
 
 #include <expected>
 #include <memory>
@@ -19,9 +20,9 @@ namespace stile::stiled {
 // The HTTPS origin of the domain: logins, relay credentials, and whether the server lives.
 //
 //   POST /login  {"token", "request"}   a certificate for the key of the request; the token works
-//   once GET /relay                          STUN and TURN servers and time-limited credentials;
-//   the client
-//                                       shows the certificate of its login
+//                                       once
+//   GET /relay                          STUN servers, TURN URIs (RFC 7065) and time-limited
+//                                       credentials; the client shows the certificate of its login
 //   GET /certificate/USER               the certificate that the domain signed last for this user
 //   GET /healthz                        204
 class LoginService {
@@ -29,7 +30,13 @@ public:
     struct Facts {
         std::string domain;
         Port sips_port;
-        std::vector<SocketAddress> turn_servers;  // STUN too
+        // Of the relay, in the order in which clients shall try them. Those over UDP are STUN
+        // servers, too.
+        struct Entrance {
+            turn::ClientTransport transport;
+            SocketAddress address;
+        };
+        std::vector<Entrance> relay;
         std::string relay_secret;
     };
 
@@ -46,8 +53,8 @@ private:
     void login(const Exchange& exchange, BytesView body);
     void relay(const Exchange& exchange);
     void certificate(const Exchange& exchange, std::string_view user);
-    // Where the client reached us, for servers that listen everywhere.
-    std::vector<std::string> reachable(const SocketAddress& met) const;
+    // Listeners everywhere are told as the address where the client reached us.
+    std::vector<Facts::Entrance> reachable(const SocketAddress& met) const;
 
     drivers::Loop& loop_;
     drivers::ServerStore& store_;

@@ -229,6 +229,7 @@ private:
         for (std::size_t i = 0; i < listening.size(); ++i) {
             const auto kind = prepared.settings.listeners.at(i).kind;
             if (kind == relay::ListenerKind::Udp) turn_.push_back(listening.at(i));
+            if (kind == relay::ListenerKind::Tcp) turn_tcp_.push_back(listening.at(i));
             if (kind == relay::ListenerKind::Tls) turns_.push_back(listening.at(i));
         }
         return {};
@@ -237,10 +238,20 @@ private:
     LoginService::Facts login_facts() const {
         LoginService::Facts facts{.domain = config_.domain,
                                   .sips_port = sips_.empty() ? Port{} : sips_.front().port,
-                                  .turn_servers = turn_,
+                                  .relay = {},
                                   .relay_secret = to_hex(secrets_.relay)};
-        if (!config_.public_address.empty())
-            facts.turn_servers = {reachable_address(turn_, config_)};
+        using enum turn::ClientTransport;
+        for (const auto& [transport, listening] :
+             {std::pair{Udp, &turn_}, std::pair{Tcp, &turn_tcp_}, std::pair{Tls, &turns_}}) {
+            if (listening->empty()) continue;
+            if (!config_.public_address.empty()) {
+                facts.relay.push_back({transport, reachable_address(*listening, config_)});
+                continue;
+            }
+            for (const SocketAddress& address : *listening) {
+                facts.relay.push_back({transport, address});
+            }
+        }
         return facts;
     }
 
@@ -256,7 +267,8 @@ private:
     std::unique_ptr<LoginService> login_;
     StreamBridges bridges_;
     std::unique_ptr<relay::Operation> relay_;
-    std::vector<SocketAddress> turn_;   // UDP
+    std::vector<SocketAddress> turn_;  // UDP
+    std::vector<SocketAddress> turn_tcp_;
     std::vector<SocketAddress> turns_;  // TLS
     std::vector<SocketAddress> sip_udp_;
     std::vector<SocketAddress> sips_;
