@@ -4,6 +4,7 @@
 
 #include <stile/connect/explanation.hpp>
 #include <stile/drivers/random.hpp>
+#include <stile/sdp/ice_attributes.hpp>
 #include <stile/session/path_description.hpp>
 
 #include <nlohmann/json.hpp>
@@ -129,6 +130,12 @@ bool Peer::handle_sdp(std::string_view line) {
         remote_.credentials.fragment = *text;
     } else if (const auto secret = after(line, "a=ice-pwd:")) {
         remote_.credentials.password = *secret;
+    } else if (const auto pacing = after(line, "a=ice-pacing:")) {
+        if (const auto read = sdp::IcePacing::parse(*pacing)) {
+            remote_.ta = std::chrono::milliseconds{read->milliseconds};
+        }
+    } else if (const auto greeting = after(line, "greet ")) {
+        settings_.greeting = *greeting;
     } else if (const auto value = after(line, "a=candidate:")) {
         const auto candidate = sdp::Candidate::parse(*value);
         const auto usable = candidate ? session::to_ice(*candidate) : std::nullopt;
@@ -199,8 +206,10 @@ void Peer::handle(const connect::RouteChanged& changed) {
 
 void Peer::tell_description() {
     const connect::Description& local = connector_.local_description();
-    say("description",
-        {{"ufrag", local.credentials.fragment}, {"pwd", local.credentials.password}});
+    const auto pacing = std::chrono::duration_cast<std::chrono::milliseconds>(*local.ta).count();
+    say("description", {{"ufrag", local.credentials.fragment},
+                        {"pwd", local.credentials.password},
+                        {"pacing", pacing}});
 }
 
 void Peer::tell_pairs() const {

@@ -30,11 +30,14 @@ async def lines():
         yield line
 
 
-async def connect(connection):
+async def connect(connection, greeting):
     try:
         await connection.connect()
     except ConnectionError as error:
         return say("state", state="failed", reason=str(error))
+    if greeting:
+        await connection.send(greeting)
+        say("greeted")
     say("state", state="completed", role="controlling" if connection.ice_controlling else "controlled")
     pair = connection._nominated[1]
     say("selected", local_type=pair.local_candidate.type, remote_type=pair.remote_candidate.type,
@@ -57,7 +60,7 @@ async def main():
         if POLICY == "all" or candidate.type == "relay":
             say("candidate", line="a=candidate:" + candidate.to_sdp())
     say("end-of-candidates")
-    task = None
+    task, greeting = None, None
     async for line in lines():
         word, _, value = line.partition(":")
         if word == "a=ice-ufrag":
@@ -70,10 +73,12 @@ async def main():
             await connection.add_remote_candidate(None)
         elif line.startswith("send "):
             await connection.send(line[5:].encode())
+        elif line.startswith("greet "):
+            greeting = line[6:].encode()
         elif line == "close":
             break
         if task is None and connection.remote_username and connection.remote_password:
-            task = asyncio.create_task(connect(connection))
+            task = asyncio.create_task(connect(connection, greeting))
     await connection.close()
     if task:
         task.cancel()

@@ -16,7 +16,7 @@
 static GMainLoop *loop;
 static NiceAgent *agent;
 static guint stream;
-static gchar *ufrag, *password;
+static gchar *ufrag, *password, *greeting;
 static GString *input;
 
 static void say(const char *event, const char *format, ...) {
@@ -43,6 +43,13 @@ static void on_data(NiceAgent *from, guint id, guint component, guint size, gcha
     g_free(valid);
 }
 
+/* Once, as soon as the library takes it. */
+static void greet(void) {
+    if (!greeting || nice_agent_send(agent, stream, 1, (guint)strlen(greeting), greeting) <= 0) return;
+    say("greeted", "");
+    g_clear_pointer(&greeting, g_free);
+}
+
 static void on_state(NiceAgent *from, guint id, guint component, guint state, gpointer user) {
     (void)from, (void)id, (void)component, (void)user;
     gboolean controlling;
@@ -50,12 +57,14 @@ static void on_state(NiceAgent *from, guint id, guint component, guint state, gp
     const char *const text = state == NICE_COMPONENT_STATE_READY    ? "completed"
                              : state == NICE_COMPONENT_STATE_FAILED ? "failed"
                                                                     : "running";
+    greet();
     say("state", ", \"state\": \"%s\", \"role\": \"%s\"", text, controlling ? "controlling" : "controlled");
 }
 
 static void on_pair(NiceAgent *from, guint id, guint component, NiceCandidate *local, NiceCandidate *remote,
                     gpointer user) {
     (void)from, (void)id, (void)component, (void)user;
+    greet();
     gchar ours[NICE_ADDRESS_STRING_LEN], theirs[NICE_ADDRESS_STRING_LEN];
     nice_address_to_string(&local->addr, ours);
     nice_address_to_string(&remote->addr, theirs);
@@ -92,6 +101,8 @@ static void take(const char *line) {
         nice_agent_peer_candidate_gathering_done(agent, stream);
     } else if (g_str_has_prefix(line, "send ")) {
         nice_agent_send(agent, stream, 1, (guint)strlen(line + 5), line + 5);
+    } else if (g_str_has_prefix(line, "greet ")) {
+        greeting = g_strdup(line + 6);
     } else if (strcmp(line, "restart") == 0) {
         nice_agent_restart(agent);
         gchar *name, *secret;
