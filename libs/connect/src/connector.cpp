@@ -470,7 +470,8 @@ void Connector::take_agent_events(Instant now) {
             selected_.reset();
             queue_event(RouteLost{});
         } else if (const auto* const failed = std::get_if<ice::Failed>(&*event)) {
-            selected_.reset();
+            // Data stays where it was before the restart. RFC 8445 Section 12.1.
+            if (!agent_.selected()) selected_.reset();
             queue_event(PathFailed{failed->reason});
         }
     }

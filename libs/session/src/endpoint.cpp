@@ -312,7 +312,8 @@ std::optional<EndpointEvent> Endpoint::poll_event() {
 std::optional<Instant> Endpoint::poll_timeout() const {
     std::optional<Instant> soonest = agent_.poll_timeout();
     for (const auto& [id, entry] : entries_) {
-        if (entry.session) soonest = earlier(soonest, entry.session->poll_timeout());
+        if (!entry.session) continue;
+        soonest = earlier(soonest, earlier(entry.session->poll_timeout(), restart_time(entry)));
     }
     for (const Released& released : released_) {
         soonest = earlier(soonest, earlier(released.until, released.session.poll_timeout()));
@@ -382,9 +383,12 @@ void Endpoint::take_call_event(Instant now, sip::CallId call, sip::Call::Event e
         const auto taken = entry->second.session->handle_answer(now, answered->response.body_text(),
                                                                 fragments_of(answered->response));
         if (!taken) finish(now, entry, {entry->first, EndReason::SessionFault, taken.error(), {}});
-    } else if (std::holds_alternative<sip::Call::Reinvited>(event)) {
-        // Nothing of a session can be renegotiated yet; it goes on as it is. RFC 3261 Section 14.2.
-        (void)agent_.reject_reinvite(now, call, sip::status::NotAcceptableHere);
+    } else if (const auto* const reinvited = std::get_if<sip::Call::Reinvited>(&event)) {
+        take_reinvite(now, entry->second, reinvited->invite);
+    } else if (const auto* const settled = std::get_if<sip::Call::ReinviteAnswered>(&event)) {
+        take_reinvite_response(now, entry->second, settled->response);
+    } else if (std::holds_alternative<sip::Call::ReinviteFailed>(event)) {
+        take_reinvite_failure(now, entry->second);
     } else if (const auto* const request = std::get_if<sip::Call::RequestReceived>(&event)) {
         take_request(now, entry->second, *request);
     } else if (std::holds_alternative<sip::Call::Acknowledged>(event)) {
@@ -424,26 +428,35 @@ void Endpoint::take_invite(Instant now, sip::CallId call, const sip::Message& in
 void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
     auto& [id, state] = *entry;
     if (!state.session) return;
-    while (auto event = state.session->poll_event()) {
-        if (auto* const ready = std::get_if<DescriptionReady>(&*event)) {
-            if (!describe(now, state, std::move(ready->sdp))) {
-                return finish(now, entry, {id, EndReason::Unreachable, {}, {}});
+    for (Restart restart = Restart::Begun; restart == Restart::Begun;) {
+        while (auto event = state.session->poll_event()) {
+            if (const auto* const ready = std::get_if<DescriptionReady>(&*event)) {
+                if (!describe(now, state, *ready)) {
+                    return finish(now, entry, {id, EndReason::Unreachable, {}, {}});
+                }
+            } else if (const auto* const route = std::get_if<RouteReady>(&*event)) {
+                queue_event(RouteOpened{id, route->route});
+            } else if (std::holds_alternative<RouteLost>(*event)) {
+                queue_event(RouteClosed{id});
+            } else if (const auto* const failed = std::get_if<Failed>(&*event)) {
+                return finish(now, entry,
+                              {id, EndReason::SessionFault, failed->fault, state.evidence});
             }
-        } else if (const auto* const route = std::get_if<RouteReady>(&*event)) {
-            queue_event(RouteOpened{id, route->route});
-        } else if (std::holds_alternative<RouteLost>(*event)) {
-            queue_event(RouteClosed{id});
-        } else if (const auto* const failed = std::get_if<Failed>(&*event)) {
-            return finish(now, entry, {id, EndReason::SessionFault, failed->fault, {}});
         }
+        restart = restart_if_due(now, entry);
+        if (restart == Restart::Ended) return;
     }
     // After the description: the call that carries both is there then.
     trickle(now, state);
 }
 
-bool Endpoint::describe(Instant now, Entry& entry, std::string sdp) {
-    sip::Body body{.type = std::string{sdp_type}, .octets = to_bytes(sdp)};
-    if (entry.session->part() == Part::Answerer) {
+bool Endpoint::describe(Instant now, Entry& entry, const DescriptionReady& ready) {
+    sip::Body body{.type = std::string{sdp_type}, .octets = to_bytes(ready.sdp)};
+    if (!is_first(entry, ready.kind)) {
+        send_later(now, entry, ready.kind, std::move(body));
+        return true;
+    }
+    if (ready.kind == DescriptionKind::Answer) {
         return agent_.answer(now, *entry.call, {.body = std::move(body)}).has_value();
     }
     if (!flow_) return false;
@@ -460,6 +473,12 @@ bool Endpoint::describe(Instant now, Entry& entry, std::string sdp) {
     if (!call) return false;
     entry.call = *call;
     return true;
+}
+
+bool Endpoint::is_first(const Entry& entry, DescriptionKind kind) const {
+    if (kind == DescriptionKind::Offer) return !entry.session->has_offer();
+    const sip::Call* const call = entry.call ? agent_.find(*entry.call) : nullptr;
+    return call != nullptr && call->state() == sip::Call::State::Incoming;
 }
 
 void Endpoint::finish(Instant now, Entries::iterator entry, Ended ended) {

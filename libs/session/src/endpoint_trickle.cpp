@@ -24,6 +24,11 @@ Fragments Endpoint::fragments_of(const sip::Message& description) {
 }
 
 void Endpoint::trickle(Instant now, Entry& entry) {
+    if (entry.generation != entry.session->generation()) {
+        // A refusal was said of the candidates of before.
+        entry.generation = entry.session->generation();
+        entry.telling = Telling::Open;
+    }
     if (!entry.call || entry.info || entry.telling != Telling::Open) return;
     const auto fragment = entry.session->poll_fragment();
     if (!fragment) return;
@@ -34,7 +39,7 @@ void Endpoint::trickle(Instant now, Entry& entry) {
                         .body = sip::Body{.type = std::string{sdp::IceFragment::media_type},
                                           .octets = to_bytes(*fragment)}});
     if (sent) {
-        entry.info = *sent;
+        entry.info = Info{*sent, entry.generation};
     } else {
         entry.session->handle_fragment_lost();
         entry.telling = Telling::Held;
@@ -48,10 +53,11 @@ void Endpoint::release_held() {
 }
 
 void Endpoint::take_info_response(Entry& entry, const sip::Call::RequestAnswered& answered) {
-    if (entry.info != answered.request) return;
+    if (!entry.info || entry.info->request != answered.request) return;
+    const bool is_old = entry.info->generation != entry.session->generation();
     entry.info.reset();
     const sip::Status status = answered.response.status();
-    if (status.is_success()) return;
+    if (status.is_success() || is_old) return;
     if (status == sip::status::CallOrTransactionDoesNotExist) {
         // It has overtaken the answer; the peer's ACK says that the dialog is there.
         const sip::Call* const call = agent_.find(*entry.call);
@@ -64,8 +70,10 @@ void Endpoint::take_info_response(Entry& entry, const sip::Call::RequestAnswered
 }
 
 void Endpoint::take_info_failure(Entry& entry, const sip::Call::RequestFailed& failed) {
-    if (entry.info != failed.request) return;
+    if (!entry.info || entry.info->request != failed.request) return;
+    const bool is_old = entry.info->generation != entry.session->generation();
     entry.info.reset();
+    if (is_old) return;
     entry.session->handle_fragment_lost();
     entry.telling = flow_ ? Telling::Open : Telling::Held;
 }
@@ -89,10 +97,12 @@ void Endpoint::take_request(Instant now, Entry& entry, const sip::Call::RequestR
 }
 
 // A request in the dialog that nobody answers, or 481, ends the dialog (RFC 3261 Section 12.2.1.2).
-// That says nothing of the path: where it works, the peer's consent decides how long.
+// That says nothing of the path: where it works, the peer's consent decides how long; where it is
+// lost, restart_if_due() ends the session.
 bool Endpoint::outlives_call(const Entry& entry, const sip::Call::Ended& ended) {
-    return ended.reason == sip::Call::EndReason::PeerGone && entry.session &&
-           entry.session->route();
+    if (ended.reason != sip::Call::EndReason::PeerGone || !entry.session) return false;
+    return entry.session->route() || entry.session->generation() > 0 ||
+           entry.session->restart_due();
 }
 
 bool Endpoint::fall_back(Instant now, Entry& entry, const sip::Call::Ended& ended) {

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include <stile/base/encoding.hpp>
 #include <stile/base/machine.hpp>
 #include <stile/sdp/offer_answer.hpp>
 #include <stile/session/http_session.hpp>
@@ -69,6 +70,8 @@ std::string_view to_string(SessionFault fault) {
             return "no pair of addresses works between the two";
         case SessionFault::PathTimedOut:
             return "no path was found in time";
+        case SessionFault::PathLost:
+            return "the path was lost, and no other was found";
     }
     return "";
 }
@@ -77,7 +80,10 @@ HttpSession::HttpSession(Instant now, HttpSessionConfig config, crypto::RandomSt
     : config_(std::move(config)),
       random_(std::move(random)),
       path_(now, with_role(config_.path, config_.part), random_.fork()),
-      description_deadline_(now + limits::description_patience) {
+      description_deadline_(now + limits::description_patience),
+      next_description_(config_.part == Part::Offerer ? DescriptionKind::Offer
+                                                      : DescriptionKind::Answer),
+      tls_id_(to_hex(random_.bytes(12))) {
     see(now);
 }
 
@@ -85,10 +91,11 @@ HttpSession::HttpSession(Instant now, HttpSessionConfig config, crypto::RandomSt
 
 std::expected<void, SessionFault> HttpSession::handle_offer(Instant now, std::string_view sdp,
                                                             Fragments fragments) {
-    STILE_ASSERT(config_.part == Part::Answerer && !section_);
-    fragments_ = fragments;
+    STILE_ASSERT(config_.part == Part::Answerer || section_);
     auto offer = sdp::Description::parse(sdp);
     if (!offer) return std::unexpected(SessionFault::BadDescription);
+    if (section_) return handle_later_offer(now, *std::move(offer), fragments);
+    fragments_ = fragments;
     offer_ = *std::move(offer);
     // The offer names the ways best first; exactly one is accepted. RFC 3264 Section 5.1.
     for (std::size_t section = 0; section < offer_.media.size(); ++section) {
@@ -103,10 +110,14 @@ std::expected<void, SessionFault> HttpSession::handle_offer(Instant now, std::st
 
 std::expected<void, SessionFault> HttpSession::handle_answer(Instant now, std::string_view sdp,
                                                              Fragments fragments) {
-    STILE_ASSERT(config_.part == Part::Offerer && !description_deadline_ && !section_);
-    fragments_ = fragments;
+    const bool has_said = section_ ? later_offer_ == LaterOffer::Said
+                                   : config_.part == Part::Offerer && !description_deadline_;
+    STILE_ASSERT(has_said);
     const auto answer = sdp::Description::parse(sdp);
+    if (!answer && section_) handle_offer_refused(now);
     if (!answer) return std::unexpected(SessionFault::BadDescription);
+    if (section_) return handle_later_answer(now, *answer, fragments);
+    fragments_ = fragments;
     if (const auto problem = sdp::check_answer(offer_, *answer)) {
         return std::unexpected(problem->fault == sdp::AnswerFault::MissingFingerprint
                                    ? SessionFault::NoFingerprint
@@ -126,20 +137,51 @@ std::expected<void, SessionFault> HttpSession::apply_remote(Instant now,
     if (!carrier) return std::unexpected(to_fault(carrier.error()));
     expected_ = to_identity(carrier->fingerprints);
     if (expected_.empty()) return std::unexpected(SessionFault::NoFingerprint);
-    connect::Description path = read_path(*carrier);
-    path.ta = read_pacing(remote);
-    if (!path_.set_remote_description(now, path)) return std::unexpected(SessionFault::BadPath);
+    if (auto applied = apply_path(now, *carrier, read_pacing(remote)); !applied) return applied;
     section_ = section;
-    remote_ = path.credentials;
-    remote_candidates_ = path.candidates;
-    offered_trickle_ = trickles(*carrier);
-    // Without a mid there is no way to say which section a candidate belongs to.
-    if (!offered_trickle_ || !carrier->mid) fragments_ = Fragments::NotTaken;
+    remote_tls_id_ = carrier->tls_id;
     mid_ = carrier->mid.value_or("");
     path_deadline_ = now + limits::path_patience;
     if (config_.part == Part::Answerer) *path_deadline_ += limits::answerer_grace;
     if (const auto early = std::exchange(early_fragment_, {})) (void)handle_fragment(now, *early);
     return {};
+}
+
+// The part that each generation has anew.
+std::expected<void, SessionFault> HttpSession::apply_path(Instant now,
+                                                          const sdp::CarrierParameters& carrier,
+                                                          std::optional<Duration> pacing) {
+    connect::Description path = read_path(carrier);
+    path.ta = pacing;
+    if (!path_.set_remote_description(now, path)) return std::unexpected(SessionFault::BadPath);
+    agreement_ = Agreement::Reached;
+    remote_ = path.credentials;
+    remote_candidates_ = path.candidates;
+    offered_trickle_ = trickles(carrier);
+    // Without a mid there is no way to say which section a candidate belongs to.
+    if (!offered_trickle_ || !carrier.mid) fragments_ = Fragments::NotTaken;
+    return {};
+}
+
+// Nothing else of a carrier may change than its path: other certificates would be another
+// connection (RFC 8842 Section 4), and a proxy's way to put itself between.
+std::expected<sdp::CarrierParameters, SessionFault> HttpSession::read_later(
+    const sdp::Description& remote) const {
+    if (*section_ >= remote.media.size()) return std::unexpected(SessionFault::BadDescription);
+    auto carrier = sdp::read_carrier(remote, *section_);
+    if (!carrier) return std::unexpected(to_fault(carrier.error()));
+    if (sdp::http_carrier(remote.media[*section_]) != sdp::HttpCarrier::Quic) {
+        return std::unexpected(SessionFault::NoCarrier);
+    }
+    const auto fingerprints = to_identity(carrier->fingerprints);
+    if (fingerprints.empty()) return std::unexpected(SessionFault::NoFingerprint);
+    if (fingerprints != expected_ || carrier->tls_id != remote_tls_id_) {
+        return std::unexpected(SessionFault::BadDescription);
+    }
+    if (ice::check_credentials({carrier->ufrag, carrier->pwd})) {
+        return std::unexpected(SessionFault::BadPath);
+    }
+    return *std::move(carrier);
 }
 
 std::optional<connect::Received> HttpSession::handle_datagram(Instant now, const Path& path,
@@ -156,6 +198,7 @@ void HttpSession::handle_timeout(Instant now) {
         path_deadline_.reset();
         fail(SessionFault::PathTimedOut);
     }
+    if (lost_deadline_ && now >= *lost_deadline_) fail(SessionFault::PathLost);
 }
 
 // ---- outputs ---------------------------------------------------------------------------------
@@ -173,7 +216,7 @@ std::optional<HttpSessionEvent> HttpSession::poll_event() {
 
 std::optional<Instant> HttpSession::poll_timeout() const {
     const bool may_describe = config_.part == Part::Offerer || section_;
-    return earlier(earlier(path_.poll_timeout(), path_deadline_),
+    return earlier(earlier(earlier(path_.poll_timeout(), path_deadline_), lost_deadline_),
                    may_describe ? description_deadline_ : std::nullopt);
 }
 
@@ -186,12 +229,11 @@ void HttpSession::see(Instant now) {
             std::holds_alternative<connect::GatheringCompleted>(*event)) {
             note_candidates();
         } else if (std::holds_alternative<connect::RouteChanged>(*event)) {
-            path_deadline_.reset();
-            route_news_ = News::Unsaid;
+            note_route();
         } else if (std::holds_alternative<connect::RouteLost>(*event)) {
-            route_news_ = News::Unsaid;
+            note_loss(now);
         } else if (std::holds_alternative<connect::PathFailed>(*event)) {
-            fail(SessionFault::NoPath);
+            note_path_failed(now);
         }
     }
     if (ready_to_describe(now)) describe();
@@ -224,19 +266,32 @@ void HttpSession::describe() {
     description_deadline_.reset();
     note_candidates();
     note_told();
-    description_ = DescriptionReady{config_.part == Part::Offerer ? make_offer() : make_answer()};
+    const bool offers = next_description_ == DescriptionKind::Offer;
+    if (offers && section_) later_offer_ = LaterOffer::Said;
+    sdp::Description next = offers ? make_offer() : make_answer();
+    if (said_) sdp::set_version_after(next, *said_);
+    description_ = DescriptionReady{next.serialize(), next_description_};
+    if (offers) offer_ = next;
+    said_ = std::move(next);
 }
 
-std::string HttpSession::make_offer() {
-    offer_ = {};
-    offer_.origin = origin();
-    write_pacing(path_.local_description(), offer_);
-    offer_.media.push_back(sdp::make_carrier(sdp::HttpCarrier::Quic, parameters()));
-    return offer_.serialize();
+sdp::Description HttpSession::make_offer() {
+    const sdp::MediaDescription carrier = sdp::make_carrier(sdp::HttpCarrier::Quic, parameters());
+    sdp::Description offer;
+    if (section_) {
+        // "The number of "m=" lines" MUST NOT fall. RFC 3264 Section 8.
+        offer = *said_;
+        offer.media[*section_] = carrier;
+    } else {
+        offer.origin = origin();
+        write_pacing(path_.local_description(), offer);
+        offer.media.push_back(carrier);
+    }
+    return offer;
 }
 
-std::string HttpSession::make_answer() {
-    sdp::Description answer = sdp::make_answer(offer_, origin());
+sdp::Description HttpSession::make_answer() {
+    sdp::Description answer = sdp::make_answer(offer_, said_ ? said_->origin : origin());
     write_pacing(path_.local_description(), answer);
     const sdp::MediaDescription section = sdp::make_carrier(sdp::HttpCarrier::Quic, parameters());
     sdp::accept(answer, offer_, *section_,
@@ -244,7 +299,7 @@ std::string HttpSession::make_answer() {
                  .formats = section.formats,
                  .connections = section.connections,
                  .attributes = section.attributes});
-    return answer.serialize();
+    return answer;
 }
 
 sdp::CarrierParameters HttpSession::parameters() const {
@@ -253,7 +308,13 @@ sdp::CarrierParameters HttpSession::parameters() const {
     // To who does not trickle nothing is said of it.
     if (config_.part == Part::Offerer || offered_trickle_)
         carrier.ice_options = {"trickle", "ice2"};
-    if (config_.part == Part::Offerer) carrier.mid = carrier_mid;
+    if (section_) {
+        if (!mid_.empty()) carrier.mid = mid_;
+    } else if (config_.part == Part::Offerer) {
+        carrier.mid = carrier_mid;
+    }
+    const bool begins = config_.part == Part::Offerer && !section_;
+    if (begins || remote_tls_id_) carrier.tls_id = tls_id_;
     carrier.fingerprints = {to_sdp(config_.fingerprint)};
     carrier.setup =
         config_.part == Part::Offerer ? sdp::SetupRole::Active : sdp::SetupRole::Passive;
@@ -269,6 +330,7 @@ sdp::Origin HttpSession::origin() {
 
 void HttpSession::fail(SessionFault fault) {
     path_deadline_.reset();
+    lost_deadline_.reset();
     failed_ = Failed{fault};
     failure_news_ = News::Unsaid;
 }

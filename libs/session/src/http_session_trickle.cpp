@@ -51,7 +51,8 @@ connect::Description HttpSession::told_path() const {
 }
 
 std::optional<std::string> HttpSession::poll_fragment() {
-    if (fragments_ == Fragments::NotTaken || !section_ || description_deadline_ || failed_) {
+    if (fragments_ == Fragments::NotTaken || !section_ || description_deadline_ || failed_ ||
+        agreement_ == Agreement::Open) {
         return std::nullopt;
     }
     note_candidates();
@@ -68,6 +69,7 @@ void HttpSession::note_told() {
 }
 
 bool HttpSession::waits_for_candidates() const {
+    if (section_ && said_) return fragments_ == Fragments::NotTaken;
     return config_.part == Part::Offerer ? config_.trickling == Trickling::Half
                                          : fragments_ == Fragments::NotTaken;
 }
@@ -76,8 +78,8 @@ void HttpSession::wait_for_candidates(Instant now) {
     STILE_ASSERT(config_.part == Part::Offerer && !section_);
     config_.trickling = Trickling::Half;
     description_.reset();
-    patience_ = Patience::ForAll;
-    description_deadline_ = now + limits::description_patience;
+    said_.reset();
+    await_description(now, DescriptionKind::Offer);
     see(now);
 }
 
@@ -85,13 +87,20 @@ void HttpSession::wait_for_candidates(Instant now) {
 
 std::expected<void, FragmentFault> HttpSession::handle_fragment(Instant now,
                                                                 std::string_view fragment) {
-    if (!section_) {
+    const auto keep = [&]() -> std::expected<void, FragmentFault> {
         // It cannot be judged yet. Each repeats what the ones before it said, so the last is
         // enough.
         if (fragment.size() <= sdp::limits::description_octets) early_fragment_ = fragment;
         return {};
-    }
+    };
+    if (!section_) return keep();
     const auto later = read_fragment(fragment, remote_, mid_);
+    if (agreement_ == Agreement::Open) {
+        // We have restarted. What fits the peer's old credentials is too late, other ones may have
+        // overtaken the answer.
+        if (later) return std::unexpected(FragmentFault::OtherGeneration);
+        if (later.error() == FragmentFault::OtherGeneration) return keep();
+    }
     if (!later) return std::unexpected(later.error());
     add_remote(now, *later);
     return {};

@@ -252,13 +252,13 @@ TEST_CASE("http session: no way to the peer in time is a failure, said once and 
     CHECK(two.offerer.events.size() == 2);
 }
 
-TEST_CASE("http session: a peer that falls silent is a lost route, then a failed path") {
+TEST_CASE("http session: a peer that falls silent is a lost route, then the end") {
     Two two;
     two.connect();
     two.offerer.pass_to(Instant{} + 5min);
     CHECK(two.offerer.find<RouteLost>());
     REQUIRE(two.offerer.find<Failed>());
-    CHECK(two.offerer.find<Failed>()->fault == SessionFault::NoPath);
+    CHECK(two.offerer.find<Failed>()->fault == SessionFault::PathLost);
 }
 
 }  // namespace

@@ -78,10 +78,7 @@ std::expected<ClientTransactionId, CommandError> Call::send_in_dialog(Instant no
 }
 
 Call::Result Call::reinvite(Instant now, AgentContext context, const ResponseParts& parts) {
-    if (state_ != State::Established || reinvite_transaction_ || remote_reinvite_ ||
-        unacknowledged_) {
-        return std::unexpected(CommandError::WrongState);
-    }
+    if (!may_reinvite()) return std::unexpected(CommandError::WrongState);
     const auto sent = send_in_dialog(
         now, context, *dialog_,
         Pending{.purpose = Purpose::Reinvite, .id = {}, .method = "INVITE", .parts = parts});

@@ -74,7 +74,8 @@ struct RouteChanged {
 // The peer no longer consents (RFC 7675): nothing may be sent until RouteChanged, which another
 // pair or restart() may bring.
 struct RouteLost {};
-// No pair works, or none does any longer. restart() is the way back.
+// No pair works, or none does any longer. restart() is the way back. After a restart that found
+// nothing the route of before may still be there.
 struct PathFailed {
     ice::FailureReason reason;
 };
@@ -155,6 +156,7 @@ public:
     std::optional<Instant> poll_timeout() const;
 
     const Description& local_description() const { return local_; }
+    const std::vector<SocketAddress>& hosts() const { return config_.hosts; }
     std::optional<Route> route() const;
     ice::State state() const { return agent_.state(); }
     ice::Role role() const { return agent_.role(); }

@@ -135,9 +135,11 @@ public:
     // A router keeps a port open for the socket of some session, or no longer.
     void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
     void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
-    // The network changes. A driver opens a socket for the session at the new address, says so, and
-    // hands in what comes on it; it says of a socket that it is gone before or after it closes it.
-    // Nothing happens where the session is over or not yet accepted.
+    // The network changes. The session moves to it, by later candidates or by an ICE restart, as
+    // soon as there is a connection to our server; data goes on meanwhile. A driver opens a socket
+    // for the session at the new address, says so, and hands in what comes on it; it says of a
+    // socket that it is gone before or after it closes it. Nothing happens where the session is
+    // over or not yet accepted.
     void handle_host_added(Instant now, SessionId session, const SocketAddress& host);
     void handle_host_removed(Instant now, SessionId session, const SocketAddress& host);
     // The servers for all sessions that were begun with connect::Servers::ToCome, and for none
@@ -158,6 +160,18 @@ public:
     std::size_t sessions() const { return entries_.size(); }
 
 private:
+    // An INFO that is under way, and the generation whose candidates it tells.
+    struct Info {
+        sip::DialogRequestId request;
+        std::uint32_t generation = 0;
+    };
+    // How the restarts of a session fare.
+    struct Restarts {
+        enum class Willing : std::uint8_t { Yes, No };
+        Willing peer = Willing::Yes;  // No: it refuses re-INVITEs as such
+        std::uint32_t failures = 0;   // in a row
+        Instant not_before{};
+    };
     // Whether later candidates may be told.
     enum class Telling : std::uint8_t {
         Open,
@@ -172,7 +186,10 @@ private:
         Fragments fragments = Fragments::NotTaken;  // by the peer that offered
         Trickling trickling = Trickling::Half;      // of our offer
         Telling telling = Telling::Open;
-        std::optional<sip::DialogRequestId> info;  // under way
+        std::optional<Info> info;
+        std::uint32_t generation = 0;  // that telling is about
+        Restarts restarts = {};
+        std::string evidence = {};  // of the last refusal of a restart
     };
     using Entries = std::map<SessionId, Entry>;
     // An ended session that still gives its relays back, on sockets that may be closed already.
@@ -197,9 +214,19 @@ private:
     // True when the call is over for want of trickling alone: another follows.
     bool fall_back(Instant now, Entry& entry, const sip::Call::Ended& ended);
     static bool outlives_call(const Entry& entry, const sip::Call::Ended& ended);
+    bool is_first(const Entry& entry, DescriptionKind kind) const;
+    // endpoint_restart.cpp
+    enum class Restart : std::uint8_t { None, Begun, Ended };
+    Restart restart_if_due(Instant now, Entries::iterator entry);
+    std::optional<Instant> restart_time(const Entry& entry) const;
+    void send_later(Instant now, Entry& entry, DescriptionKind kind, sip::Body body);
+    void take_reinvite(Instant now, Entry& entry, const sip::Message& invite);
+    void take_reinvite_response(Instant now, Entry& entry, const sip::Message& response);
+    void take_reinvite_failure(Instant now, Entry& entry);
+    void back_off(Instant now, Restarts& restarts);
     static Fragments fragments_of(const sip::Message& description);
     // False when our server cannot be told.
-    bool describe(Instant now, Entry& entry, std::string sdp);
+    bool describe(Instant now, Entry& entry, const DescriptionReady& ready);
     void take_session_events(Instant now, Entries::iterator entry);
     void finish(Instant now, Entries::iterator entry, Ended ended);
     Entries::iterator find_call(sip::CallId call);

@@ -46,18 +46,23 @@ enum class SessionFault : std::uint8_t {
     NoFingerprint,   // nothing to recognise the peer's certificate by
     NoPath,          // no pair of candidates works
     PathTimedOut,    // no route in limits::path_patience
+    PathLost,        // there was a route, and no other was found in limits::lost_patience
 };
 std::string_view to_string(SessionFault fault);
 
-// The description for the peer: an offer or the answer. Comes once, but for wait_for_candidates().
+enum class DescriptionKind : std::uint8_t { Offer, Answer };
+
+// A description for the peer. The first comes once, but for wait_for_candidates(); others follow
+// restart() and later offers of the peer.
 struct DescriptionReady {
     std::string sdp;
+    DescriptionKind kind = DescriptionKind::Offer;
 };
 // Application data may flow. Comes again with every change; of several at once the last is said.
 struct RouteReady {
     connect::Route route;
 };
-// The peer is silent; its carrier survives until RouteReady or the end.
+// Nothing may be sent (RFC 7675). The carrier survives until RouteReady or the end.
 struct RouteLost {};
 // The last event.
 struct Failed {
@@ -71,20 +76,32 @@ using HttpSessionEvent = std::variant<DescriptionReady, RouteReady, RouteLost, F
 // Order of calls: an offerer is made, says DescriptionReady, gets handle_answer. An answerer is
 // made, gets handle_offer, says DescriptionReady. With a peer that trickles fragments then go both
 // ways: poll_fragment() has ours, one at a time, handle_fragment() takes the peer's.
+//
+// Either side may restart ICE later, whatever its part: restart(), DescriptionReady with an offer,
+// handle_answer() or handle_offer_refused(). The other side gets handle_offer() as before. Of two
+// offers that cross neither may be taken: that is for the signalling to see.
 class HttpSession {
 public:
     HttpSession(Instant now, HttpSessionConfig config, crypto::RandomStream random);
 
     // ---- inputs ----
-    // Requires: part is Answerer; once.
+    // The first: requires that part is Answerer. A later one changes nothing where it fails; it
+    // must not come while has_offer().
     [[nodiscard]] std::expected<void, SessionFault> handle_offer(
         Instant now, std::string_view sdp, Fragments fragments = Fragments::NotTaken);
-    // Requires: part is Offerer, DescriptionReady has been said; once.
+    // Requires: an offer was said, and neither answered nor refused. Where it fails, and it is not
+    // the first, the session goes on as if it had been refused.
     [[nodiscard]] std::expected<void, SessionFault> handle_answer(
         Instant now, std::string_view sdp, Fragments fragments = Fragments::NotTaken);
     // The peer does not trickle after all, and has taken no offer: DescriptionReady comes again,
     // with all candidates. Requires: part is Offerer, no answer came.
     void wait_for_candidates(Instant now);
+    // Makes new credentials and an offer of them, with the candidates that there are; the route
+    // stays as it is meanwhile. Requires: restart_due() is not absent.
+    void restart(Instant now);
+    // The offer of restart() was refused, or did not reach the peer. "ICE processing continues as
+    // if the subsequent offer had never been made": RFC 8839 Section 4.4.
+    void handle_offer_refused(Instant now);
     // Later candidates of the peer, in any order and any number of times: what is known already,
     // or of another generation, changes nothing. What comes before the peer's description is kept,
     // the last of it.
@@ -117,6 +134,14 @@ public:
     std::optional<std::string> poll_fragment();
 
     std::optional<connect::Route> route() const { return path_.route(); }
+    // Since when, or from when on, a restart is useful: the path works no longer, or there are
+    // sockets that the peer can be told of in no other way. Absent: it is not, or not possible now.
+    // restart() is for who has the signalling; poll_timeout() knows nothing of it.
+    std::optional<Instant> restart_due() const;
+    // restart() was called and not answered yet.
+    bool has_offer() const { return later_offer_ != LaterOffer::None; }
+    // Counts the restarts, of either side.
+    std::uint32_t generation() const { return generation_; }
     // What the peer's certificate must match one of; empty before the exchange.
     const std::vector<identity::Fingerprint>& expected_fingerprints() const { return expected_; }
     Part part() const { return config_.part; }
@@ -126,17 +151,37 @@ private:
     enum class Patience : std::uint8_t { ForAll, ForRelay };
     enum class News : std::uint8_t { None, Unsaid };
     enum class Lost : std::uint8_t { No, Yes };
+    enum class LaterOffer : std::uint8_t { None, Preparing, Said };
+    // Whether the peer knows the credentials of this generation.
+    enum class Agreement : std::uint8_t { Open, Reached };
 
     void see(Instant now);
     void note_candidates();
     void note_told();
     void describe();
-    std::string make_offer();
-    std::string make_answer();
+    sdp::Description make_offer();
+    sdp::Description make_answer();
     sdp::CarrierParameters parameters() const;
     sdp::Origin origin();
     std::expected<void, SessionFault> apply_remote(Instant now, const sdp::Description& remote,
                                                    std::size_t section);
+    std::expected<void, SessionFault> apply_path(Instant now,
+                                                 const sdp::CarrierParameters& carrier,
+                                                 std::optional<Duration> pacing);
+    // http_session_restart.cpp
+    std::expected<void, SessionFault> handle_later_offer(Instant now, sdp::Description offer,
+                                                         Fragments fragments);
+    std::expected<void, SessionFault> handle_later_answer(Instant now,
+                                                          const sdp::Description& answer,
+                                                          Fragments fragments);
+    // What a later description says of the carrier that there is.
+    std::expected<sdp::CarrierParameters, SessionFault> read_later(
+        const sdp::Description& remote) const;
+    void begin_generation(Instant now);
+    void await_description(Instant now, DescriptionKind kind);
+    void note_route();
+    void note_loss(Instant now);
+    void note_path_failed(Instant now);
     void add_remote(Instant now, const connect::Description& later);
     connect::Description told_path() const;
     bool waits_for_candidates() const;
@@ -149,9 +194,13 @@ private:
     connect::Connector path_;
     std::optional<Instant> description_deadline_;  // absent once described
     Patience patience_ = Patience::ForAll;
+    DescriptionKind next_description_;
     std::optional<Instant> path_deadline_;  // while the descriptions are known and no route is
-    sdp::Description offer_;                // ours or the peer's
-    std::optional<std::size_t> section_;    // the carrier's section, once it is chosen
+    sdp::Description offer_;                // ours or the peer's, the latest
+    std::optional<sdp::Description> said_;  // our latest
+    std::string tls_id_;                    // RFC 8842 Section 4: one carrier, one value
+    std::optional<std::string> remote_tls_id_;
+    std::optional<std::size_t> section_;  // the carrier's section, once it is chosen
     std::vector<identity::Fingerprint> expected_;
     // Ours in the order in which the peer is told, and how many of them it was told.
     std::vector<ice::Candidate> candidates_;
@@ -165,6 +214,15 @@ private:
     ice::Credentials remote_;                    // meaningful with section_
     std::vector<ice::Candidate> remote_candidates_;
     std::optional<std::string> early_fragment_;
+    // Restarts.
+    std::uint32_t generation_ = 0;
+    LaterOffer later_offer_ = LaterOffer::None;
+    Agreement agreement_ = Agreement::Open;
+    enum class RouteHistory : std::uint8_t { None, Earlier, ThisGeneration };
+    RouteHistory had_route_ = RouteHistory::None;
+    std::optional<Instant> broken_since_;   // this generation will find nothing any more
+    std::optional<Instant> untold_since_;   // sockets that the peer can't be told of
+    std::optional<Instant> lost_deadline_;  // while there is no route any more
     // What is to be said; nothing here can grow.
     std::optional<DescriptionReady> description_;
     News route_news_ = News::None;

@@ -5,6 +5,7 @@
 #include <stile/base/time.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace stile::session::limits {
 
@@ -22,6 +23,20 @@ inline constexpr Duration path_patience = std::chrono::seconds{30};
 // The answerer waits this much longer, so that who asked learns why, and not only that the other
 // side ended it.
 inline constexpr Duration answerer_grace = std::chrono::seconds{5};
+
+// How long a session lives without a route before it ends: a person changes rooms, the connection
+// to the server comes back, the peer notices the loss within the 30 s of its own consent.
+inline constexpr Duration lost_patience = std::chrono::seconds{60};
+
+// New sockets come in groups, one an address: what one of them is worth a restart for, all are.
+inline constexpr Duration network_settling = std::chrono::milliseconds{250};
+
+// Between one try of a restart and the next; doubles with each failure, up to the longest.
+inline constexpr Duration least_restart_interval = std::chrono::seconds{1};
+inline constexpr Duration most_restart_interval = std::chrono::seconds{16};
+
+// Failures in a row after which a session whose route works lets it be, until its route is lost.
+inline constexpr std::uint32_t most_restart_failures = 8;
 
 // How long an ended session may still try to give its relays back; they expire by themselves.
 inline constexpr Duration release_patience = std::chrono::seconds{2};

@@ -128,6 +128,10 @@ public:
     Result bye(Instant now, AgentContext context, const std::vector<HeaderLine>& headers);
     // Established, while no other re-INVITE is under way.
     Result reinvite(Instant now, AgentContext context, const ResponseParts& parts);
+    bool may_reinvite() const {
+        return state_ == State::Established && !reinvite_transaction_ && !remote_reinvite_ &&
+               !unacknowledged_;
+    }
     Result answer_reinvite(Instant now, AgentContext context, const ResponseParts& parts);
     Result reject_reinvite(Instant now, AgentContext context, Status status,
                            const ResponseParts& parts);
