@@ -22,6 +22,9 @@ Problem fault_problem(session::SessionFault fault, const std::string& peer) {
                 fmt::format("let UDP out to your server's relay on both sides; what was tried, and "
                             "why it was in vain: stile why {}",
                             peer)};
+        case session::SessionFault::PathLost:
+            return {ExitCode::NoPath, fmt::format("The path to {} was lost", peer), cause, "",
+                    "check the network of both sides, then try again"};
         case session::SessionFault::BadDescription:
         case session::SessionFault::NoCarrier:
         case session::SessionFault::BadPath:

@@ -122,12 +122,13 @@ TEST_CASE("session: data goes on when the SIP server is stopped") {
         CHECK(started.pass(started.run.bob(), started.run.alice(), 50) == 50);
         CHECK(last<Ended>(started.run.alice()) == nullptr);
         CHECK(last<Ended>(started.run.bob()) == nullptr);
-        // Nobody can be told any more: who is left notices by the peer's silence (RFC 7675).
+        // Nobody can be told any more: who is left notices by the peer's silence (RFC 7675), and
+        // waits for a connection to the server, by which the path could be restarted.
         started.run.end(started.run.alice());
         CHECK(started.end_of(started.run.alice(), 1s).reason == EndReason::Local);
-        const Ended ended = started.end_of(started.run.bob(), 40s);
+        const Ended ended = started.end_of(started.run.bob(), 40s + session::limits::lost_patience);
         CHECK(ended.reason == EndReason::SessionFault);
-        CHECK(ended.fault == SessionFault::NoPath);
+        CHECK(ended.fault == SessionFault::PathLost);
     }
 }
 

@@ -158,7 +158,7 @@ TEST_CASE("session trickle: a session whose path works outlives an INFO that nob
     // Without the call nobody is told of the end; the peer notices the silence. RFC 7675.
     run.end(run.alice());
     REQUIRE(run.run_while_not(45s, [&] { return last<session::Ended>(run.bob()) != nullptr; }));
-    CHECK(last<session::Ended>(run.bob())->fault == session::SessionFault::NoPath);
+    CHECK(last<session::Ended>(run.bob())->fault == session::SessionFault::PathLost);
 }
 
 // Not in each run: what Alice learned before her offer reaches an easy NAT sooner in it than by
