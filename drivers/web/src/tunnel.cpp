@@ -25,7 +25,8 @@ std::string authority(const TunnelOptions& options) {
 std::string refusal(const TunnelOptions& options, const ResponseHead& head) {
     const std::string proxy = "the HTTP proxy " + options.proxy.to_string();
     const std::string status = " (status " + std::to_string(head.status) + ')';
-    if (head.status != 407) {
+    // Some proxies, tinyproxy for one, say 401 to a login that is wrong.
+    if (head.status != 407 && head.status != 401) {
         return proxy + " does not connect to " + authority(options) + status;
     }
     if (options.proxy.login) return proxy + " does not take the user and password" + status;

@@ -127,6 +127,9 @@ TEST_CASE("tunnel: refusals say what is wrong, and the login in none of them") {
                                     : "wants a user and a password (status 407)"},
               Row{ntlm, with_login ? "does not take the user and password"
                                    : "wants a login that is not spoken here, Negotiate"},
+              Row{"HTTP/1.0 401 Unauthorized\r\n\r\n",
+                  with_login ? "does not take the user and password (status 401)"
+                             : "wants a user and a password (status 401)"},
               Row{"HTTP/1.1 403 Forbidden\r\n\r\n",
                   "does not connect to 192.0.2.9:443 (status 403)"},
               Row{"HTTP/1.1 301 Moved\r\nLocation: http://x/\r\n\r\n", "does not connect to"},
