@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/base/assert.hpp>
 #include <stile/connect/connector.hpp>
+#include <stile/connect/packet_framing.hpp>
 #include <stile/stun/message_view.hpp>
 
 #include <algorithm>
@@ -19,23 +20,12 @@ RouteKind kind_of(ice::CandidateType local, ice::CandidateType remote) {
                : RouteKind::Direct;
 }
 
-SourceReport asked(SourceReport::Kind kind, const Path& path, Instant now) {
-    return {.kind = kind,
-            .path = path,
-            .outcome = SourceReport::Outcome::Pending,
-            .mapped = {},
-            .relayed = {},
-            .failure = {},
-            .asked = now,
-            .took = {}};
-}
-
-turn::ClientConfig relay_config(const TurnServer& server, stun::RetransmitSchedule schedule) {
-    turn::ClientConfig config;
-    config.retransmit = schedule;
-    config.username = server.username;
-    config.password = server.password;
-    return config;
+// The allocation is over.
+bool has_ended(const turn::Client::Event& event) {
+    using Client = turn::Client;
+    return std::holds_alternative<Client::Failed>(event) ||
+           std::holds_alternative<Client::Expired>(event) ||
+           std::holds_alternative<Client::Released>(event);
 }
 
 }  // namespace
@@ -48,13 +38,15 @@ Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream r
       agent_(now, config_.ice, random_.fork()) {
     STILE_ASSERT(config_.hosts.size() <= limits::most_hosts);
     STILE_ASSERT(config_.stun_servers.size() <= limits::most_servers);
-    STILE_ASSERT(config_.turn_servers.size() <= limits::most_servers);
+    STILE_ASSERT(config_.turn_servers.size() <= limits::most_turn_servers);
+    STILE_ASSERT(config_.listeners.size() <= limits::most_listeners);
     translate_servers();
     local_.credentials = agent_.local_credentials();
     local_.ta = config_.ice.ta;
     for (const SocketAddress& host : config_.hosts) {
         if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     }
+    for (const Listener& listener : config_.listeners) gather_listener(now, listener);
     ask_sources(now);
     see(now);
 }
@@ -75,7 +67,8 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
             }
         }
     }
-    const auto relay = std::ranges::find(relays_, path, &Relay::wire);
+    const auto relay = std::ranges::find_if(
+        relays_, [&](const Relay& other) { return other.wire == path && !other.stream; });
     if (relay != relays_.end()) {
         received = handle_relayed(now, *relay, datagram);
     } else if (phase_ == Phase::Running) {
@@ -148,6 +141,12 @@ void Connector::send(Instant now, BytesView payload) {
     if (!selected_) return;
     if (Relay* const relay = find_relay(selected_->pair.local)) {
         send_relayed(now, *relay, selected_->pair.remote, payload);
+    } else if (selected_->connection) {
+        const Stream* const stream = streams_.find(*selected_->connection);
+        const bool has_room = streams_.queued() < limits::most_queued_transmits;
+        if (stream != nullptr && has_room && payload.size() <= most_framed_octets) {
+            streams_.queue(stream->id, framed(payload));
+        }
     } else if (queued_.size() < limits::most_queued_transmits) {
         queued_.push_back({selected_->pair, to_bytes(payload)});
     }
@@ -170,10 +169,11 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     }
     peers_ = std::move(kept);
     // Sockets and living relays are what they were; how NATs show them is asked again.
+    drop_stream_probes();
     probes_.clear();
-    std::erase_if(relays_, [](const Relay& relay) {
-        return relay.state == SourceState::Done && !relay.relayed;
-    });
+    forget_dead_relays();
+    std::erase_if(attempts_,
+                  [](const Attempt& attempt) { return attempt.state == SourceState::Done; });
     std::erase_if(gathered_, [](const ice::GatheredCandidate& gathered) {
         return gathered.type == ice::CandidateType::ServerReflexive;
     });
@@ -193,7 +193,15 @@ void Connector::release(Instant now) {
     selected_.reset();
     queued_.clear();
     waiting_.clear();
+    stream_servers_.clear();
+    received_.clear();
+    drop_stream_probes();
     probes_.clear();
+    for (const Attempt& attempt : std::exchange(attempts_, {})) close_stream(attempt.stream);
+    const std::vector<Stream> streams = streams_.all();
+    for (const Stream& stream : streams) {
+        if (stream.use == Stream::Use::Peer) close_stream(stream.id);
+    }
     for (Relay& relay : relays_) {
         relay.held.clear();
         relay.client.release(now);
@@ -221,9 +229,10 @@ void Connector::translate_servers() {
 void Connector::ask_sources(Instant now) {
     waiting_.clear();
     for (const TurnServer& server : config_.turn_servers) {
-        const bool is_there = std::ranges::any_of(
-            relays_, [&](const Relay& relay) { return relay.wire.remote == server.address; });
-        if (!is_there) waiting_.emplace_back(server);
+        const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
+            return !relay.stream && relay.wire.remote == server.address;
+        });
+        if (!is_there && !turn::is_stream(server.transport)) waiting_.emplace_back(server);
     }
     // Server by server: which sockets lead out is known soonest so.
     for (const SocketAddress& server : config_.stun_servers) {
@@ -231,12 +240,15 @@ void Connector::ask_sources(Instant now) {
             if (may_use(host) && can_reach(host, server)) waiting_.emplace_back(Path{host, server});
         }
     }
+    ask_by_listeners();
     next_source_ = now;
     const Duration round = config_.ice.ta * static_cast<Duration::rep>(waiting_.size());
     gathering_deadline_ = now + limits::source_deadline + round;
     // RFC 8445 Section 14.3: every source is asked once before any is asked again.
     schedule_.rto = std::max(stun::RetransmitSchedule{}.rto, round);
+    stream_probes_until_ = now + limits::stream_source_deadline + round;
     start_due_source(now);
+    plan_stream_relays(now);
 }
 
 void Connector::start_due_source(Instant now) {
@@ -245,8 +257,11 @@ void Connector::start_due_source(Instant now) {
     waiting_.pop_front();
     next_source_ = now + config_.ice.ta;
     if (const auto* const path = std::get_if<Path>(&source)) {
-        probes_.push_back({ReflexiveProbe{now, *path, schedule_, random_}, SourceState::Pending,
-                           asked(SourceReport::Kind::Stun, *path, now)});
+        probes_.push_back(
+            {ReflexiveProbe{now, *path, schedule_, random_}, SourceState::Pending,
+             asked(SourceReport::Kind::Stun, turn::ClientTransport::Udp, *path, now)});
+    } else if (const auto* const stream = std::get_if<StreamSource>(&source)) {
+        start_stream_probe(now, *stream);
     } else {
         start_relay(now, std::get<TurnServer>(source));
     }
@@ -261,13 +276,35 @@ void Connector::start_relay(Instant now, const TurnServer& server) {
     if (host == config_.hosts.end()) return;
     relays_.push_back({
         .wire = {*host, server.address},
-        .client = turn::Client{now, relay_config(server, schedule_), random_.fork()},
+        .client = turn::Client{now, relay_config(server), random_.fork()},
         .relayed = {},
         .state = SourceState::Pending,
         .held = {},
         .last_refusal = {},
-        .report = asked(SourceReport::Kind::Turn, {*host, server.address}, now),
+        .report = asked(SourceReport::Kind::Turn, server.transport, {*host, server.address}, now),
     });
+}
+
+SourceReport Connector::asked(SourceReport::Kind kind, turn::ClientTransport transport,
+                              const Path& path, Instant now) {
+    return {.kind = kind,
+            .transport = transport,
+            .path = path,
+            .outcome = SourceReport::Outcome::Pending,
+            .mapped = {},
+            .relayed = {},
+            .failure = {},
+            .asked = now,
+            .took = {}};
+}
+
+turn::ClientConfig Connector::relay_config(const TurnServer& server) const {
+    turn::ClientConfig config;
+    config.transport = server.transport;
+    config.retransmit = schedule_;
+    config.username = server.username;
+    config.password = server.password;
+    return config;
 }
 
 bool Connector::may_use(const SocketAddress& host) const {
@@ -308,10 +345,12 @@ void Connector::permit(Instant now, const IpAddress& peer) {
 
 void Connector::consider_complete(Instant now) {
     if (local_.gathering == Gathering::Complete) return;
-    const auto is_pending = [](const auto& source) { return source.state == SourceState::Pending; };
-    const bool waiting = awaits_servers() || !waiting_.empty() ||
-                         std::ranges::any_of(probes_, is_pending) ||
-                         std::ranges::any_of(relays_, is_pending);
+    const auto is_pending = [](const Probe& probe) {
+        return probe.state == SourceState::Pending && !probe.stream;
+    };
+    const bool waiting = awaits_servers() || !waiting_.empty() || !stream_servers_.empty() ||
+                         std::ranges::any_of(probes_, is_pending) || awaits_relay() ||
+                         (awaits_stream_probe() && now < stream_probes_until_);
     if (waiting && now < *gathering_deadline_) return;
     gathering_deadline_.reset();
     local_.gathering = Gathering::Complete;
@@ -326,6 +365,7 @@ void Connector::see(Instant now) {
     for (Probe& probe : probes_) take_probe_events(now, probe);
     for (Relay& relay : relays_) take_relay_events(now, relay);
     if (phase_ == Phase::Released) return;
+    start_due_stream_relay(now);
     take_back_in_turn(now);
     consider_complete(now);
     take_agent_events(now);
@@ -347,13 +387,15 @@ void Connector::take_probe_events(Instant now, Probe& probe) {
                            .component = {},
                            .related = path.local,
                            .server = path.remote.ip,
-                           .local_preference = {}});
+                           .local_preference = {},
+                           .protocol = probe.protocol});
     }
 }
 
 void Connector::take_relay_events(Instant now, Relay& relay) {
     using Client = turn::Client;
     while (const auto event = relay.client.poll_event()) {
+        if (relay.stream && has_ended(*event)) close_stream(*relay.stream);
         if (phase_ == Phase::Released) continue;
         if (const auto* const allocated = std::get_if<Client::Allocated>(&*event)) {
             handle_allocated(now, relay, *allocated);
@@ -381,6 +423,8 @@ void Connector::take_relay_events(Instant now, Relay& relay) {
 void Connector::handle_allocated(Instant now, Relay& relay,
                                  const turn::Client::Allocated& allocated) {
     relay.state = SourceState::Done;
+    // Another server was quicker: this one is not told of, and given back.
+    if (relay.stream && has_relay()) return relay.client.release(now);
     relay.relayed = allocated.relayed.front();
     relay.report.outcome = SourceReport::Outcome::Answered;
     relay.report.took = now - relay.report.asked;
@@ -390,22 +434,27 @@ void Connector::handle_allocated(Instant now, Relay& relay,
         if (peer.family() == relay.relayed->ip.family()) relay.client.permit(now, peer);
     }
     const IpAddress server = relay.wire.remote.ip;
-    add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
-                       .address = allocated.mapped,
-                       .base = relay.wire.local,
-                       .component = {},
-                       .related = relay.wire.local,
-                       .server = server,
-                       .local_preference = {}});
-    add_gathered(now, {.type = ice::CandidateType::Relayed,
-                       .address = *relay.relayed,
-                       .base = *relay.relayed,
-                       .component = {},
-                       .related = config_.policy == CandidatePolicy::RelayedOnly
-                                      ? std::nullopt
-                                      : std::optional{allocated.mapped},
-                       .server = server,
-                       .local_preference = {}});
+    // How a NAT shows a connection to the server is of no use to anybody else.
+    if (!relay.stream) {
+        add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
+                           .address = allocated.mapped,
+                           .base = relay.wire.local,
+                           .component = {},
+                           .related = relay.wire.local,
+                           .server = server,
+                           .local_preference = {}});
+    }
+    add_gathered(
+        now, {.type = ice::CandidateType::Relayed,
+              .address = *relay.relayed,
+              .base = *relay.relayed,
+              .component = {},
+              .related = config_.policy == CandidatePolicy::RelayedOnly
+                             ? std::nullopt
+                             : std::optional{allocated.mapped},
+              .server = server,
+              .local_preference =
+                  relay.stream ? std::optional{limits::stream_relay_preference} : std::nullopt});
 }
 
 void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
@@ -466,6 +515,8 @@ void Connector::take_agent_events(Instant now) {
     while (const auto event = agent_.poll_event()) {
         if (const auto* const selected = std::get_if<ice::PairSelected>(&*event)) {
             select(now, *selected);
+        } else if (const auto* const changed = std::get_if<ice::StateChanged>(&*event)) {
+            if (changed->state == ice::State::Completed) drop_stream_probes();
         } else if (std::holds_alternative<ice::ConsentExpired>(*event)) {
             selected_.reset();
             queue_event(RouteLost{});
@@ -478,7 +529,8 @@ void Connector::take_agent_events(Instant now) {
 }
 
 void Connector::select(Instant now, const ice::PairSelected& selected) {
-    selected_ = {selected.path, selected.local_type, selected.remote_type, selected.round_trip};
+    selected_ = {selected.path, selected.local_type, selected.remote_type, selected.round_trip,
+                 selected.connection};
     if (Relay* const relay = find_relay(selected.path.local)) {
         relay->client.bind_channel(now, selected.path.remote);
     }
@@ -495,17 +547,25 @@ std::optional<Transmit> Connector::poll_transmit() {
         return Transmit{path, current_transmit_};
     }
     for (Probe& probe : probes_) {
-        if (const auto transmit = probe.machine.poll_transmit()) return transmit;
+        while (const auto transmit = probe.machine.poll_transmit()) {
+            if (!probe.stream) return transmit;
+            queue_on_stream(*probe.stream, to_bytes(transmit->payload));
+        }
     }
     for (;;) {
         for (Relay& relay : relays_) {
-            if (const auto bytes = relay.client.poll_transmit())
-                return Transmit{relay.wire, *bytes};
+            while (const auto bytes = relay.client.poll_transmit()) {
+                if (!relay.stream) return Transmit{relay.wire, *bytes};
+                queue_on_stream(*relay.stream, to_bytes(*bytes));
+            }
         }
         if (phase_ == Phase::Released) return std::nullopt;
         const auto transmit = agent_.poll_transmit();
         if (!transmit) return std::nullopt;
-        if (Relay* const relay = find_relay(transmit->path.local)) {
+        if (transmit->connection) {
+            const Stream* const stream = streams_.find(*transmit->connection);
+            if (stream != nullptr) streams_.queue(stream->id, framed(transmit->payload));
+        } else if (Relay* const relay = find_relay(transmit->path.local)) {
             send_relayed(now_, *relay, transmit->path.remote, transmit->payload);
         } else if (std::ranges::find(config_.hosts, transmit->path.local) != config_.hosts.end()) {
             return transmit;
@@ -525,6 +585,10 @@ std::optional<Instant> Connector::poll_timeout() const {
     if (phase_ == Phase::Running) {
         soonest = earlier(agent_.poll_timeout(), gathering_deadline_);
         if (!waiting_.empty()) soonest = earlier(soonest, next_source_);
+        if (!stream_servers_.empty()) soonest = earlier(soonest, next_stream_relay_);
+        if (gathering_deadline_ && awaits_stream_probe() && now_ < stream_probes_until_) {
+            soonest = earlier(soonest, stream_probes_until_);
+        }
     }
     for (const Probe& probe : probes_) soonest = earlier(soonest, probe.machine.poll_timeout());
     for (const Relay& relay : relays_) soonest = earlier(soonest, relay.client.poll_timeout());
@@ -542,7 +606,14 @@ std::optional<Route> Connector::route() const {
                 .round_trip = selected_->round_trip};
     if (const Relay* const relay = find_relay(selected_->pair.local)) {
         route.wire = relay->wire;
+        route.stream = relay->stream;
         route.channel = relay->client.channel_of(now_, selected_->pair.remote);
+    }
+    if (selected_->connection) {
+        if (const Stream* const stream = streams_.find(*selected_->connection)) {
+            route.wire = stream->path;
+            route.stream = stream->id;
+        }
     }
     return route;
 }

@@ -18,9 +18,7 @@ bool Connector::add_host(Instant now, const SocketAddress& host) {
     reconsider_translation();
     if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     // A server that was silent may answer this one.
-    std::erase_if(relays_, [](const Relay& relay) {
-        return relay.state == SourceState::Done && !relay.relayed;
-    });
+    forget_dead_relays();
     ask_from_anew(now, host);
     see(now);
     return true;
@@ -37,10 +35,14 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
         return path != nullptr && path->local == host;
     });
     std::erase_if(mapped_, [&](const Mapped& mapped) { return mapped.port.host == host; });
-    std::erase_if(gathered_, [&](const auto& gathered) { return gathered.base == host; });
-    std::erase_if(local_.candidates, [&](const auto& known) { return known.base == host; });
+    std::erase_if(gathered_, [&](const ice::GatheredCandidate& gathered) {
+        return gathered.base == host && gathered.protocol.transport == ice::Transport::Udp;
+    });
+    std::erase_if(local_.candidates, [&](const ice::Candidate& known) {
+        return known.base == host && known.transport == ice::Transport::Udp;
+    });
     if (phase_ == Phase::Released) {
-        std::erase_if(relays_, [&](const Relay& relay) { return relay.wire.local == host; });
+        std::erase_if(relays_, [&](const Relay& relay) { return is_by(relay, host); });
         return;
     }
     drop_relays(now, host);
@@ -54,10 +56,17 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
 void Connector::drop_relays(Instant now, const SocketAddress& host) {
     for (Relay& relay : relays_) {
         const bool is_alive = relay.state == SourceState::Pending || relay.relayed;
-        if (relay.wire.local != host || !is_alive) continue;
+        if (!is_by(relay, host) || !is_alive) continue;
         lose_relay(now, relay, turn::Failure{.kind = turn::FailureKind::Unreachable});
     }
-    std::erase_if(relays_, [&](const Relay& relay) { return relay.wire.local == host; });
+    std::erase_if(relays_, [&](const Relay& relay) { return is_by(relay, host); });
+}
+
+// A connection of its own goes with its address.
+bool Connector::is_by(const Relay& relay, const SocketAddress& host) const {
+    if (!relay.stream) return relay.wire.local == host;
+    return relay.wire.local.ip == host.ip &&
+           std::ranges::find(config_.hosts, host.ip, &SocketAddress::ip) == config_.hosts.end();
 }
 
 // Another network may have IPv4 where this one had none, or the other way round.
@@ -72,8 +81,10 @@ void Connector::reconsider_translation() {
 void Connector::ask_from_anew(Instant now, std::optional<SocketAddress> host) {
     const std::size_t before = waiting_.size();
     for (const TurnServer& server : config_.turn_servers) {
-        const bool is_there = std::ranges::any_of(
-            relays_, [&](const Relay& relay) { return relay.wire.remote == server.address; });
+        if (turn::is_stream(server.transport)) continue;
+        const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
+            return !relay.stream && relay.wire.remote == server.address;
+        });
         const bool waits = std::ranges::any_of(waiting_, [&](const Source& source) {
             const auto* const turn = std::get_if<TurnServer>(&source);
             return turn != nullptr && turn->address == server.address;
@@ -85,6 +96,7 @@ void Connector::ask_from_anew(Instant now, std::optional<SocketAddress> host) {
             if (can_reach(*host, server)) waiting_.emplace_back(Path{*host, server});
         }
     }
+    plan_stream_relays(now);
     if (waiting_.size() == before) return;
     if (before == 0) next_source_ = std::max(next_source_, now);
     if (local_.gathering == Gathering::Ongoing) {

@@ -23,12 +23,24 @@ PathReport Connector::report() const {
     report.state = agent_.state();
     for (const Relay& relay : relays_) report.sources.push_back(judged(relay.report, now_));
     for (const Probe& probe : probes_) report.sources.push_back(judged(probe.report, now_));
+    for (const Attempt& attempt : attempts_) report.sources.push_back(judged(attempt.report, now_));
     for (const Source& waiting : waiting_) {
-        const auto* const path = std::get_if<Path>(&waiting);
         SourceReport& source = report.sources.emplace_back();
-        source.kind = path != nullptr ? SourceReport::Kind::Stun : SourceReport::Kind::Turn;
-        source.path =
-            path != nullptr ? *path : Path{SocketAddress{}, std::get<TurnServer>(waiting).address};
+        if (const auto* const path = std::get_if<Path>(&waiting)) {
+            source.path = *path;
+        } else if (const auto* const stream = std::get_if<StreamSource>(&waiting)) {
+            source.transport = turn::ClientTransport::Tcp;
+            source.path = {stream->listener.address, stream->server};
+        } else {
+            source.kind = SourceReport::Kind::Turn;
+            source.path = {SocketAddress{}, std::get<TurnServer>(waiting).address};
+        }
+    }
+    for (const TurnServer& server : stream_servers_) {
+        SourceReport& source = report.sources.emplace_back();
+        source.kind = SourceReport::Kind::Turn;
+        source.transport = server.transport;
+        source.path = {SocketAddress{}, server.address};
     }
     const ice::LocalCandidates& local = agent_.local_candidates();
     for (std::uint16_t i = 0; i < local.size(); ++i) {

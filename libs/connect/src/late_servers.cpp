@@ -12,7 +12,7 @@ namespace stile::connect {
 void Connector::set_servers(Instant now, std::vector<SocketAddress> stun_servers,
                             std::vector<TurnServer> turn_servers) {
     STILE_ASSERT(stun_servers.size() <= limits::most_servers);
-    STILE_ASSERT(turn_servers.size() <= limits::most_servers);
+    STILE_ASSERT(turn_servers.size() <= limits::most_turn_servers);
     if (phase_ == Phase::Released || !awaits_servers()) return;
     config_.servers = Servers::Known;
     given_.stun_servers = std::move(stun_servers);

@@ -50,7 +50,7 @@ void Connector::take_back_in_turn(Instant now) {
 
 void Connector::take_back(Instant now, const SocketAddress& host) {
     for (ice::GatheredCandidate gathered : gathered_) {
-        if (gathered.base != host) continue;
+        if (gathered.base != host || gathered.protocol.transport != ice::Transport::Udp) continue;
         const auto told = std::ranges::find_if(local_.candidates, [&](const auto& candidate) {
             return candidate.address == gathered.address && candidate.base == gathered.base;
         });

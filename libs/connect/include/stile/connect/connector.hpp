@@ -11,6 +11,7 @@
 #include <stile/connect/path_report.hpp>
 #include <stile/connect/reflexive_probe.hpp>
 #include <stile/connect/route.hpp>
+#include <stile/connect/stream_table.hpp>
 #include <stile/crypto/random_stream.hpp>
 #include <stile/ice/agent.hpp>
 #include <stile/turn/client.hpp>
@@ -28,6 +29,10 @@ struct TurnServer {
     SocketAddress address;
     std::string username;
     std::string password;
+    // Not Dtls. A server is named once for each transport that it takes. Those over UDP are asked
+    // first; the others, in the order given, while there is no relay.
+    turn::ClientTransport transport = turn::ClientTransport::Udp;
+    std::string server_name;  // whom the certificate must be for, with Tls
 };
 
 // RFC 8445 Section 5.1.1.1 leaves loopback addresses out; a machine with nothing else may admit
@@ -50,6 +55,9 @@ struct ConnectorConfig {
     ice::AgentConfig ice{.ta = proposed_ta};
     // The sockets that the driver has open for this connector, best first; none is a wildcard.
     std::vector<SocketAddress> hosts;
+    // Where the driver accepts TCP for this connector, best first; none is a wildcard. Without any,
+    // there are no candidates over TCP. RFC 6544 Section 4.1.
+    std::vector<Listener> listeners;
     std::vector<SocketAddress> stun_servers;
     std::vector<TurnServer> turn_servers;
     Servers servers = Servers::Known;
@@ -85,9 +93,10 @@ struct RelayFailed {
     turn::Failure failure;
 };
 using Event = std::variant<CandidateGathered, GatheringCompleted, RouteChanged, RouteLost,
-                           PathFailed, RelayFailed>;
+                           PathFailed, RelayFailed, StreamWanted, StreamUnwanted>;
 
-// A datagram of the application. The payload views the datagram that was handed in.
+// A datagram of the application. The payload views the datagram that was handed in, or is good
+// until the next non-const call where it was polled.
 struct Received {
     Path pair;
     BytesView payload;
@@ -107,13 +116,23 @@ enum class DescriptionError : std::uint8_t {
 // RouteChanged.
 class Connector {
 public:
-    // Requires: at most limits::most_hosts and limits::most_servers of each.
+    // Requires: at most limits::most_hosts, most_listeners, most_servers and most_turn_servers.
     Connector(Instant now, ConnectorConfig config, crypto::RandomStream random);
 
     // ---- inputs ----
     // Everything that comes in on one of the sockets. What is neither STUN nor TURN is returned.
     // path.remote says who sent it; whether the sender is the peer is for its carrier to prove.
     std::optional<Received> handle_datagram(Instant now, const Path& path, BytesView datagram);
+    // The connection that StreamWanted asked for is open, over TLS where that was wanted; path is
+    // its 4-tuple. Or it is not; the id is used no longer.
+    void handle_stream_opened(Instant now, StreamId stream, const Path& path);
+    void handle_stream_failed(Instant now, StreamId stream, ice::ConnectFailure failure);
+    // One came in at a listener. Empty: close it.
+    [[nodiscard]] std::optional<StreamId> handle_stream_accepted(Instant now, const Path& path);
+    // However the stream cuts them. What is of the application comes by poll_received().
+    void handle_stream_bytes(Instant now, StreamId stream, BytesView octets);
+    // The peer or the network ended it; the id is used no longer.
+    void handle_stream_closed(Instant now, StreamId stream);
     void handle_timeout(Instant now);
     [[nodiscard]] std::expected<void, DescriptionError> set_remote_description(
         Instant now, const Description& description);
@@ -135,9 +154,13 @@ public:
     void remove_host(Instant now, const SocketAddress& host);
     // The servers that were to come, empty where there are none after all: gathering is complete
     // once they have answered, or without them after limits::source_deadline. Nothing happens where
-    // they are known. Requires: at most limits::most_servers of each.
+    // they are known. Requires: at most limits::most_servers and most_turn_servers.
     void set_servers(Instant now, std::vector<SocketAddress> stun_servers,
                      std::vector<TurnServer> turn_servers);
+    // A listener more, or one less; as with hosts. Nothing asks STUN servers by it before
+    // restart().
+    bool add_listener(Instant now, const Listener& listener);
+    void remove_listener(Instant now, const Listener& listener);
     bool awaits_servers() const { return config_.servers == Servers::ToCome; }
     // Goes to the peer by the route. Without one, or with a full queue, it is lost, as datagrams
     // are.
@@ -151,7 +174,11 @@ public:
     void release(Instant now);
 
     // ---- outputs ----
+    // First all of these, then what is for streams, which they may bring about.
     std::optional<Transmit> poll_transmit();
+    std::optional<StreamTransmit> poll_stream_transmit() { return streams_.poll_transmit(); }
+    // What came by streams. Beyond limits::most_queued_received they are lost, as datagrams are.
+    std::optional<Received> poll_received();
     std::optional<Event> poll_event();
     std::optional<Instant> poll_timeout() const;
 
@@ -167,8 +194,13 @@ public:
 private:
     enum class Phase : std::uint8_t { Running, Released };
     enum class SourceState : std::uint8_t { Pending, Done };
-    // What gathering still has to ask: a STUN server by a socket, or a TURN server.
-    using Source = std::variant<Path, TurnServer>;
+    // A STUN server, to be asked over TCP from a listener's port.
+    struct StreamSource {
+        Listener listener;
+        SocketAddress server;
+    };
+    // What gathering still has to ask: a STUN server by a socket, or a TURN server over UDP.
+    using Source = std::variant<Path, TurnServer, StreamSource>;
     struct Queued {
         Path path;
         Bytes payload;
@@ -181,6 +213,15 @@ private:
         ReflexiveProbe machine;
         SourceState state = SourceState::Pending;
         SourceReport report{};
+        ice::Protocol protocol{};          // of the candidate that it finds
+        std::optional<StreamId> stream{};  // that it is asked on
+    };
+    // A source for which a connection is being opened, or could not be.
+    struct Attempt {
+        StreamId stream;
+        std::variant<TurnServer, StreamSource> source;
+        SourceState state = SourceState::Pending;
+        SourceReport report{};
     };
     struct Relay {
         Path wire;
@@ -190,6 +231,8 @@ private:
         std::deque<Queued> held;                    // until the permission for their peer is there
         std::optional<turn::Failure> last_refusal;  // of a refresh
         SourceReport report{};
+        turn::ClientTransport transport = turn::ClientTransport::Udp;
+        std::optional<StreamId> stream{};  // over TCP or TLS
     };
     // The selected pair, as the agent told it.
     struct Selected {
@@ -197,8 +240,16 @@ private:
         ice::CandidateType local_type;
         ice::CandidateType remote_type;
         std::optional<Duration> round_trip;
+        std::optional<ice::ConnectionId> connection;  // over TCP
+    };
+    struct ReceivedOctets {
+        Path pair;
+        Bytes payload;
     };
 
+    static SourceReport asked(SourceReport::Kind kind, turn::ClientTransport transport,
+                              const Path& path, Instant now);
+    turn::ClientConfig relay_config(const TurnServer& server) const;
     void translate_servers();
     void ask_sources(Instant now);
     void start_due_source(Instant now);
@@ -207,6 +258,33 @@ private:
     bool can_reach(const SocketAddress& host, const SocketAddress& server) const;
     void add_gathered(Instant now, const ice::GatheredCandidate& gathered);
     void tell(const ice::Candidate& candidate);
+    // relay_streams.cpp
+    void plan_stream_relays(Instant now);
+    void start_due_stream_relay(Instant now);
+    void start_stream_relay(Instant now, const TurnServer& server);
+    void open_stream_relay(Instant now, const TurnServer& server, StreamId stream,
+                           const Path& path);
+    bool has_relay() const;
+    bool awaits_relay() const;
+    void forget_dead_relays();
+    // connector_listeners.cpp
+    void gather_listener(Instant now, const Listener& listener);
+    void ask_by_listeners();
+    void start_stream_probe(Instant now, const StreamSource& source);
+    void open_stream_probe(Instant now, const StreamSource& source, StreamId stream,
+                           const Path& path);
+    bool awaits_stream_probe() const;
+    void drop_stream_probes();
+    // connector_streams.cpp
+    void close_stream(StreamId stream);
+    void queue_on_stream(StreamId stream, Bytes octets);
+    void open_peer_stream(const ice::ConnectionWanted& wanted);
+    Attempt take_attempt(StreamId stream);
+    void fail_attempt(Instant now, StreamId stream, ice::ConnectFailure failure);
+    // How many octets were whole messages; empty when the stream is no use any more.
+    std::optional<std::size_t> take_packets(Instant now, const Stream& stream, BytesView octets);
+    std::optional<std::size_t> take_messages(Instant now, const Stream& stream, BytesView octets);
+    void keep_received(const Received& received);
     // silent_hosts.cpp
     void note_alive(Instant now, const SocketAddress& host);
     void set_silent_aside(Instant now);
@@ -214,6 +292,7 @@ private:
     void take_back(Instant now, const SocketAddress& host);
     // connector_hosts.cpp
     void drop_relays(Instant now, const SocketAddress& host);
+    bool is_by(const Relay& relay, const SocketAddress& host) const;
     void reconsider_translation();
     void ask_from_anew(Instant now, std::optional<SocketAddress> host);
     // mapped_ports.cpp
@@ -260,6 +339,13 @@ private:
     stun::RetransmitSchedule schedule_;
     std::vector<Probe> probes_;
     std::vector<Relay> relays_;
+    StreamTable streams_;
+    std::vector<Attempt> attempts_;
+    std::deque<TurnServer> stream_servers_;     // not yet asked, while there is no relay
+    std::optional<Instant> next_stream_relay_;  // when the next of them is asked at the latest
+    Instant stream_probes_until_{};             // how long gathering waits for them
+    std::deque<ReceivedOctets> received_;
+    Bytes current_received_;
     std::vector<ice::GatheredCandidate> gathered_;
     std::vector<Mapped> mapped_;
     std::vector<SocketAddress> alive_;   // hosts where STUN came in since the last restart

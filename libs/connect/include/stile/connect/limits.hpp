@@ -6,6 +6,7 @@
 #include <stile/ice/limits.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace stile::connect::limits {
 
@@ -14,6 +15,28 @@ inline constexpr std::size_t most_hosts = 16;
 
 // STUN servers, and TURN servers, asked from each socket. More find nothing that two do not.
 inline constexpr std::size_t most_servers = 4;
+
+// The same servers over UDP, TCP and TLS.
+inline constexpr std::size_t most_turn_servers = 3 * most_servers;
+
+// Sockets that accept TCP: a passive and a simultaneous-open one at four addresses. Each makes
+// candidates that are tried after all that there are over UDP, and a connection to a STUN server.
+inline constexpr std::size_t most_listeners = 8;
+
+// How long relays over UDP are waited for before a server is asked over TCP or TLS, too: the first
+// retransmission of RFC 8489 Section 6.2.1. Then the next such server is tried each quarter of a
+// second (RFC 8305 Section 5). Nothing else waits meanwhile.
+inline constexpr Duration stream_relay_delay = std::chrono::milliseconds{500};
+inline constexpr Duration next_stream_relay_delay = std::chrono::milliseconds{250};
+
+// How long gathering is not called complete for want of what STUN servers say over TCP alone.
+inline constexpr Duration stream_source_deadline = std::chrono::seconds{1};
+
+// Local preference of a relay over a stream: below each that is over UDP, which count from the top.
+inline constexpr std::uint16_t stream_relay_preference = 16'383;
+
+// Datagrams that came by streams and wait for poll_received: of one read of the driver's.
+inline constexpr std::size_t most_queued_received = 1024;
 
 // Ports that routers keep open: two gateways a socket.
 inline constexpr std::size_t most_mapped_ports = 2 * most_hosts;

@@ -6,6 +6,7 @@
 #include <stile/connect/route.hpp>
 #include <stile/ice/candidate.hpp>
 #include <stile/ice/events.hpp>
+#include <stile/turn/client_flow.hpp>
 #include <stile/turn/failure.hpp>
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct SourceReport {
         Refused,  // TURN: `failure` says why
     };
     Kind kind = Kind::Stun;
+    turn::ClientTransport transport = turn::ClientTransport::Udp;  // to the server
     Path path;  // the socket and the server; the socket is unspecified while not asked
     Outcome outcome = Outcome::NotAsked;
     std::optional<SocketAddress> mapped;   // the socket as the server sees it

@@ -4,6 +4,7 @@
 
 #include <stile/base/socket_address.hpp>
 #include <stile/base/time.hpp>
+#include <stile/connect/stream.hpp>
 #include <stile/ice/candidate.hpp>
 #include <stile/turn/channel_data.hpp>
 
@@ -27,6 +28,8 @@ struct Route {
     // turn::channel_header and the payload to `wire` itself. Without a channel, and with our relay,
     // use Connector::send.
     std::optional<turn::ChannelNumber> channel;
+    // `wire` is a TCP connection: use Connector::send.
+    std::optional<StreamId> stream{};
     RouteKind kind = RouteKind::Direct;
     ice::CandidateType local_type = ice::CandidateType::Host;
     ice::CandidateType remote_type = ice::CandidateType::Host;
