@@ -43,6 +43,7 @@ Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream r
     translate_servers();
     local_.credentials = agent_.local_credentials();
     local_.ta = config_.ice.ta;
+    local_.renomination = config_.ice.renomination;
     for (const SocketAddress& host : config_.hosts) {
         if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     }
@@ -101,8 +102,10 @@ void Connector::handle_timeout(Instant now) {
 std::expected<void, DescriptionError> Connector::set_remote_description(
     Instant now, const Description& description) {
     set_silent_aside(now);
-    const ice::RemoteParameters remote{
-        .credentials = description.credentials, .kind = ice::PeerKind::Full, .ta = description.ta};
+    const ice::RemoteParameters remote{.credentials = description.credentials,
+                                       .kind = description.kind,
+                                       .ta = description.ta,
+                                       .renomination = description.renomination};
     if (const auto set = agent_.set_remote(now, remote); !set) {
         return std::unexpected(set.error() == ice::CredentialsError::AlreadySet
                                    ? DescriptionError::OtherCredentials
@@ -179,7 +182,9 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     });
     alive_.clear();
     silent_.clear();
-    local_ = {agent_.local_credentials(), {}, Gathering::Ongoing, config_.ice.ta};
+    local_.credentials = agent_.local_credentials();
+    local_.candidates.clear();
+    local_.gathering = Gathering::Ongoing;
     for (const ice::GatheredCandidate& gathered : gathered_) {
         if (const auto candidate = agent_.add_local_candidate(now, gathered)) tell(*candidate);
     }

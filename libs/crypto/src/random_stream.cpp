@@ -10,36 +10,53 @@
 namespace stile::crypto {
 namespace {
 
-constexpr std::size_t buffer_octets = 256;  // one cipher call serves many small requests
+// Two blocks: one cipher call serves ten transaction ids. There may be a stream for each of tens of
+// thousands of sessions, so it is no more.
+constexpr std::size_t buffer_octets = 128;
+constexpr std::size_t block_octets = 64;
 
 struct FreeContext {
     void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
 };
 
+// One a thread: a context for each stream would be most of what a stream is.
+EVP_CIPHER_CTX* cipher_context() {
+    thread_local const std::unique_ptr<EVP_CIPHER_CTX, FreeContext> context{EVP_CIPHER_CTX_new()};
+    return context.get();
+}
+
 }  // namespace
 
 // The key stream of ChaCha20 under the seed.
 struct RandomStream::State {
-    std::unique_ptr<EVP_CIPHER_CTX, FreeContext> context{EVP_CIPHER_CTX_new()};
-    std::array<std::byte, buffer_octets> buffer{};
+    Seed seed;
+    std::uint64_t blocks = 0;  // made so far
     std::size_t used = buffer_octets;
+    std::array<std::byte, buffer_octets> buffer{};
+
+    explicit State(const Seed& from) : seed(from) {}
 
     void refill() {
         static constexpr std::array<unsigned char, buffer_octets> zeros{};
+        // The block counter, little-endian, and a nonce of zeros.
+        std::array<unsigned char, 16> counter_and_nonce{};
+        for (std::size_t i = 0; i < 8; ++i) {
+            counter_and_nonce[i] = static_cast<unsigned char>(blocks >> (8 * i));
+        }
+        EVP_CIPHER_CTX* const context = cipher_context();
+        STILE_ASSERT(EVP_EncryptInit_ex2(context, EVP_chacha20(),
+                                         reinterpret_cast<const unsigned char*>(seed.data()),
+                                         counter_and_nonce.data(), nullptr) == 1);
         int written = 0;
-        STILE_ASSERT(EVP_EncryptUpdate(context.get(),
-                                       reinterpret_cast<unsigned char*>(buffer.data()), &written,
-                                       zeros.data(), static_cast<int>(zeros.size())) == 1);
+        STILE_ASSERT(EVP_EncryptUpdate(context, reinterpret_cast<unsigned char*>(buffer.data()),
+                                       &written, zeros.data(),
+                                       static_cast<int>(zeros.size())) == 1);
+        blocks += buffer_octets / block_octets;
         used = 0;
     }
 };
 
-RandomStream::RandomStream(const Seed& seed) : state_(std::make_unique<State>()) {
-    static constexpr std::array<unsigned char, 16> counter_and_nonce{};
-    STILE_ASSERT(EVP_EncryptInit_ex2(state_->context.get(), EVP_chacha20(),
-                                     reinterpret_cast<const unsigned char*>(seed.data()),
-                                     counter_and_nonce.data(), nullptr) == 1);
-}
+RandomStream::RandomStream(const Seed& seed) : state_(std::make_unique<State>(seed)) {}
 RandomStream::RandomStream(RandomStream&&) noexcept = default;
 RandomStream& RandomStream::operator=(RandomStream&&) noexcept = default;
 RandomStream::~RandomStream() = default;

@@ -148,7 +148,12 @@ void step(World& world, std::uint8_t what, std::uint8_t how, BytesView octets) {
             agent.handle_timeout(world.now);
             break;
         case 4:
-            (void)agent.set_remote_credentials(world.now, world.peer);
+            (void)agent.set_remote(world.now,
+                                   {.credentials = world.peer,
+                                    .kind = (how & 2U) != 0 ? PeerKind::Lite : PeerKind::Full,
+                                    .ta = {},
+                                    .renomination = (how & 1U) != 0 ? Renomination::Offered
+                                                                    : Renomination::NotOffered});
             break;
         case 5:
             (void)agent.add_remote_candidate(world.now,

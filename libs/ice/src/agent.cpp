@@ -226,7 +226,7 @@ std::optional<AgentTransmit> Agent::poll_transmit() {
     if (transmits_taken_ == transmits_.size()) {
         transmits_.clear();
         transmits_taken_ = 0;
-        if (state_ == State::Completed) transmits_.shrink_to_fit();
+        if (state_ == State::Completed) rest();
         return std::nullopt;
     }
     Outgoing& next = transmits_[transmits_taken_++];
@@ -266,6 +266,7 @@ std::optional<Instant> Agent::poll_timeout() const {
             next = earlier(next, component.selected->consent.next_deadline());
         }
         next = earlier(next, nomination_deadline(component));
+        next = earlier(next, component.takeover_until);
     }
     if (previous_) {
         for (const Previous::Pair& pair : previous_->pairs) {
@@ -285,6 +286,21 @@ void Agent::queue_transmit(const Flow& flow, Bytes payload) {
         transmits_taken_ = 0;
     }
     transmits_.push_back({.flow = flow, .payload = std::move(payload)});
+}
+
+// Connected, and nothing to say: what is kept until the next consent request is what has a meaning.
+// A server has thousands of agents in this state.
+void Agent::rest() {
+    transmits_.shrink_to_fit();
+    current_transmit_ = {};
+    if (checks_.empty()) checks_.shrink_to_fit();
+    if (events_.empty()) events_.shrink_to_fit();
+    early_checks_.shrink_to_fit();
+    for (const Session* session : {&session_, previous_ ? &previous_->session : nullptr}) {
+        if (session == nullptr) continue;
+        session->local_key.rest();
+        if (session->remote_key) session->remote_key->rest();
+    }
 }
 
 void Agent::queue_event(Event event) {

@@ -99,6 +99,7 @@ void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection s
             .consent = Consent{now, pair.valid->since, random_},
         };
     }
+    its.takeover_until.reset();
     const Flow& flow = its.selected->flow;
     if (flow.connection) {
         if (Connection* connection = connections_.find(*flow.connection)) {
@@ -130,7 +131,6 @@ void Agent::nominate(Instant now, CandidatePair& pair) {
         }
     }
     pair.nominated = true;
-    its.was_nominated = true;
     if (role_ == Role::Controlled) its.nomination_number = pair.nomination_number;
     select(now, its, pair, Selection::Nominated);
     release_previous(now, its.id);
@@ -242,6 +242,7 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
             fail(FailureReason::ConsentLost);
             return;
         }
+        its.takeover_until = now + limits::takeover_patience;
         set_state(State::Running);
     }
     recheck_stale(its);
@@ -318,10 +319,17 @@ void Agent::send_consent_check(Instant now, const Session& session, Selected& se
 
 // RFC 8445 Sections 6.1.2.1 and 7.2.5.4; not while the PAC timer runs, RFC 8863 Section 4.
 void Agent::evaluate_failure() {
-    if (state_ != State::Running || pac_deadline_) return;
+    if (state_ != State::Running) return;
+    for (const Component& its : components_) {
+        if (its.takeover_until && (now_ >= *its.takeover_until || !has_chance(its))) {
+            fail(FailureReason::ConsentLost);
+            return;
+        }
+    }
+    if (pac_deadline_) return;
     for (const Component& its : components_) {
         if (has_chance(its)) continue;
-        fail(its.was_nominated ? FailureReason::ConsentLost : FailureReason::NoValidPair);
+        fail(FailureReason::NoValidPair);
         return;
     }
 }
@@ -340,6 +348,7 @@ void Agent::fail(FailureReason reason) {
         its.selected.reset();
         its.nominating.reset();
         its.first_valid.reset();
+        its.takeover_until.reset();
     }
     checks_.clear();
     set_state(State::Failed);

@@ -139,6 +139,9 @@ TEST_CASE("ice renomination: when no pair works any longer the session has lost 
         const auto failures = peer->all<Failed>();
         REQUIRE(failures.size() == 1);
         CHECK(failures[0].reason == FailureReason::ConsentLost);
+        // After the consent, and the patience with those that might have taken over.
+        const auto expired = peer->first_time<ConsentExpired>();
+        CHECK(*peer->first_time<Failed>() == *expired + limits::takeover_patience);
     }
 }
 

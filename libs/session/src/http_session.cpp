@@ -137,7 +137,7 @@ std::expected<void, SessionFault> HttpSession::apply_remote(Instant now,
     if (!carrier) return std::unexpected(to_fault(carrier.error()));
     expected_ = to_identity(carrier->fingerprints);
     if (expected_.empty()) return std::unexpected(SessionFault::NoFingerprint);
-    if (auto applied = apply_path(now, *carrier, read_pacing(remote)); !applied) return applied;
+    if (auto applied = apply_path(now, *carrier, remote); !applied) return applied;
     section_ = section;
     remote_tls_id_ = carrier->tls_id;
     mid_ = carrier->mid.value_or("");
@@ -150,9 +150,10 @@ std::expected<void, SessionFault> HttpSession::apply_remote(Instant now,
 // The part that each generation has anew.
 std::expected<void, SessionFault> HttpSession::apply_path(Instant now,
                                                           const sdp::CarrierParameters& carrier,
-                                                          std::optional<Duration> pacing) {
+                                                          const sdp::Description& remote) {
     connect::Description path = read_path(carrier);
-    path.ta = pacing;
+    path.ta = read_pacing(remote);
+    path.kind = read_kind(remote);
     if (!path_.set_remote_description(now, path)) return std::unexpected(SessionFault::BadPath);
     agreement_ = Agreement::Reached;
     remote_ = path.credentials;
@@ -284,6 +285,7 @@ sdp::Description HttpSession::make_offer() {
         offer.media[*section_] = carrier;
     } else {
         offer.origin = origin();
+        write_kind(path_.local_description(), offer);
         write_pacing(path_.local_description(), offer);
         offer.media.push_back(carrier);
     }
@@ -292,6 +294,7 @@ sdp::Description HttpSession::make_offer() {
 
 sdp::Description HttpSession::make_answer() {
     sdp::Description answer = sdp::make_answer(offer_, said_ ? said_->origin : origin());
+    write_kind(path_.local_description(), answer);
     write_pacing(path_.local_description(), answer);
     const sdp::MediaDescription section = sdp::make_carrier(sdp::HttpCarrier::Quic, parameters());
     sdp::accept(answer, offer_, *section_,
@@ -306,8 +309,9 @@ sdp::CarrierParameters HttpSession::parameters() const {
     sdp::CarrierParameters carrier;
     write_path(told_path(), carrier);
     // To who does not trickle nothing is said of it.
-    if (config_.part == Part::Offerer || offered_trickle_)
-        carrier.ice_options = {"trickle", "ice2"};
+    if (config_.part == Part::Offerer || offered_trickle_) {
+        carrier.ice_options.insert(carrier.ice_options.begin(), "trickle");
+    }
     if (section_) {
         if (!mid_.empty()) carrier.mid = mid_;
     } else if (config_.part == Part::Offerer) {

@@ -68,7 +68,7 @@ std::expected<void, SessionFault> HttpSession::handle_later_answer(Instant now,
     }
     fragments_ = fragments;
     later_offer_ = LaterOffer::None;
-    if (auto applied = apply_path(now, *carrier, read_pacing(answer)); !applied) return applied;
+    if (auto applied = apply_path(now, *carrier, answer); !applied) return applied;
     if (const auto early = std::exchange(early_fragment_, {})) (void)handle_fragment(now, *early);
     see(now);
     return {};
@@ -107,7 +107,7 @@ std::expected<void, SessionFault> HttpSession::handle_later_offer(Instant now,
         // What was prepared for an offer of ours, and never said, does for the answer.
         if (later_offer_ == LaterOffer::None) begin_generation(now);
         later_offer_ = LaterOffer::None;
-        const auto applied = apply_path(now, *carrier, read_pacing(offer_));
+        const auto applied = apply_path(now, *carrier, offer_);
         if (!applied) return applied;
     }
     await_description(now, DescriptionKind::Answer);

@@ -46,8 +46,10 @@ void HttpSession::note_candidates() {
 }
 
 connect::Description HttpSession::told_path() const {
-    return {path_.local_description().credentials, candidates_, gathering_,
-            path_.local_description().ta};
+    connect::Description told = path_.local_description();
+    told.candidates = candidates_;
+    told.gathering = gathering_;
+    return told;
 }
 
 std::optional<std::string> HttpSession::poll_fragment() {

@@ -60,6 +60,13 @@ ice::TcpType to_ice(sdp::TcpType type) {
     return ice::TcpType::Active;
 }
 
+// draft-thatcher-ice-renomination.
+constexpr std::string_view renomination_option = "renomination";
+
+bool has_option(const sdp::CarrierParameters& carrier, std::string_view option) {
+    return std::ranges::find(carrier.ice_options, option) != carrier.ice_options.end();
+}
+
 // Of a candidate whose related address stays private. RFC 8839 Section 5.1.
 SocketAddress hidden_related(const IpAddress& candidate) {
     return {candidate.is_v4() ? IpAddress::v4(0U) : IpAddress::v6({}), Port{9}};
@@ -110,6 +117,9 @@ void write_path(const connect::Description& path, sdp::CarrierParameters& carrie
     carrier.ufrag = path.credentials.fragment;
     carrier.pwd = path.credentials.password;
     carrier.ice_options = {"ice2"};  // RFC 8445 Section 10
+    if (path.renomination == ice::Renomination::Offered) {
+        carrier.ice_options.emplace_back(renomination_option);
+    }
     carrier.candidates.clear();
     for (const ice::Candidate& candidate : path.candidates) {
         carrier.candidates.push_back(to_sdp(candidate));
@@ -123,6 +133,9 @@ connect::Description read_path(const sdp::CarrierParameters& carrier) {
     for (const sdp::Candidate& text : carrier.candidates) {
         if (auto candidate = to_ice(text)) path.candidates.push_back(*std::move(candidate));
     }
+    if (has_option(carrier, renomination_option)) {
+        path.renomination = ice::Renomination::Offered;
+    }
     // Without trickling, the description is all there will be. RFC 8838 Section 4.
     path.gathering = carrier.end_of_candidates || !trickles(carrier) ? connect::Gathering::Complete
                                                                      : connect::Gathering::Ongoing;
@@ -131,7 +144,8 @@ connect::Description read_path(const sdp::CarrierParameters& carrier) {
 
 // RFC 8839 Sections 4.3.1 and 4.3.2: SHOULD be in offers and answers.
 void write_pacing(const connect::Description& path, sdp::Description& description) {
-    if (!path.ta) return;
+    // "A lite ICE implementation MUST NOT include the "ice-pacing" attribute".
+    if (!path.ta || path.kind == ice::PeerKind::Lite) return;
     const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(*path.ta).count();
     description.attributes.add(sdp::IcePacing{static_cast<std::uint32_t>(milliseconds)});
 }
@@ -142,8 +156,15 @@ std::optional<Duration> read_pacing(const sdp::Description& description) {
     return std::chrono::milliseconds{pacing->milliseconds};
 }
 
-bool trickles(const sdp::CarrierParameters& carrier) {
-    return std::ranges::find(carrier.ice_options, "trickle") != carrier.ice_options.end();
+// RFC 8839 Section 5.3.
+void write_kind(const connect::Description& path, sdp::Description& description) {
+    if (path.kind == ice::PeerKind::Lite) description.attributes.add(sdp::IceLite{});
 }
+
+ice::PeerKind read_kind(const sdp::Description& description) {
+    return description.attributes.get<sdp::IceLite>() ? ice::PeerKind::Lite : ice::PeerKind::Full;
+}
+
+bool trickles(const sdp::CarrierParameters& carrier) { return has_option(carrier, "trickle"); }
 
 }  // namespace stile::session

@@ -296,7 +296,8 @@ TEST_CASE("endpoint: a fetch says that it trickles, asks for it, and does not wa
     CHECK(driven.field("Supported").find("trickle-ice") != std::string::npos);
     CHECK(driven.field("Recv-Info") == "trickle-ice");
     CHECK(driven.field("Require") == "trickle-ice");
-    CHECK(driven.signalling.find("a=ice-options:trickle ice2\r\n") != std::string::npos);
+    CHECK(driven.signalling.find("a=ice-options:trickle ice2 renomination\r\n") !=
+          std::string::npos);
     Driven serving{Purpose::Serve};
     serving.open();
     CHECK(serving.field("Contact").find(";+sip.ice;extensions=\"trickle-ice\"") !=

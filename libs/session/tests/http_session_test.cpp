@@ -130,8 +130,9 @@ TEST_CASE("http session: the offer is as the profile wants it") {
     const std::string offer = two.offerer.description();
     CAPTURE(offer);
     for (const std::string_view line :
-         {"m=application 9 UDP/QUIC h3\r\n", "a=setup:active\r\n", "a=ice-options:trickle ice2\r\n",
-          "a=end-of-candidates\r\n", "a=fingerprint:sha-256 01:01:"}) {
+         {"m=application 9 UDP/QUIC h3\r\n", "a=setup:active\r\n",
+          "a=ice-options:trickle ice2 renomination\r\n", "a=end-of-candidates\r\n",
+          "a=fingerprint:sha-256 01:01:"}) {
         CAPTURE(line);
         CHECK(offer.find(line) != std::string::npos);
     }

@@ -128,5 +128,32 @@ TEST_CASE(
     CHECK_FALSE(read_pacing(*other));
 }
 
+TEST_CASE("path description: renomination is an ICE option, offered and read") {
+    connect::Description path;
+    path.credentials = {"8hhY", "asd88fgpdd777uzjYhagZg"};
+    sdp::CarrierParameters carrier;
+    write_path(path, carrier);
+    CHECK(carrier.ice_options == std::vector<std::string>{"ice2"});
+    CHECK(read_path(carrier).renomination == ice::Renomination::NotOffered);
+    path.renomination = ice::Renomination::Offered;
+    write_path(path, carrier);
+    CHECK(carrier.ice_options == std::vector<std::string>{"ice2", "renomination"});
+    CHECK(read_path(carrier).renomination == ice::Renomination::Offered);
+}
+
+TEST_CASE("path description: ice-lite is the session's, and who is lite proposes no pacing") {
+    sdp::Description text;
+    write_kind({}, text);
+    CHECK_FALSE(text.attributes.has("ice-lite"));
+    CHECK(read_kind(text) == ice::PeerKind::Full);
+    const connect::Description lite{.ta = std::chrono::milliseconds{5},
+                                    .kind = ice::PeerKind::Lite};
+    write_kind(lite, text);
+    write_pacing(lite, text);
+    CHECK(text.serialize().find("a=ice-lite\r\n") != std::string::npos);
+    CHECK_FALSE(text.attributes.has("ice-pacing"));
+    CHECK(read_kind(text) == ice::PeerKind::Lite);
+}
+
 }  // namespace
 }  // namespace stile::session

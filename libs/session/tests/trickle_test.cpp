@@ -117,12 +117,26 @@ TEST_CASE("trickle: a full offer leaves at once with the candidates that are the
     Side offerer{Part::Offerer};
     const std::string offer = offerer.description();
     CAPTURE(offer);
-    for (const std::string_view line : {"a=ice-options:trickle ice2\r\n", "a=mid:quic\r\n",
-                                        " 192.0.2.1 5000 typ host\r\n", "m=application 9 "}) {
+    for (const std::string_view line :
+         {"a=ice-options:trickle ice2 renomination\r\n", "a=mid:quic\r\n",
+          " 192.0.2.1 5000 typ host\r\n", "m=application 9 "}) {
         CAPTURE(line);
         CHECK(offer.find(line) != std::string::npos);
     }
     CHECK(offer.find("end-of-candidates") == std::string::npos);
+}
+
+TEST_CASE("trickle: a lite agent's offer makes the answerer controlling, RFC 8839 Section 5.3") {
+    Side offerer{Part::Offerer};
+    for (const bool lite : {false, true}) {
+        CAPTURE(lite);
+        Side answerer{Part::Answerer};
+        std::string offer = offerer.description();
+        if (lite) offer = replaced(offer, "t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n");
+        REQUIRE(answerer.session.handle_offer({}, offer));
+        CHECK(answerer.session.path().role() ==
+              (lite ? ice::Role::Controlling : ice::Role::Controlled));
+    }
 }
 
 TEST_CASE("trickle: a half offer waits, and an answer to an offer that trickles does not") {
@@ -130,11 +144,11 @@ TEST_CASE("trickle: a half offer waits, and an answer to an offer that trickles 
     CHECK(offerer.descriptions().empty());
     offerer.pass_to(Instant{} + limits::description_patience);
     const std::string offer = offerer.description();
-    CHECK(offer.find("a=ice-options:trickle ice2\r\n") != std::string::npos);
+    CHECK(offer.find("a=ice-options:trickle ice2 renomination\r\n") != std::string::npos);
     Side answerer{Part::Answerer};
     REQUIRE(answerer.session.handle_offer({}, offer, Fragments::Taken));
     const std::string answer = answerer.description();
-    CHECK(answer.find("a=ice-options:trickle ice2\r\n") != std::string::npos);
+    CHECK(answer.find("a=ice-options:trickle ice2 renomination\r\n") != std::string::npos);
     CHECK(answer.find("a=mid:quic\r\n") != std::string::npos);
     CHECK(answer.find("end-of-candidates") == std::string::npos);
 }
@@ -148,10 +162,10 @@ TEST_CASE("trickle: who does not trickle, or takes no fragments, gets an answer 
         const char* options;
     } cases[] = {
         {"no trickling", replaced(offer, "trickle ice2", "ice2"), Fragments::Taken,
-         "a=ice-options:ice2\r\n"},
-        {"no fragments", offer, Fragments::NotTaken, "a=ice-options:trickle ice2\r\n"},
+         "a=ice-options:ice2 renomination\r\n"},
+        {"no fragments", offer, Fragments::NotTaken, "a=ice-options:trickle ice2 renomination\r\n"},
         {"no mid", replaced(offer, "a=mid:quic", "a=other:quic"), Fragments::Taken,
-         "a=ice-options:trickle ice2\r\n"},
+         "a=ice-options:trickle ice2 renomination\r\n"},
     };
     for (const auto& each : cases) {
         CAPTURE(each.what);

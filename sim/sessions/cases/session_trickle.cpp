@@ -56,7 +56,7 @@ TEST_CASE("session trickle: the offer leaves at once, and both sides tell the re
         REQUIRE(offers.size() == 1);
         CHECK(has(offers[0], "Require: trickle-ice\r\n"));
         CHECK(has(offers[0], "Recv-Info: trickle-ice\r\n"));
-        CHECK(has(offers[0], "a=ice-options:trickle ice2\r\n"));
+        CHECK(has(offers[0], "a=ice-options:trickle ice2 renomination\r\n"));
         CHECK(has(offers[0], " typ host\r\n"));
         CHECK_FALSE(has(offers[0], " typ srflx"));
         CHECK_FALSE(has(offers[0], " typ relay"));

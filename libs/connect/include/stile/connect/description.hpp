@@ -4,7 +4,7 @@
 
 #include <stile/base/time.hpp>
 #include <stile/ice/candidate.hpp>
-#include <stile/ice/credentials.hpp>
+#include <stile/ice/remote_parameters.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -23,6 +23,9 @@ struct Description {
     // The time between two checks that it proposes; both sides use the larger one. Absent: 50 ms.
     // RFC 8445 Section 14.2.
     std::optional<Duration> ta = {};
+    // A connector's own is always Full. RFC 8445 Section 2.5.
+    ice::PeerKind kind = ice::PeerKind::Full;
+    ice::Renomination renomination = ice::Renomination::NotOffered;
     friend bool operator==(const Description&, const Description&) = default;
 };
 

@@ -175,7 +175,8 @@ private:
         std::optional<Selected> selected;
         std::optional<Instant> first_valid;
         std::optional<PairId> nominating;
-        bool was_nominated = false;           // a pair was, in this generation
+        // The nominated pair is lost; until when another one may take over.
+        std::optional<Instant> takeover_until;
         std::uint32_t nomination_number = 0;  // of the latest; 0 where none has one
         bool nominated() const { return selected && selected->selection == Selection::Nominated; }
     };
@@ -295,6 +296,7 @@ private:
 
     void queue_transmit(const Flow& flow, Bytes payload);
     void queue_event(Event event);
+    void rest();
 
     AgentConfig config_;
     crypto::RandomStream random_;

@@ -34,6 +34,10 @@ inline constexpr std::size_t most_lite_pairs = 16;
 // is asked for every 5 s, and lasts 30 s.
 inline constexpr Duration lite_pair_silent = std::chrono::seconds{30};
 
+// How long, where the nominated pair is lost and renomination was agreed on, another one may take
+// to show that it works: three requests on each. After that a restart is due.
+inline constexpr Duration takeover_patience = std::chrono::seconds{3};
+
 // How long requests with the credentials of before a restart are answered once they are needed no
 // longer: the life of a consent, RFC 7675 Section 5.1.
 inline constexpr Duration previous_answered = std::chrono::seconds{30};

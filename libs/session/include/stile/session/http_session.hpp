@@ -165,9 +165,8 @@ private:
     sdp::Origin origin();
     std::expected<void, SessionFault> apply_remote(Instant now, const sdp::Description& remote,
                                                    std::size_t section);
-    std::expected<void, SessionFault> apply_path(Instant now,
-                                                 const sdp::CarrierParameters& carrier,
-                                                 std::optional<Duration> pacing);
+    std::expected<void, SessionFault> apply_path(Instant now, const sdp::CarrierParameters& carrier,
+                                                 const sdp::Description& remote);
     // http_session_restart.cpp
     std::expected<void, SessionFault> handle_later_offer(Instant now, sdp::Description offer,
                                                          Fragments fragments);

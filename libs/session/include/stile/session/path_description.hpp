@@ -18,6 +18,9 @@ connect::Description read_path(const sdp::CarrierParameters& carrier);
 // The same of the proposed pacing, which is the session's and not a section's.
 void write_pacing(const connect::Description& path, sdp::Description& description);
 std::optional<Duration> read_pacing(const sdp::Description& description);
+// And of a=ice-lite.
+void write_kind(const connect::Description& path, sdp::Description& description);
+ice::PeerKind read_kind(const sdp::Description& description);
 // Does the sender take candidates after its description? RFC 8838 Section 3.
 bool trickles(const sdp::CarrierParameters& carrier);
 
