@@ -435,6 +435,7 @@ void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
                     return finish(now, entry, {id, EndReason::Unreachable, {}, {}});
                 }
             } else if (const auto* const route = std::get_if<RouteReady>(&*event)) {
+                state.restarts.absences = 0;
                 queue_event(RouteOpened{id, route->route});
             } else if (std::holds_alternative<RouteLost>(*event)) {
                 queue_event(RouteClosed{id});

@@ -15,8 +15,6 @@ namespace {
 bool is_passing(sip::Status status) {
     switch (status.code) {
         case 408:
-        case 430:
-        case 480:
         case 486:
         case 500:
         case 502:
@@ -25,6 +23,11 @@ bool is_passing(sip::Status status) {
             return true;
     }
     return false;
+}
+
+bool is_absence(sip::Status status) {
+    return status == sip::status::TemporarilyUnavailable || status == sip::status::FlowFailed ||
+           status == sip::status::NotFound;
 }
 
 // RFC 3261 Section 14.1: in units of 10 ms, between 2.1 and 4 s for who made the Call-ID, up to 2 s
@@ -60,8 +63,7 @@ std::optional<Instant> Endpoint::restart_time(const Entry& entry) const {
     const auto due = entry.session->restart_due();
     if (!due) return std::nullopt;
     const bool is_lost = !entry.session->route();
-    const bool is_hopeless = !entry.call || entry.restarts.peer == Restarts::Willing::No;
-    if (is_hopeless) return is_lost ? due : std::nullopt;
+    if (is_hopeless(entry)) return is_lost ? due : std::nullopt;
     if (!is_lost && entry.restarts.failures >= limits::most_restart_failures) return std::nullopt;
     // Without these it waits for a connection, an ACK or the end of a transaction.
     const sip::Call* const call = agent_.find(*entry.call);
@@ -69,11 +71,16 @@ std::optional<Instant> Endpoint::restart_time(const Entry& entry) const {
     return std::max(*due, entry.restarts.not_before);
 }
 
+bool Endpoint::is_hopeless(const Entry& entry) {
+    return !entry.call || entry.restarts.peer == Restarts::Willing::No ||
+           entry.restarts.absences >= limits::most_absences;
+}
+
 Endpoint::Restart Endpoint::restart_if_due(Instant now, Entries::iterator entry) {
     auto& [id, state] = *entry;
     const auto when = restart_time(state);
     if (!when || now < *when) return Restart::None;
-    if (!state.call || state.restarts.peer == Restarts::Willing::No) {
+    if (is_hopeless(state)) {
         // Nobody to restart with, and nothing that works.
         finish(now, entry, {id, EndReason::SessionFault, SessionFault::PathLost, state.evidence});
         return Restart::Ended;
@@ -99,7 +106,7 @@ void Endpoint::take_reinvite_response(Instant now, Entry& entry, const sip::Mess
         const auto taken =
             entry.session->handle_answer(now, response.body_text(), fragments_of(response));
         if (taken) {
-            entry.restarts.failures = 0;
+            entry.restarts = {.not_before = entry.restarts.not_before};
         } else {
             entry.restarts.peer = Restarts::Willing::No;
         }
@@ -112,8 +119,9 @@ void Endpoint::take_reinvite_response(Instant now, Entry& entry, const sip::Mess
         if (call != nullptr) entry.restarts.not_before = now + glare_time(call->role(), random_);
         // Two that cross take turns soon; a peer that always says so is another matter.
         ++entry.restarts.failures;
-    } else if (is_passing(status)) {
+    } else if (is_passing(status) || is_absence(status)) {
         back_off(now, entry.restarts);
+        if (is_absence(status) && !entry.session->route()) ++entry.restarts.absences;
         if (const auto after = response.retry_after()) {
             const Duration wait =
                 std::min<Duration>(std::chrono::seconds{after->seconds}, limits::lost_patience);
@@ -151,8 +159,7 @@ void Endpoint::take_reinvite(Instant now, Entry& entry, const sip::Message& invi
         return;
     }
     // It does restart, then, and what we wanted is done with its own.
-    entry.restarts.peer = Restarts::Willing::Yes;
-    entry.restarts.failures = 0;
+    entry.restarts = {};
 }
 
 }  // namespace stile::session

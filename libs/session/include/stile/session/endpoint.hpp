@@ -170,6 +170,7 @@ private:
         enum class Willing : std::uint8_t { Yes, No };
         Willing peer = Willing::Yes;  // No: it refuses re-INVITEs as such
         std::uint32_t failures = 0;   // in a row
+        std::uint32_t absences = 0;   // in a row, without a route
         Instant not_before{};
     };
     // Whether later candidates may be told.
@@ -218,6 +219,7 @@ private:
     // endpoint_restart.cpp
     enum class Restart : std::uint8_t { None, Begun, Ended };
     Restart restart_if_due(Instant now, Entries::iterator entry);
+    static bool is_hopeless(const Entry& entry);
     std::optional<Instant> restart_time(const Entry& entry) const;
     void send_later(Instant now, Entry& entry, DescriptionKind kind, sip::Body body);
     void take_reinvite(Instant now, Entry& entry, const sip::Message& invite);

@@ -38,6 +38,10 @@ inline constexpr Duration most_restart_interval = std::chrono::seconds{16};
 // Failures in a row after which a session whose route works lets it be, until its route is lost.
 inline constexpr std::uint32_t most_restart_failures = 8;
 
+// How often in a row the server may say that the peer is not there, once the path is lost, too:
+// consent has run out by then, so the peer had half a minute to come back and to restart by itself.
+inline constexpr std::uint32_t most_absences = 3;
+
 // How long an ended session may still try to give its relays back; they expire by themselves.
 inline constexpr Duration release_patience = std::chrono::seconds{2};
 
