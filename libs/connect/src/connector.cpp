@@ -92,10 +92,15 @@ std::optional<Received> Connector::deliver(Instant now, const Path& pair, BytesV
 }
 
 void Connector::handle_timeout(Instant now) {
-    start_due_source(now);
+    STILE_ASSERT(config_.pacing == Pacing::Own);
+    handle_timeout(now, pacer_);
+}
+
+void Connector::handle_timeout(Instant now, ice::Pacer& shared) {
+    start_due_source(now, shared);
     for (Probe& probe : probes_) probe.machine.handle_timeout(now);
     for (Relay& relay : relays_) relay.client.handle_timeout(now);
-    if (phase_ == Phase::Running) agent_.handle_timeout(now);
+    if (phase_ == Phase::Running) agent_.handle_timeout(now, shared);
     see(now);
 }
 
@@ -252,12 +257,20 @@ void Connector::ask_sources(Instant now) {
     // RFC 8445 Section 14.3: every source is asked once before any is asked again.
     schedule_.rto = std::max(stun::RetransmitSchedule{}.rto, round);
     stream_probes_until_ = now + limits::stream_source_deadline + round;
-    start_due_source(now);
+    begin_sources(now);
     plan_stream_relays(now);
 }
 
-void Connector::start_due_source(Instant now) {
+void Connector::begin_sources(Instant now) {
+    if (config_.pacing == Pacing::Own) start_due_source(now, pacer_);
+}
+
+// One source, if its turn has come.
+void Connector::start_due_source(Instant now, ice::Pacer& pacer) {
     if (waiting_.empty() || now < next_source_) return;
+    if (!source_slot_) source_slot_ = pacer.reserve(now);
+    if (now < *source_slot_) return;
+    source_slot_.reset();
     const Source source = std::move(waiting_.front());
     waiting_.pop_front();
     next_source_ = now + config_.ice.ta;
@@ -589,7 +602,7 @@ std::optional<Instant> Connector::poll_timeout() const {
     std::optional<Instant> soonest;
     if (phase_ == Phase::Running) {
         soonest = earlier(agent_.poll_timeout(), gathering_deadline_);
-        if (!waiting_.empty()) soonest = earlier(soonest, next_source_);
+        if (!waiting_.empty()) soonest = earlier(soonest, source_slot_.value_or(next_source_));
         if (!stream_servers_.empty()) soonest = earlier(soonest, next_stream_relay_);
         if (gathering_deadline_ && awaits_stream_probe() && now_ < stream_probes_until_) {
             soonest = earlier(soonest, stream_probes_until_);

@@ -103,7 +103,7 @@ void Connector::ask_from_anew(Instant now, std::optional<SocketAddress> host) {
         const Duration round = config_.ice.ta * static_cast<Duration::rep>(waiting_.size());
         gathering_deadline_ = now + limits::source_deadline + round;
     }
-    start_due_source(now);
+    begin_sources(now);
 }
 
 }  // namespace stile::connect

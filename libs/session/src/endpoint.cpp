@@ -278,9 +278,9 @@ void Endpoint::send(Instant now, SessionId session, BytesView payload) {
 void Endpoint::handle_timeout(Instant now) {
     agent_.handle_timeout(now);
     for (auto& [id, entry] : entries_) {
-        if (entry.session) entry.session->handle_timeout(now);
+        if (entry.session) entry.session->handle_timeout(now, pacer_);
     }
-    for (Released& released : released_) released.session.handle_timeout(now);
+    for (Released& released : released_) released.session.handle_timeout(now, pacer_);
     std::erase_if(released_, [now](const Released& released) { return now >= released.until; });
     see(now);
 }
@@ -330,6 +330,7 @@ const HttpSession* Endpoint::find(SessionId session) const {
 // ---- inside ----------------------------------------------------------------------------------
 
 HttpSessionConfig Endpoint::session_config(Part part, connect::ConnectorConfig path) const {
+    path.pacing = connect::Pacing::Shared;
     return {.part = part,
             .trickling = config_.trickling,
             .path = std::move(path),

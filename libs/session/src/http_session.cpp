@@ -194,6 +194,15 @@ std::optional<connect::Received> HttpSession::handle_datagram(Instant now, const
 
 void HttpSession::handle_timeout(Instant now) {
     path_.handle_timeout(now);
+    end_waiting(now);
+}
+
+void HttpSession::handle_timeout(Instant now, ice::Pacer& shared) {
+    path_.handle_timeout(now, shared);
+    end_waiting(now);
+}
+
+void HttpSession::end_waiting(Instant now) {
     see(now);
     if (path_deadline_ && now >= *path_deadline_) {
         path_deadline_.reset();

@@ -64,6 +64,8 @@ public:
         for (Person& person : people_) drain_person(person);
         run_while([this] { return !gathered(); });
         if (!gathered()) return std::unexpected("gathering did not end");
+        // The turn of the last transaction of gathering passes, too.
+        run_while([] { return true; }, connect::proposed_ta);
         exchange();
         run_while([this] { return !client().received && !problem(); });
         if (const auto what = problem()) return std::unexpected(*what);
@@ -120,8 +122,8 @@ private:
     }
 
     template <class Condition>
-    void run_while(Condition&& condition) {
-        const Instant end = world_.now() + patience;
+    void run_while(Condition&& condition, Duration limit = patience) {
+        const Instant end = world_.now() + limit;
         while (condition()) {
             const Instant next = next_timeout().value_or(end);
             const Instant wake = std::max(world_.now(), std::min(next, end));

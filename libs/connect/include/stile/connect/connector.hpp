@@ -46,6 +46,10 @@ enum class CandidatePolicy : std::uint8_t { All, RelayedOnly };
 // credentials may answer late, and delays nothing then.
 enum class Servers : std::uint8_t { Known, ToCome };
 
+// Who paces the transactions: the connector by itself, or a Pacer of all connectors of a process,
+// which each handle_timeout() has to bring. RFC 8445 Section 14.2.
+enum class Pacing : std::uint8_t { Own, Shared };
+
 // RFC 8445 Section 14.2 and Appendix B.1: what NATs take. A pair is tried so much later for each
 // one above it in the checklist.
 inline constexpr Duration proposed_ta = ice::limits::least_ta;
@@ -61,6 +65,7 @@ struct ConnectorConfig {
     std::vector<SocketAddress> stun_servers;
     std::vector<TurnServer> turn_servers;
     Servers servers = Servers::Known;
+    Pacing pacing = Pacing::Own;
     LoopbackCandidates loopback = LoopbackCandidates::Refused;
     CandidatePolicy policy = CandidatePolicy::All;
     // Of the network, where it has a NAT64. Without an IPv4 socket the IPv4 addresses of servers
@@ -133,7 +138,10 @@ public:
     void handle_stream_bytes(Instant now, StreamId stream, BytesView octets);
     // The peer or the network ended it; the id is used no longer.
     void handle_stream_closed(Instant now, StreamId stream);
+    // Requires: Pacing::Own.
     void handle_timeout(Instant now);
+    // With Pacing::Shared.
+    void handle_timeout(Instant now, ice::Pacer& shared);
     [[nodiscard]] std::expected<void, DescriptionError> set_remote_description(
         Instant now, const Description& description);
     // False when the candidate can't be used, or there are too many.
@@ -252,7 +260,8 @@ private:
     turn::ClientConfig relay_config(const TurnServer& server) const;
     void translate_servers();
     void ask_sources(Instant now);
-    void start_due_source(Instant now);
+    void begin_sources(Instant now);
+    void start_due_source(Instant now, ice::Pacer& pacer);
     void start_relay(Instant now, const TurnServer& server);
     bool may_use(const SocketAddress& host) const;
     bool can_reach(const SocketAddress& host, const SocketAddress& server) const;
@@ -335,7 +344,9 @@ private:
     Phase phase_ = Phase::Running;
     ice::Agent agent_;
     std::deque<Source> waiting_;
-    Instant next_source_;  // meaningful while some wait
+    Instant next_source_;                 // meaningful while some wait
+    std::optional<Instant> source_slot_;  // reserved for the next of them
+    ice::Pacer pacer_;                    // with Pacing::Own
     stun::RetransmitSchedule schedule_;
     std::vector<Probe> probes_;
     std::vector<Relay> relays_;

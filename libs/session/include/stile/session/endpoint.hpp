@@ -245,6 +245,7 @@ private:
     Entries entries_;
     std::uint64_t last_session_ = 0;
     std::deque<EndpointEvent> events_;
+    ice::Pacer pacer_;  // of all sessions together
     std::deque<Released> released_;
 };
 

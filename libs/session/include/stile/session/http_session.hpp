@@ -112,6 +112,8 @@ public:
     std::optional<connect::Received> handle_datagram(Instant now, const Path& path,
                                                      BytesView datagram);
     void handle_timeout(Instant now);
+    // Where config.path.pacing is Shared.
+    void handle_timeout(Instant now, ice::Pacer& shared);
     // A router keeps a port open for one of the path's sockets, or no longer.
     void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
     void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
@@ -156,6 +158,7 @@ private:
     enum class Agreement : std::uint8_t { Open, Reached };
 
     void see(Instant now);
+    void end_waiting(Instant now);
     void note_candidates();
     void note_told();
     void describe();
