@@ -298,7 +298,6 @@ void Connector::start_relay(Instant now, const TurnServer& server) {
         .relayed = {},
         .state = SourceState::Pending,
         .held = {},
-        .last_refusal = {},
         .report = asked(SourceReport::Kind::Turn, server.transport, {*host, server.address}, now),
     });
 }
@@ -419,12 +418,8 @@ void Connector::take_relay_events(Instant now, Relay& relay) {
             handle_allocated(now, relay, *allocated);
         } else if (const auto* const failed = std::get_if<Client::Failed>(&*event)) {
             lose_relay(now, relay, failed->failure);
-        } else if (const auto* const refused = std::get_if<Client::RefreshFailed>(&*event)) {
-            relay.last_refusal = refused->failure;
-        } else if (std::holds_alternative<Client::Expired>(*event)) {
-            lose_relay(
-                now, relay,
-                relay.last_refusal.value_or(turn::Failure{.kind = turn::FailureKind::TimedOut}));
+        } else if (const auto* const expired = std::get_if<Client::Expired>(&*event)) {
+            lose_relay(now, relay, expired->failure);
         } else if (const auto* const permitted =
                        std::get_if<Client::PermissionInstalled>(&*event)) {
             send_held(now, relay, permitted->peer);
@@ -542,6 +537,10 @@ void Connector::take_agent_events(Instant now) {
             // Data stays where it was before the restart. RFC 8445 Section 12.1.
             if (!agent_.selected()) selected_.reset();
             queue_event(PathFailed{failed->reason});
+        } else if (const auto* const wanted = std::get_if<ice::ConnectionWanted>(&*event)) {
+            open_peer_stream(*wanted);
+        } else if (const auto* const released = std::get_if<ice::ConnectionReleased>(&*event)) {
+            if (const Stream* const stream = streams_.find(released->id)) close_stream(stream->id);
         }
     }
 }

@@ -52,7 +52,10 @@ void Connector::plan_stream_relays(Instant now) {
 }
 
 void Connector::start_due_stream_relay(Instant now) {
-    if (has_relay()) stream_servers_.clear();
+    if (has_relay()) {
+        stream_servers_.clear();
+        return drop_relay_attempts();
+    }
     // Where nothing is under way there is nothing to wait for.
     while (!stream_servers_.empty() && (now >= *next_stream_relay_ || !awaits_relay())) {
         const TurnServer server = std::move(stream_servers_.front());
@@ -91,10 +94,18 @@ void Connector::open_stream_relay(Instant now, const TurnServer& server, StreamI
         .relayed = {},
         .state = SourceState::Pending,
         .held = {},
-        .last_refusal = {},
         .report = asked(SourceReport::Kind::Turn, server.transport, path, now),
         .transport = server.transport,
         .stream = stream,
+    });
+}
+
+void Connector::drop_relay_attempts() {
+    std::erase_if(attempts_, [&](const Attempt& attempt) {
+        const bool is_dropped = attempt.state == SourceState::Pending &&
+                                std::holds_alternative<TurnServer>(attempt.source);
+        if (is_dropped) close_stream(attempt.stream);
+        return is_dropped;
     });
 }
 

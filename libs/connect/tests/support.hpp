@@ -33,22 +33,36 @@ struct Sent {
     Instant when;
 };
 
+struct SentOnStream {
+    StreamId stream;
+    Bytes octets;
+};
+
 // A connector with a clock, and what came out of it.
 struct Driven {
     Connector connector;
     Instant now{};
     std::vector<Sent> sent = {};
     std::vector<Event> events = {};
+    std::vector<SentOnStream> written = {};
+    std::vector<Bytes> taken = {};  // what came by streams
 
     explicit Driven(ConnectorConfig config, std::uint64_t seed = 1)
         : connector(Instant{}, std::move(config), random(seed)) {
         settle();
     }
     std::optional<Instant> settle() {
-        return drain(
+        const auto next = drain(
             connector,
             [&](const Transmit& out) { sent.push_back({out.path, to_bytes(out.payload), now}); },
             [&](Event event) { events.push_back(std::move(event)); });
+        while (const auto out = connector.poll_stream_transmit()) {
+            written.push_back({out->stream, to_bytes(out->octets)});
+        }
+        while (const auto data = connector.poll_received()) {
+            taken.push_back(to_bytes(data->payload));
+        }
+        return next;
     }
     // Lets time pass; nothing arrives.
     void pass(Duration time) {

@@ -236,8 +236,7 @@ private:
         turn::Client client;
         std::optional<SocketAddress> relayed;
         SourceState state = SourceState::Pending;
-        std::deque<Queued> held;                    // until the permission for their peer is there
-        std::optional<turn::Failure> last_refusal;  // of a refresh
+        std::deque<Queued> held;  // until the permission for their peer is there
         SourceReport report{};
         turn::ClientTransport transport = turn::ClientTransport::Udp;
         std::optional<StreamId> stream{};  // over TCP or TLS
@@ -273,6 +272,7 @@ private:
     void start_stream_relay(Instant now, const TurnServer& server);
     void open_stream_relay(Instant now, const TurnServer& server, StreamId stream,
                            const Path& path);
+    void drop_relay_attempts();
     bool has_relay() const;
     bool awaits_relay() const;
     void forget_dead_relays();
