@@ -3,12 +3,13 @@
 // A program for tests: one side of ICE, without any signalling of its own. Whoever starts it
 // carries its lines to the other side.
 //
-// It reads SDP attributes of the peer, one a line (a=ice-ufrag, a=ice-pwd, a=ice-pacing before
-// these, a=candidate and a=end-of-candidates, RFC 8839 and RFC 8840), and the words "send TEXT",
-// "greet TEXT" (sent on each new route), "restart" (new credentials follow), "pairs" and "close".
-// It writes one JSON object a line, with "event" and "at", a moment on the monotonic clock:
-// description, candidate, end-of-candidates, state, selected, received, lost, failed, relay-failed,
-// unused (a candidate that ICE cannot use), pairs, error.
+// It reads SDP attributes of the peer, one a line (a=ice-ufrag, a=ice-pwd, before these
+// a=ice-pacing, a=ice-options and a=ice-lite, a=candidate and a=end-of-candidates, RFC 8839 and RFC
+// 8840), and the words "send TEXT", "greet TEXT" (sent on each new route), "restart" (new
+// credentials follow), "pairs" and "close". It writes one JSON object a line, with "event" and
+// "at", a moment on the monotonic clock: description, candidate, end-of-candidates, state,
+// selected, received, lost, failed, relay-failed, unused (a candidate that ICE cannot use), pairs,
+// error.
 #include "peer.hpp"
 
 #include <stile/drivers/interfaces.hpp>

@@ -130,6 +130,11 @@ bool Peer::handle_sdp(std::string_view line) {
         remote_.credentials.fragment = *text;
     } else if (const auto secret = after(line, "a=ice-pwd:")) {
         remote_.credentials.password = *secret;
+    } else if (const auto options = after(line, "a=ice-options:")) {
+        const auto read = sdp::IceOptions::parse(*options);
+        if (read && read->has("renomination")) remote_.renomination = ice::Renomination::Offered;
+    } else if (line == "a=ice-lite") {
+        remote_.kind = ice::PeerKind::Lite;
     } else if (const auto pacing = after(line, "a=ice-pacing:")) {
         if (const auto read = sdp::IcePacing::parse(*pacing)) {
             remote_.ta = std::chrono::milliseconds{read->milliseconds};

@@ -256,8 +256,8 @@ std::optional<Event> Agent::poll_event() {
 
 std::optional<Instant> Agent::poll_timeout() const {
     std::optional<Instant> next = next_check_time();
-    for (const Check& check : checks_) {
-        if (check.cancelled) next = earlier(next, check.transaction.poll_timeout());
+    for (const OutstandingCheck& check : checks_) {
+        if (check.is_cancelled()) next = earlier(next, check.deadline());
     }
     next = earlier(next, pac_deadline_);
     next = earlier(next, connections_.next_deadline());

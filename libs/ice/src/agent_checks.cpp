@@ -83,8 +83,8 @@ std::optional<Instant> Agent::next_check_time() const {
     const Instant slot = shared_slot_ ? *shared_slot_ : pacer_.next();
     if (checklist_.has_next()) return slot;
     std::optional<Instant> due;
-    for (const Check& check : checks_) {
-        if (!check.cancelled) due = earlier(due, check.transaction.poll_timeout());
+    for (const OutstandingCheck& check : checks_) {
+        if (!check.is_cancelled()) due = earlier(due, check.deadline());
     }
     if (due) due = std::max(*due, slot);
     return due;
@@ -93,8 +93,8 @@ std::optional<Instant> Agent::next_check_time() const {
 bool Agent::has_due_check(Instant now) const {
     if (!may_check()) return false;
     if (checklist_.has_next()) return true;
-    return std::any_of(checks_.begin(), checks_.end(), [&](const Check& check) {
-        return !check.cancelled && now >= check.transaction.poll_timeout();
+    return std::any_of(checks_.begin(), checks_.end(), [&](const OutstandingCheck& check) {
+        return !check.is_cancelled() && now >= check.deadline();
     });
 }
 
@@ -131,16 +131,14 @@ bool Agent::send_one_check(Instant now) {
 
 bool Agent::retransmit_one(Instant now) {
     for (std::size_t i = 0; i < checks_.size(); ++i) {
-        Check& check = checks_[i];
-        if (check.cancelled || now < check.transaction.poll_timeout()) continue;
-        check.transaction.handle_timeout(now);
-        if (const auto payload = check.transaction.poll_transmit()) {
-            const CandidatePair* pair = checklist_.find(check.pair);
+        OutstandingCheck& check = checks_[i];
+        if (check.is_cancelled() || now < check.deadline()) continue;
+        CandidatePair* pair = checklist_.find(check.pair());
+        if (check.handle_timeout(now) == OutstandingCheck::Due::SendAgain) {
             STILE_ASSERT(pair != nullptr);
-            queue_transmit(flow_of(*pair), to_bytes(*payload));
+            queue_transmit(flow_of(*pair), request_of(check));
             return true;
         }
-        CandidatePair* pair = checklist_.find(check.pair);
         checks_.erase(checks_.begin() + static_cast<std::ptrdiff_t>(i));
         if (pair != nullptr) fail_pair(now, *pair, {.kind = PairError::Kind::TimedOut});
         return false;
@@ -149,8 +147,8 @@ bool Agent::retransmit_one(Instant now) {
 }
 
 void Agent::drop_cancelled(Instant now) {
-    std::erase_if(checks_, [&](const Check& check) {
-        return check.cancelled && now >= check.transaction.poll_timeout();
+    std::erase_if(checks_, [&](const OutstandingCheck& check) {
+        return check.is_cancelled() && now >= check.deadline();
     });
 }
 
@@ -174,35 +172,33 @@ void Agent::send_check(Instant now, CandidatePair& pair, const Flow& flow) {
     if (nominates && renominates_) {
         content.nomination_number = component(pair.component).nomination_number;
     }
-    Bytes request = build_check(stun::TransactionId::random(random_), session_.check_username,
-                                content, *session_.remote_key);
     if (checks_.size() >= limits::most_outstanding_checks) {
         const auto oldest = std::find_if(checks_.begin(), checks_.end(),
-                                         [](const Check& check) { return check.cancelled; });
+                                         [](const auto& check) { return check.is_cancelled(); });
         STILE_ASSERT(oldest != checks_.end());  // at most one a pair is not cancelled
         checks_.erase(oldest);
     }
+    // By few, not by doubling: there may be one for each pair.
+    if (checks_.size() == checks_.capacity()) checks_.reserve(checks_.size() + 8);
     const auto schedule = flow.connection ? stun::RetransmitSchedule::reliable(config_.ti)
                                           : stun::RetransmitSchedule{.rto = rto()};
-    Check& check = checks_.emplace_back(
-        Check{.pair = pair.id,
-              .transaction = stun::ClientTransaction{now, std::move(request), schedule},
-              .content = content});
-    const auto payload = check.transaction.poll_transmit();
-    STILE_ASSERT(payload);
-    queue_transmit(flow, to_bytes(*payload));
+    const OutstandingCheck& check =
+        checks_.emplace_back(now, pair.id, stun::TransactionId::random(random_), content, schedule);
+    queue_transmit(flow, request_of(check));
+}
+
+Bytes Agent::request_of(const OutstandingCheck& check) const {
+    return build_check(check.id(), session_.check_username, check.content(), *session_.remote_key);
 }
 
 void Agent::cancel_checks(PairId pair) {
-    for (Check& check : checks_) {
-        if (check.pair != pair || check.cancelled) continue;
-        check.transaction.stop_retransmitting(now_);
-        check.cancelled = true;
+    for (OutstandingCheck& check : checks_) {
+        if (check.pair() == pair) check.cancel();
     }
 }
 
 void Agent::erase_checks(PairId pair) {
-    std::erase_if(checks_, [&](const Check& check) { return check.pair == pair; });
+    std::erase_if(checks_, [&](const OutstandingCheck& check) { return check.pair() == pair; });
 }
 
 }  // namespace stile::ice

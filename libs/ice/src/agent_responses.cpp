@@ -26,9 +26,9 @@ std::uint16_t error_code(const stun::MessageView& response) {
 }  // namespace
 
 Verdict Agent::handle_response(Instant now, const Flow& flow, const stun::MessageView& response) {
-    const auto found = std::find_if(checks_.begin(), checks_.end(), [&](const Check& check) {
-        return check.transaction.id() == response.id();
-    });
+    const auto found =
+        std::find_if(checks_.begin(), checks_.end(),
+                     [&](const OutstandingCheck& check) { return check.id() == response.id(); });
     if (found == checks_.end()) {
         return handle_consent_response(now, flow, response) ? Verdict::Consumed : Verdict::NotMine;
     }
@@ -39,8 +39,11 @@ Verdict Agent::handle_response(Instant now, const Flow& flow, const stun::Messag
         !response.get<stun::XorMappedAddress>()) {
         return Verdict::Consumed;
     }
-    if (found->transaction.handle_message(now, response, integrity) == stun::Verdict::Accepted) {
-        if (integrity == stun::Integrity::Passed) prove(flow);
+    if (integrity == stun::Integrity::Failed) {
+        // As if it had never been received: retransmission goes on. RFC 8489 Section 9.1.4.
+        found->handle_forged(now);
+    } else {
+        prove(flow);
         finish_check(now, static_cast<std::size_t>(found - checks_.begin()), flow, response);
         consider_nominations(now);
         evaluate_failure();
@@ -50,9 +53,9 @@ Verdict Agent::handle_response(Instant now, const Flow& flow, const stun::Messag
 
 void Agent::finish_check(Instant now, std::size_t index, const Flow& flow,
                          const stun::MessageView& response) {
-    Check check = std::move(checks_[index]);
+    const OutstandingCheck check = checks_[index];
     checks_.erase(checks_.begin() + static_cast<std::ptrdiff_t>(index));
-    CandidatePair* pair = checklist_.find(check.pair);
+    CandidatePair* pair = checklist_.find(check.pair());
     if (pair == nullptr) return;
     if (flow_of(*pair) != flow) {
         // RFC 8445 Section 7.2.5.2.1.
@@ -70,38 +73,33 @@ void Agent::finish_check(Instant now, std::size_t index, const Flow& flow,
         handle_error(now, check, stun::error::unknown_attribute.code);
         return;
     }
-    std::optional<Duration> round_trip;
-    if (const auto event = check.transaction.poll_event()) {
-        if (const auto* answered = std::get_if<stun::ClientTransaction::Answered>(&*event)) {
-            round_trip = answered->round_trip;
-        }
-    }
-    handle_success(now, check, response.get<stun::XorMappedAddress>()->address, round_trip);
+    handle_success(now, check, response.get<stun::XorMappedAddress>()->address,
+                   check.round_trip(now));
 }
 
-void Agent::handle_error(Instant now, const Check& check, std::uint16_t code) {
+void Agent::handle_error(Instant now, const OutstandingCheck& check, std::uint16_t code) {
     if (code == stun::error::role_conflict.code) {
         handle_role_conflict(now, check);
         return;
     }
     // A cancelled check has a successor that will tell more.
-    if (check.cancelled) return;
-    if (CandidatePair* pair = checklist_.find(check.pair)) {
+    if (check.is_cancelled()) return;
+    if (CandidatePair* pair = checklist_.find(check.pair())) {
         fail_pair(now, *pair, {.kind = PairError::Kind::ErrorResponse, .code = code});
     }
 }
 
 // RFC 8445 Section 7.2.5.1.
-void Agent::handle_role_conflict(Instant now, const Check& check) {
-    CandidatePair* pair = checklist_.find(check.pair);
-    if (role_ == check.content.role) {
+void Agent::handle_role_conflict(Instant now, const OutstandingCheck& check) {
+    CandidatePair* pair = checklist_.find(check.pair());
+    if (role_ == check.content().role) {
         if (role_changes_ >= limits::most_role_changes) {
             fail_pair(now, *pair, {.kind = PairError::Kind::ErrorResponse, .code = 487});
             return;
         }
         switch_role();
         tie_breaker_ = random_.u64();
-        pair = checklist_.find(check.pair);  // priorities changed, and with them the order
+        pair = checklist_.find(check.pair());  // priorities changed, and with them the order
     }
     if (pair->state == PairState::Succeeded || pair->state == PairState::Removed) return;
     pair->state = PairState::Waiting;
@@ -109,14 +107,14 @@ void Agent::handle_role_conflict(Instant now, const Check& check) {
 }
 
 // RFC 8445 Section 7.2.5.3.
-void Agent::handle_success(Instant now, const Check& check, const SocketAddress& mapped,
+void Agent::handle_success(Instant now, const OutstandingCheck& check, const SocketAddress& mapped,
                            std::optional<Duration> round_trip) {
-    CandidatePair* pair = checklist_.find(check.pair);
+    CandidatePair* pair = checklist_.find(check.pair());
     Component& its = component(pair->component);
     // A late answer for a pair that nobody needs any longer.
     if (pair->state == PairState::Removed) return;
 
-    const std::uint16_t local = valid_local_candidate(*pair, mapped, check.content.priority);
+    const std::uint16_t local = valid_local_candidate(*pair, mapped, check.content().priority);
     pair->valid = CandidatePair::Valid{
         .local = local,
         .priority = pair_priority(role_, local_[local].priority, remote_[pair->remote].priority),
@@ -136,7 +134,7 @@ void Agent::handle_success(Instant now, const Check& check, const SocketAddress&
 
     switch (role_) {
         case Role::Controlling:
-            if (check.content.nomination == Nomination::Yes && its.nominating == pair->id) {
+            if (check.content().nomination == Nomination::Yes && its.nominating == pair->id) {
                 nominate(now, *pair);
                 return;
             }

@@ -136,8 +136,8 @@ void Agent::nominate(Instant now, CandidatePair& pair) {
     release_previous(now, its.id);
     checklist_.conclude(its.id, id,
                         renominates_ ? Checklist::Others::BetterGoOn : Checklist::Others::End);
-    std::erase_if(checks_, [&](const Check& check) {
-        const CandidatePair* checked = checklist_.find(check.pair);
+    std::erase_if(checks_, [&](const OutstandingCheck& check) {
+        const CandidatePair* checked = checklist_.find(check.pair());
         return checked == nullptr || (checked->component == its.id && !checked->is_unfinished());
     });
     const bool complete =
@@ -145,6 +145,8 @@ void Agent::nominate(Instant now, CandidatePair& pair) {
                     [](const Component& component) { return component.nominated(); });
     if (!complete) return;
     checks_.shrink_to_fit();
+    local_.shrink();
+    remote_.shrink();
     set_state(State::Completed);
 }
 
@@ -237,7 +239,7 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
     }
     queue_event(ConsentExpired{.component = its.id, .path = lost.flow.path, .error = error});
     if (lost.selection == Selection::Nominated) {
-        if (renominates_) checklist_.revive(its.id);
+        if (renominates_) revive_pairs(its.id);
         if (!renominates_ || !has_chance(its)) {
             fail(FailureReason::ConsentLost);
             return;
@@ -249,6 +251,14 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
     its.first_valid =
         best_valid(its.id, Purpose::Nomination) != nullptr ? its.first_valid : std::nullopt;
     select_best(now, its);
+}
+
+// All that might take over, those that were forgotten too.
+void Agent::revive_pairs(ComponentId id) {
+    checklist_.revive(id);
+    for (std::uint16_t local = 0; local < local_.size(); ++local) {
+        if (local_[local].component == id) pair_local(local);
+    }
 }
 
 // Another pair takes over. What was valid long ago has to show that it still is.

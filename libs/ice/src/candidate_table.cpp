@@ -158,6 +158,11 @@ void LocalCandidates::clear() {
     foundations_.clear();
 }
 
+void LocalCandidates::shrink() {
+    entries_.shrink_to_fit();
+    foundations_.shrink_to_fit();
+}
+
 std::uint16_t LocalCandidates::foundation_of(const FoundationKey& key) {
     const auto found = std::find(foundations_.begin(), foundations_.end(), key);
     const auto index = static_cast<std::uint16_t>(found - foundations_.begin());
@@ -277,6 +282,8 @@ void RemoteCandidates::clear() {
     entries_.clear();
     discovered_ = 0;
 }
+
+void RemoteCandidates::shrink() { entries_.shrink_to_fit(); }
 
 std::uint16_t RemoteCandidates::foundation_of(const std::string& text) {
     for (const Entry& entry : entries_) {

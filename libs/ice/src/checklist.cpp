@@ -45,6 +45,8 @@ Checklist::Added Checklist::add(CandidatePair pair) {
     if (pairs_.size() >= most_pairs_ && !make_room(pair.priority)) return Added::NoRoom;
     pair.id = PairId{++last_id_};
     pair.state = initial_state(pair);
+    // By few, not by doubling: this is most of an agent that checks.
+    if (pairs_.size() == pairs_.capacity()) pairs_.reserve(pairs_.size() + 8);
     pairs_.insert(std::upper_bound(pairs_.begin(), pairs_.end(), pair, is_higher), pair);
     return Added::New;
 }
@@ -173,6 +175,11 @@ void Checklist::conclude(ComponentId component, PairId keep, Others others) {
         remove_triggered(pair.id);
         if (pair.is_unfinished()) pair.state = PairState::Removed;
     }
+    std::size_t removed = 0;
+    std::erase_if(pairs_, [&](const CandidatePair& pair) {
+        return pair.component == component && pair.state == PairState::Removed &&
+               ++removed > limits::most_removed_pairs;
+    });
     triggered_.shrink_to_fit();
     pairs_.shrink_to_fit();
 }

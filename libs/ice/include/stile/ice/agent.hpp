@@ -14,9 +14,9 @@
 #include <stile/ice/consent.hpp>
 #include <stile/ice/credentials.hpp>
 #include <stile/ice/events.hpp>
+#include <stile/ice/outstanding_check.hpp>
 #include <stile/ice/pacer.hpp>
 #include <stile/ice/remote_parameters.hpp>
-#include <stile/stun/client_transaction.hpp>
 
 #include <expected>
 #include <optional>
@@ -156,12 +156,6 @@ private:
         std::optional<stun::IntegrityKey> remote_key;
         std::string check_username;  // of our requests; once remote is known
     };
-    struct Check {
-        PairId pair;
-        stun::ClientTransaction transaction;
-        CheckContent content;
-        bool cancelled = false;  // RFC 8445 Section 7.3.1.4
-    };
     struct Selected {
         PairId pair;
         Flow flow;
@@ -219,6 +213,7 @@ private:
     void drop_cancelled(Instant now);
     void start_check(Instant now, CandidatePair& pair);
     void send_check(Instant now, CandidatePair& pair, const Flow& flow);
+    Bytes request_of(const OutstandingCheck& check) const;
     Duration rto() const;
     void cancel_checks(PairId pair);
     void erase_checks(PairId pair);
@@ -244,10 +239,10 @@ private:
     Verdict handle_response(Instant now, const Flow& flow, const stun::MessageView& response);
     void finish_check(Instant now, std::size_t index, const Flow& flow,
                       const stun::MessageView& response);
-    void handle_success(Instant now, const Check& check, const SocketAddress& mapped,
+    void handle_success(Instant now, const OutstandingCheck& check, const SocketAddress& mapped,
                         std::optional<Duration> round_trip);
-    void handle_error(Instant now, const Check& check, std::uint16_t code);
-    void handle_role_conflict(Instant now, const Check& check);
+    void handle_error(Instant now, const OutstandingCheck& check, std::uint16_t code);
+    void handle_role_conflict(Instant now, const OutstandingCheck& check);
     std::uint16_t valid_local_candidate(const CandidatePair& pair, const SocketAddress& mapped,
                                         std::uint32_t priority);
     bool handle_consent_response(Instant now, const Flow& flow, const stun::MessageView& response);
@@ -277,6 +272,7 @@ private:
     void nominate(Instant now, CandidatePair& pair);
     void consider_nomination(Instant now, Component& component);
     void consider_renomination(Component& component);
+    void revive_pairs(ComponentId id);
     void consider_nominations(Instant now);
     void begin_nomination(Component& component, PairId pair);
     bool is_superseded(const Component& component, const CandidatePair& by) const;
@@ -315,7 +311,7 @@ private:
     LocalCandidates local_;
     RemoteCandidates remote_;
     Checklist checklist_;
-    std::vector<Check> checks_;
+    std::vector<OutstandingCheck> checks_;
     std::vector<Component> components_;
     std::vector<EarlyCheck> early_checks_;
     ConnectionTable connections_;

@@ -51,6 +51,8 @@ public:
     std::uint16_t foundation(std::uint16_t index) const { return entries_[index].foundation; }
     std::uint16_t size() const { return static_cast<std::uint16_t>(entries_.size()); }
     void clear();
+    // No more are expected.
+    void shrink();
 
 private:
     // What two candidates of one foundation have in common. TCP types differ in what lets their
@@ -103,6 +105,8 @@ public:
     std::uint16_t foundation(std::uint16_t index) const { return entries_[index].foundation; }
     std::uint16_t size() const { return static_cast<std::uint16_t>(entries_.size()); }
     void clear();
+    // No more are expected.
+    void shrink();
 
 private:
     struct Entry {

@@ -125,10 +125,11 @@ public:
         End,
         BetterGoOn,  // over UDP those of higher priority, where a later nomination may follow
     };
-    // Ends the checks of one component: what has no result becomes Removed. RFC 8445 Section 8.1.2.
+    // Ends the checks of one component: what has no result becomes Removed, and the lowest of that
+    // are forgotten. RFC 8445 Section 8.1.2.
     void conclude(ComponentId component, PairId keep, Others others = Others::End);
 
-    // The opposite: the UDP pairs that were removed are to be checked after all.
+    // The opposite: the UDP pairs that were removed, and are still there, are to be checked.
     void revive(ComponentId component);
 
     CandidatePair* find(PairId id);

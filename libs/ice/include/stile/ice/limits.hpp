@@ -19,6 +19,10 @@ inline constexpr std::size_t most_remote_candidates = 64;
 // traffic that a lying peer can aim at a third party (Section 19.5.1).
 inline constexpr std::size_t most_pairs = 100;
 
+// Pairs that were not needed, kept for a diagnosis once a pair is nominated. The others can be made
+// again from the candidates; they would be most of what an idle agent is.
+inline constexpr std::size_t most_removed_pairs = 8;
+
 // RFC 8445 knows component IDs up to 256; nobody uses more than RTP and RTCP.
 inline constexpr std::uint16_t most_components = 2;
 
