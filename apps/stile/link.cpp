@@ -173,6 +173,15 @@ void Link::pump() {
 
 void Link::send(const quic::Batch& batch) {
     if (!route_) return;
+    if (route_->stream) {
+        BytesView rest = batch.payload;
+        while (!rest.empty()) {
+            const BytesView segment = rest.first(std::min(rest.size(), batch.segment_octets));
+            rest = rest.subspan(segment.size());
+            handlers_.send_by_session(*this, segment);
+        }
+        return;
+    }
     drivers::UdpSocket* const socket = socket_at(route_->wire.local);
     if (socket == nullptr) return;
     if (route_->wire == route_->pair) {

@@ -89,6 +89,7 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
       account_(std::move(account)),
       purpose_(purpose),
       handlers_(std::move(handlers)),
+      dialer_(loop),
       api_(loop),
       signalling_(loop, account_,
                   {.on_open =
@@ -195,11 +196,14 @@ void Node::fetch(const std::string& address, OnLink done) {
     want_access();
     auto link = make_link(address);
     const auto hosts = open_sockets(*link);
-    const auto session = endpoint_.fetch(loop_.now(), address, path_config(hosts));
+    auto streams = make_streams(*link);
+    const auto listeners = listen(*streams, hosts);
+    const auto session = endpoint_.fetch(loop_.now(), address, path_config(hosts, listeners));
     if (!session) return done(std::unexpected(to_problem(session.error(), address)));
     link->bind(*session);
     Entry& entry = entries_[*session];
     entry.link = std::move(link);
+    entry.streams = std::move(streams);
     entry.waiting.push_back(std::move(done));
     pump();
 }
@@ -216,11 +220,6 @@ void Node::want_access() {
             access_ = *std::move(access);
             access_until_ = loop_.now() + access_.valid / 2;
             access_state_ = AccessState::Known;
-            const auto bound = [](auto& list) {
-                list.resize(std::min(list.size(), connect::limits::most_servers));
-            };
-            bound(access_.stun_servers);
-            bound(access_.turn_servers);
         } else {
             access_ = {};
             access_until_ = loop_.now() + access_retry;
@@ -264,10 +263,7 @@ std::unique_ptr<Link> Node::make_link(const std::string& peer) {
                              });
                          },
                      .send_by_session =
-                         [this](Link& link, BytesView payload) {
-                             endpoint_.send(loop_.now(), link.session(), payload);
-                             timer_.arm(loop_.now());
-                         },
+                         [this](Link& link, BytesView payload) { send_by_session(link, payload); },
                      .on_datagram =
                          [this](Link& link, const Path& path, BytesView datagram) {
                              const auto received = endpoint_.handle_datagram(
@@ -280,9 +276,11 @@ std::unique_ptr<Link> Node::make_link(const std::string& peer) {
                          }});
 }
 
-connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts) const {
+connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
+                                           std::vector<connect::Listener> listeners) const {
     connect::ConnectorConfig config;
     config.hosts = std::move(hosts);
+    config.listeners = std::move(listeners);
     if (access_state_ == AccessState::Asked) {
         config.servers = connect::Servers::ToCome;
     } else {
@@ -371,6 +369,13 @@ void Node::send(const session::EndpointTransmit& transmit) {
     if (const auto* const signalling = std::get_if<sip::Outgoing>(&transmit)) {
         return signalling_.write(signalling->flow, signalling->bytes);
     }
+    if (const auto* const stream = std::get_if<session::PathStreamTransmit>(&transmit)) {
+        const auto entry = entries_.find(stream->session);
+        if (entry != entries_.end()) {
+            entry->second.streams->send(stream->bytes.stream, stream->bytes.octets);
+        }
+        return;
+    }
     const auto& path = std::get<session::PathTransmit>(transmit);
     const auto entry = entries_.find(path.session);
     if (entry != entries_.end()) entry->second.link->transmit(path.datagram);
@@ -407,6 +412,11 @@ void Node::handle(session::EndpointEvent event) {
     } else if (const auto* const lost = std::get_if<session::RouteClosed>(&event)) {
         const auto entry = entries_.find(lost->session);
         if (entry != entries_.end()) entry->second.link->clear_route();
+    } else if (const auto* const stream = std::get_if<session::StreamWanted>(&event)) {
+        open_stream(*stream);
+    } else if (const auto* const unneeded = std::get_if<session::StreamUnwanted>(&event)) {
+        const auto entry = entries_.find(unneeded->session);
+        if (entry != entries_.end()) entry->second.streams->close(unneeded->stream);
     } else if (const auto* const ended = std::get_if<session::Ended>(&event)) {
         handle_ended(*ended);
     }
@@ -417,13 +427,16 @@ void Node::handle_incoming(const session::Incoming& incoming) {
     const auto with_caller = std::ranges::count_if(
         entries_, [&](const auto& entry) { return entry.second.link->peer() == incoming.from; });
     if (with_caller >= most_sessions_a_caller) return endpoint_.reject(loop_.now(), session);
-    entries_[session].link = make_link(incoming.from);
-    entries_[session].link->bind(session);
+    Entry& made = entries_[session];
+    made.link = make_link(incoming.from);
+    made.link->bind(session);
+    made.streams = make_streams(*made.link);
     want_access();
     const auto entry = entries_.find(session);
     if (entry == entries_.end()) return;
     const auto hosts = open_sockets(*entry->second.link);
-    endpoint_.accept(loop_.now(), session, path_config(hosts));
+    endpoint_.accept(loop_.now(), session,
+                     path_config(hosts, listen(*entry->second.streams, hosts)));
     // The client's first packet may come before our own checks have found the way.
     if (const session::HttpSession* const accepted = endpoint_.find(session)) {
         entry->second.link->set_credentials(quic::Role::Server, credentials(*accepted));
@@ -444,7 +457,7 @@ void Node::handle_ended(const session::Ended& ended) {
     }
     link.end(problem);
     if (handlers_.on_link_closed) handlers_.on_link_closed(link);
-    ended_.push_back(std::move(entry.link));
+    ended_.push_back(std::move(entry));
     loop_.post([this] { ended_.clear(); });
 }
 

@@ -4,6 +4,7 @@
 
 #include "account.hpp"
 #include "link.hpp"
+#include "path_streams.hpp"
 #include "server_api.hpp"
 #include "signalling.hpp"
 
@@ -75,6 +76,7 @@ public:
 private:
     struct Entry {
         std::unique_ptr<Link> link;
+        std::unique_ptr<PathStreams> streams;
         std::vector<OnLink> waiting;
         std::optional<Meeting> meeting;
         std::optional<Instant> meeting_deadline;  // from the first route on
@@ -96,10 +98,18 @@ private:
     void end_unmet();
     void begin_port_mapping();
     std::vector<SocketAddress> open_sockets(Link& link);
+    // node_streams.cpp
+    std::unique_ptr<PathStreams> make_streams(Link& link);
+    static std::vector<connect::Listener> listen(PathStreams& streams,
+                                                 const std::vector<SocketAddress>& hosts);
+    void open_stream(const session::StreamWanted& event);
+    void handle_stream_bytes(Link& link, connect::StreamId stream, BytesView bytes);
+    void send_by_session(const Link& link, BytesView payload);
     void consider_stopped();
     void try_waiting();
     std::unique_ptr<Link> make_link(const std::string& peer);
-    connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts) const;
+    connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts,
+                                         std::vector<connect::Listener> listeners) const;
     std::vector<IpAddress> candidate_addresses() const;
     quic::Credentials credentials(const session::HttpSession& session) const;
     void judge(Link& link);
@@ -111,6 +121,7 @@ private:
     Account account_;
     session::Purpose purpose_;
     NodeHandlers handlers_;
+    Dialer dialer_;
     ServerApi api_;
     Signalling signalling_;
     session::Endpoint endpoint_;
@@ -118,7 +129,7 @@ private:
     drivers::Timer meeting_timer_;
     drivers::Timer stop_timer_;
     std::map<session::SessionId, Entry> entries_;
-    std::vector<std::unique_ptr<Link>> ended_;  // until nothing on the stack uses them
+    std::vector<Entry> ended_;  // until nothing on the stack uses them
     struct Waiting {
         std::string address;
         OnLink done;

@@ -83,15 +83,17 @@ std::vector<connect::TurnServer> relays_of(const json& reply) {
     const auto list = reply.find("turn");
     if (list == reply.end() || !list->is_array()) return servers;
     for (const json& text : *list) {
-        if (!text.is_string() || servers.size() == connect::limits::most_servers) continue;
+        if (!text.is_string() || servers.size() == connect::limits::most_turn_servers) continue;
         const auto uri = turn::TurnUri::parse(text.get<std::string>());
         const auto address = uri ? uri->address() : std::nullopt;
         if (!address || !uri->transport) continue;
         const auto transport = turn::transport_of(uri->scheme, *uri->transport);
-        if (transport != turn::ClientTransport::Udp) continue;
+        if (transport == turn::ClientTransport::Dtls) continue;
         servers.push_back({.address = {*address, uri->port.value_or(uri->default_port())},
                            .username = app::text_of(reply, "username"),
-                           .password = app::text_of(reply, "password")});
+                           .password = app::text_of(reply, "password"),
+                           .transport = transport,
+                           .server_name = uri->host});
     }
     return servers;
 }

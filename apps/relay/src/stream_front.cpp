@@ -224,6 +224,7 @@ void StreamFront::add(const ClientPointer& client) {
 
 void StreamFront::read(const ClientPointer& client, BytesView bytes) {
     if (client->standing == StreamClient::Standing::Gone) return;
+    Bytes whole;  // what is to be sent views it, until on_batch has seen to that
     if (client->unread.empty()) {
         const std::size_t used = read_messages(client, bytes);
         // Gone: what is left goes with the connection.
@@ -231,7 +232,7 @@ void StreamFront::read(const ClientPointer& client, BytesView bytes) {
     } else {
         Bytes& unread = client->unread;
         unread.insert(unread.end(), bytes.begin(), bytes.end());
-        const Bytes whole = std::exchange(unread, {});
+        whole = std::exchange(unread, {});
         const std::size_t used = read_messages(client, whole);
         unread.assign(whole.begin() + static_cast<std::ptrdiff_t>(used), whole.end());
     }

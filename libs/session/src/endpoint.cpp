@@ -293,10 +293,15 @@ std::optional<EndpointTransmit> Endpoint::poll_transmit() {
         if (!entry.session) continue;
         if (const auto datagram = entry.session->poll_transmit())
             return PathTransmit{id, *datagram};
+        if (const auto bytes = entry.session->poll_stream_transmit())
+            return PathStreamTransmit{id, *bytes};
     }
     for (Released& released : released_) {
         if (const auto datagram = released.session.poll_transmit()) {
             return PathTransmit{released.id, *datagram};
+        }
+        if (const auto bytes = released.session.poll_stream_transmit()) {
+            return PathStreamTransmit{released.id, *bytes};
         }
     }
     return std::nullopt;
@@ -440,6 +445,10 @@ void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
                 queue_event(RouteOpened{id, route->route});
             } else if (std::holds_alternative<RouteLost>(*event)) {
                 queue_event(RouteClosed{id});
+            } else if (const auto* const wanted = std::get_if<connect::StreamWanted>(&*event)) {
+                queue_event(StreamWanted{id, *wanted});
+            } else if (const auto* const unwanted = std::get_if<connect::StreamUnwanted>(&*event)) {
+                queue_event(StreamUnwanted{id, unwanted->stream});
             } else if (const auto* const failed = std::get_if<Failed>(&*event)) {
                 return finish(now, entry,
                               {id, EndReason::SessionFault, failed->fault, state.evidence});

@@ -215,6 +215,11 @@ void HttpSession::end_waiting(Instant now) {
 
 std::optional<HttpSessionEvent> HttpSession::poll_event() {
     if (auto description = std::exchange(description_, {})) return *std::move(description);
+    if (!streams_.empty()) {
+        const StreamNews news = std::move(streams_.front());
+        streams_.pop_front();
+        return std::visit([](const auto& each) { return HttpSessionEvent{each}; }, news);
+    }
     if (std::exchange(route_news_, News::None) == News::Unsaid) {
         const auto now_so = path_.route();
         if (!now_so) return RouteLost{};
@@ -244,6 +249,10 @@ void HttpSession::see(Instant now) {
             note_loss(now);
         } else if (std::holds_alternative<connect::PathFailed>(*event)) {
             note_path_failed(now);
+        } else if (const auto* const wanted = std::get_if<connect::StreamWanted>(&*event)) {
+            note_stream(*wanted);
+        } else if (const auto* const unwanted = std::get_if<connect::StreamUnwanted>(&*event)) {
+            note_stream(*unwanted);
         }
     }
     if (ready_to_describe(now)) describe();

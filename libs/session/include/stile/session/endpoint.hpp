@@ -86,15 +86,32 @@ struct RouteOpened {
 struct RouteClosed {
     SessionId session;
 };
-using EndpointEvent = std::variant<Registered, RegistrationFailed, Unregistered, FlowWanted,
-                                   FlowUnwanted, Incoming, RouteOpened, RouteClosed, Ended>;
+// A TCP connection of a session's path: open it, then handle_stream_opened or _failed.
+struct StreamWanted {
+    SessionId session;
+    connect::StreamWanted wanted;
+};
+// Close it, or give the attempt up. After Ended all of a session's are unwanted.
+struct StreamUnwanted {
+    SessionId session;
+    connect::StreamId stream;
+};
+using EndpointEvent =
+    std::variant<Registered, RegistrationFailed, Unregistered, FlowWanted, FlowUnwanted, Incoming,
+                 RouteOpened, RouteClosed, StreamWanted, StreamUnwanted, Ended>;
 
 // A datagram on one of the sockets of a session.
 struct PathTransmit {
     SessionId session;
     Transmit datagram;
 };
-using EndpointTransmit = std::variant<sip::Outgoing, PathTransmit>;
+// Whole frames for one of the TCP connections of a session: a driver writes all or, where the
+// connection is slow, nothing of it.
+struct PathStreamTransmit {
+    SessionId session;
+    connect::StreamTransmit bytes;
+};
+using EndpointTransmit = std::variant<sip::Outgoing, PathTransmit, PathStreamTransmit>;
 
 enum class FetchError : std::uint8_t {
     BadAddress,  // not user@domain
@@ -132,6 +149,19 @@ public:
     void end(Instant now, SessionId session);
     std::optional<connect::Received> handle_datagram(Instant now, SessionId session,
                                                      const Path& path, BytesView datagram);
+    // Of TCP connections, as StreamWanted asks for them or a listener of ConnectorConfig::listeners
+    // accepts them. No stream: close it. poll_received() after each handle_stream_bytes(), until it
+    // is empty.
+    void handle_stream_opened(Instant now, SessionId session, connect::StreamId stream,
+                              const Path& path);
+    void handle_stream_failed(Instant now, SessionId session, connect::StreamId stream,
+                              ice::ConnectFailure failure);
+    std::optional<connect::StreamId> handle_stream_accepted(Instant now, SessionId session,
+                                                            const Path& path);
+    void handle_stream_bytes(Instant now, SessionId session, connect::StreamId stream,
+                             BytesView bytes);
+    std::optional<connect::Received> poll_received(SessionId session);
+    void handle_stream_closed(Instant now, SessionId session, connect::StreamId stream);
     // A router keeps a port open for the socket of some session, or no longer.
     void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
     void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
@@ -143,7 +173,7 @@ public:
     void handle_host_added(Instant now, SessionId session, const SocketAddress& host);
     void handle_host_removed(Instant now, SessionId session, const SocketAddress& host);
     // The servers for all sessions that were begun with connect::Servers::ToCome, and for none
-    // other. Empty: there are none. Requires: at most connect::limits::most_servers of each.
+    // other. Empty: there are none. Requires: at most connect::limits::most_servers and most_turn_servers.
     void handle_servers(Instant now, const std::vector<SocketAddress>& stun_servers,
                         const std::vector<connect::TurnServer>& turn_servers);
     // By the session's route; lost without one.
@@ -206,6 +236,7 @@ private:
     void take_registration_event(const sip::Registration::Event& event);
     void take_call_event(Instant now, sip::CallId call, sip::Call::Event event);
     void take_invite(Instant now, sip::CallId call, const sip::Message& invite);
+    HttpSession* running(SessionId session);  // endpoint_streams.cpp
     // endpoint_trickle.cpp
     void trickle(Instant now, Entry& entry);
     void release_held();

@@ -9,6 +9,7 @@
 #include <stile/session/candidate_fragment.hpp>
 #include <stile/session/limits.hpp>
 
+#include <deque>
 #include <expected>
 #include <optional>
 #include <string>
@@ -68,7 +69,9 @@ struct RouteLost {};
 struct Failed {
     SessionFault fault;
 };
-using HttpSessionEvent = std::variant<DescriptionReady, RouteReady, RouteLost, Failed>;
+// connect::StreamWanted and StreamUnwanted: TCP connections of the path, for the driver.
+using HttpSessionEvent = std::variant<DescriptionReady, RouteReady, RouteLost,
+                                      connect::StreamWanted, connect::StreamUnwanted, Failed>;
 
 // One session that carries HTTP over QUIC: offer and answer (RFC 3264), the path (ICE), and what
 // the peer's certificate must be. Knows no SIP: who calls carries the descriptions.
@@ -111,6 +114,13 @@ public:
     void handle_fragment_lost() { lost_ = Lost::Yes; }
     std::optional<connect::Received> handle_datagram(Instant now, const Path& path,
                                                      BytesView datagram);
+    // As the connector has them; poll_received() after each handle_stream_bytes().
+    void handle_stream_opened(Instant now, connect::StreamId stream, const Path& path);
+    void handle_stream_failed(Instant now, connect::StreamId stream, ice::ConnectFailure failure);
+    std::optional<connect::StreamId> handle_stream_accepted(Instant now, const Path& path);
+    void handle_stream_bytes(Instant now, connect::StreamId stream, BytesView bytes);
+    void handle_stream_closed(Instant now, connect::StreamId stream);
+    std::optional<connect::Received> poll_received() { return path_.poll_received(); }
     void handle_timeout(Instant now);
     // Where config.path.pacing is Shared.
     void handle_timeout(Instant now, ice::Pacer& shared);
@@ -129,6 +139,9 @@ public:
 
     // ---- outputs ----
     std::optional<Transmit> poll_transmit() { return path_.poll_transmit(); }
+    std::optional<connect::StreamTransmit> poll_stream_transmit() {
+        return path_.poll_stream_transmit();
+    }
     std::optional<HttpSessionEvent> poll_event();
     std::optional<Instant> poll_timeout() const;
     // All our candidates for the peer, when it has not been told of all and takes fragments. Not
@@ -190,6 +203,9 @@ private:
     bool ready_to_describe(Instant now);
     bool lacks_relay() const;
     void fail(SessionFault fault);
+    // http_session_streams.cpp
+    using StreamNews = std::variant<connect::StreamWanted, connect::StreamUnwanted>;
+    void note_stream(StreamNews news);
 
     HttpSessionConfig config_;
     crypto::RandomStream random_;
@@ -225,6 +241,7 @@ private:
     std::optional<Instant> broken_since_;   // this generation will find nothing any more
     std::optional<Instant> untold_since_;   // sockets that the peer can't be told of
     std::optional<Instant> lost_deadline_;  // while there is no route any more
+    std::deque<StreamNews> streams_;
     // What is to be said; nothing here can grow.
     std::optional<DescriptionReady> description_;
     News route_news_ = News::None;

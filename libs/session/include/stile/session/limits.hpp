@@ -37,6 +37,9 @@ inline constexpr Duration most_restart_interval = std::chrono::seconds{16};
 
 // Failures in a row after which a session whose route works lets it be, until its route is lost.
 inline constexpr std::uint32_t most_restart_failures = 8;
+// Wishes of one path for TCP connections, and ends of such wishes, that were not yet fetched. Later
+// ones are lost: the pairs and relays that want them fail when their time is over.
+inline constexpr std::size_t most_stream_news = 256;
 
 // How often in a row the server may say that the peer is not there, once the path is lost, too:
 // consent has run out by then, so the peer had half a minute to come back and to restart by itself.
