@@ -127,10 +127,7 @@ void print_tally(std::size_t cells, Tally& tally) {
             quantile(50), quantile(95), quantile(100));
     }
     if (tally.spare_relays_lost > 0) {
-        std::printf(
-            "relays that no route used and that were lost while idle, since nothing "
-            "refreshes the NAT's mapping to the server: %zu\n",
-            tally.spare_relays_lost);
+        std::printf("relays that no route used and that were lost: %zu\n", tally.spare_relays_lost);
     }
     for (std::size_t i = 0; i < std::min(tally.problems.size(), most_problems); ++i) {
         std::printf("%s\n", tally.problems[i].c_str());

@@ -100,7 +100,10 @@ void Connector::handle_timeout(Instant now, ice::Pacer& shared) {
     start_due_source(now, shared);
     for (Probe& probe : probes_) probe.machine.handle_timeout(now);
     for (Relay& relay : relays_) relay.client.handle_timeout(now);
-    if (phase_ == Phase::Running) agent_.handle_timeout(now, shared);
+    if (phase_ == Phase::Running) {
+        keep_relays_alive(now);
+        agent_.handle_timeout(now, shared);
+    }
     see(now);
 }
 
@@ -439,6 +442,7 @@ void Connector::handle_allocated(Instant now, Relay& relay,
     // Another server was quicker: this one is not told of, and given back.
     if (relay.stream && has_relay()) return relay.client.release(now);
     relay.relayed = allocated.relayed.front();
+    if (!relay.stream) relay.keepalive_due = now + limits::relay_keepalive;
     relay.report.outcome = SourceReport::Outcome::Answered;
     relay.report.took = now - relay.report.asked;
     relay.report.mapped = allocated.mapped;
@@ -472,6 +476,7 @@ void Connector::handle_allocated(Instant now, Relay& relay,
 
 void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
     relay.state = SourceState::Done;
+    relay.keepalive_due.reset();
     relay.held.clear();
     if (const auto lost = std::exchange(relay.relayed, {})) {
         // A restart must not tell of it again.
@@ -572,7 +577,10 @@ std::optional<Transmit> Connector::poll_transmit() {
     for (;;) {
         for (Relay& relay : relays_) {
             while (const auto bytes = relay.client.poll_transmit()) {
-                if (!relay.stream) return Transmit{relay.wire, *bytes};
+                if (!relay.stream) {
+                    note_sent(relay);
+                    return Transmit{relay.wire, *bytes};
+                }
                 queue_on_stream(*relay.stream, to_bytes(*bytes));
             }
         }
@@ -606,6 +614,7 @@ std::optional<Instant> Connector::poll_timeout() const {
         if (gathering_deadline_ && awaits_stream_probe() && now_ < stream_probes_until_) {
             soonest = earlier(soonest, stream_probes_until_);
         }
+        for (const Relay& relay : relays_) soonest = earlier(soonest, relay.keepalive_due);
     }
     for (const Probe& probe : probes_) soonest = earlier(soonest, probe.machine.poll_timeout());
     for (const Relay& relay : relays_) soonest = earlier(soonest, relay.client.poll_timeout());

@@ -169,6 +169,45 @@ TEST_CASE("connector hosts: the relay goes with its socket, and is asked for fro
     CHECK(tells(driven, at("198.51.100.2:50001")));
 }
 
+TEST_CASE(
+    "connector relays: one that is not used hears from us every 15 s, and while it is there") {
+    Driven driven{config_with({"192.0.2.1:5000"}, {}, {"198.51.100.2:3478"})};
+    const auto asked = requests(driven, stun::Method::Allocate, at("192.0.2.1:5000"));
+    REQUIRE(asked.size() == 1);
+    CHECK(driven.count<RelayFailed>() == 0);
+    driven.receive({asked[0].path.local, asked[0].path.remote},
+                   allocated(asked[0], at("198.51.100.2:50000"), at("192.0.2.1:5000")));
+    const std::size_t before = driven.sent.size();
+    driven.pass(5min);
+    const auto alive = requests(driven, stun::Method::Binding, at("192.0.2.1:5000"));
+    REQUIRE(alive.size() >= 19);
+    CHECK(alive.size() <= 20);
+    for (const Sent& each : alive) CHECK(each.path.remote == at("198.51.100.2:3478"));
+    // No two datagrams to the server further apart.
+    Instant last{};
+    for (std::size_t i = before; i < driven.sent.size(); ++i) {
+        CHECK(driven.sent[i].when - last <= limits::relay_keepalive);
+        last = driven.sent[i].when;
+    }
+    // A late wake-up sends one, not a burst.
+    driven.sent.clear();
+    driven.now += 100s;
+    driven.connector.handle_timeout(driven.now);
+    driven.settle();
+    CHECK(requests(driven, stun::Method::Binding, at("192.0.2.1:5000")).size() == 1);
+    driven.connector.release(driven.now);
+    driven.sent.clear();
+    driven.pass(60s);
+    CHECK(requests(driven, stun::Method::Binding, at("192.0.2.1:5000")).empty());
+}
+
+TEST_CASE("connector relays: one that failed is left alone") {
+    Driven driven{config_with({"192.0.2.1:5000"}, {}, {"198.51.100.2:3478"})};
+    driven.pass(2min);
+    REQUIRE(driven.count<RelayFailed>() == 1);
+    CHECK(requests(driven, stun::Method::Binding, at("192.0.2.1:5000")).empty());
+}
+
 TEST_CASE("connector hosts: a server that was silent is asked again from a new socket") {
     Driven driven{config_with({"192.0.2.1:5000"}, {}, {"198.51.100.2:3478"})};
     driven.pass(60s);

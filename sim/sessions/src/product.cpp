@@ -187,6 +187,9 @@ CellOutcome carry_out(const Cell& cell, const Scene& scene, ConnectRun& run) {
                         .first_route = run.first_route().value_or(Duration::max())};
     if (!outcome.problem && cell.idle) outcome.problem = run.stay_idle(*cell.idle);
     outcome.spare_relays_lost = run.relays_lost();
+    if (!outcome.problem && cell.idle && outcome.spare_relays_lost > 0) {
+        outcome.problem = "a relay that no route used was lost while idle";
+    }
     return outcome;
 }
 

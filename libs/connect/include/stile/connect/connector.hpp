@@ -239,7 +239,8 @@ private:
         std::deque<Queued> held;  // until the permission for their peer is there
         SourceReport report{};
         turn::ClientTransport transport = turn::ClientTransport::Udp;
-        std::optional<StreamId> stream{};  // over TCP or TLS
+        std::optional<StreamId> stream{};        // over TCP or TLS
+        std::optional<Instant> keepalive_due{};  // while it is there, over UDP
     };
     // The selected pair, as the agent told it.
     struct Selected {
@@ -299,6 +300,9 @@ private:
     void set_silent_aside(Instant now);
     void take_back_in_turn(Instant now);
     void take_back(Instant now, const SocketAddress& host);
+    // spare_relays.cpp
+    void keep_relays_alive(Instant now);
+    void note_sent(Relay& relay);
     // connector_hosts.cpp
     void drop_relays(Instant now, const SocketAddress& host);
     bool is_by(const Relay& relay, const SocketAddress& host) const;

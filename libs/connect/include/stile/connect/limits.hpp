@@ -45,6 +45,10 @@ inline constexpr std::size_t most_mapped_ports = 2 * most_hosts;
 // finds later is still used. Nothing waits for this: candidates are told as they come.
 inline constexpr Duration source_deadline = std::chrono::seconds{5};
 
+// Between two datagrams to a relay: Tr of RFC 8445 Section 11. NATs may forget after 30 s of
+// silence (docs/protocols/ice.md), so one of them may be lost.
+inline constexpr Duration relay_keepalive = std::chrono::seconds{15};
+
 // Datagrams not yet fetched by poll_transmit; later ones are lost, as on any full network queue.
 inline constexpr std::size_t most_queued_transmits = 256;
 
