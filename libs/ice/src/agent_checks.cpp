@@ -67,6 +67,14 @@ void Agent::recompute_priorities() {
         }
     }
     checklist_.sort();
+    if (!renominates_) return;
+    // One that was discovered, and removed as the lesser, may be the better one as it was
+    // signalled.
+    for (CandidatePair& pair : checklist_.pairs()) {
+        const Component& its = component(pair.component);
+        if (pair.state != PairState::Removed || pair.transport != Transport::Udp) continue;
+        if (its.nominated() && is_of_interest(its, pair)) pair.state = PairState::Waiting;
+    }
 }
 
 // "RTO = MAX (500ms, Ta * N * (Num-Waiting + Num-In-Progress))", with N the number of checklists as

@@ -194,6 +194,34 @@ TEST_CASE("ice renomination: pairs agree over many seeds while ways open and clo
     }
 }
 
+TEST_CASE(
+    "ice renomination: what was discovered, and is signalled as better later, is tried then") {
+    Script script{{.nomination_patience = 0s}};
+    REQUIRE(script.agent.set_remote(start, {.credentials = script.mine,
+                                            .kind = PeerKind::Full,
+                                            .ta = {},
+                                            .renomination = Renomination::Offered}));
+    const Path first{script.local, at("203.0.113.2:2")};
+    const Path later{script.local, at("203.0.113.1:1")};
+    script.add_remote("203.0.113.2:2", 500);
+    script.request(later, {.priority = 100, .role = Role::Controlled, .tie_breaker = 1});
+    bool answers = false;
+    const auto serve = [&](Duration duration) {
+        for (const Instant end = script.now + duration; script.now < end;) {
+            const auto request = script.next_request();
+            if (!request) break;
+            if (answers || request->path == first) script.accept(*request);
+        }
+    };
+    serve(400ms);
+    REQUIRE(script.agent.selected() == first);
+    REQUIRE(script.agent.state() == State::Completed);
+    answers = true;
+    script.add_remote("203.0.113.1:1", 1000);
+    serve(2s);
+    CHECK(script.agent.selected() == later);
+}
+
 // ---- the controlled side, with a peer that the test plays -------------------------------------
 
 struct Nominator {
