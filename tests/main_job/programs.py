@@ -226,12 +226,10 @@ class Scene:
 
     # ---- the server --------------------------------------------------------------------------
 
-    def write_config(self, ports=None, addresses=None):
-        """A configuration with ports that are free on this machine, or the usual ones; what listens
-        elsewhere than at the place's address is in `addresses`."""
+    def write_config(self, ports=None):
+        """A configuration with ports that are free on this machine, or the usual ones."""
         self.ports = ports or {"sip": 5060, "sips": 5061, "turn": 3478, "https": 8443}
-        listen = "".join(f'{name} = ["{(addresses or {}).get(name, self.place.address)}:{port}"]\n'
-                         for name, port in self.ports.items())
+        listen = "".join(f'{name} = ["{self.place.address}:{port}"]\n' for name, port in self.ports.items())
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(f'domain = "{DOMAIN}"\nstate_directory = "{self.folder}/server"\n'
                        f'[listen]\n{listen}[turn]\nallow_peers = ["{self.allow_peers}"]\n')

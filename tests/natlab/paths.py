@@ -110,7 +110,7 @@ ORDINARY = [
     Case("IPv6 firewalls, no IPv4", "direct", firewalls6, family=6, path=r"2001:db8"),
     Case("dual stack, IPv4 symmetric", "direct", dual_stack, path=r"2001:db8"),
     Case("dual stack × IPv4 alone", "direct", half_dual, path=r"10\.|203\.0"),
-    # The relay over TCP would do; the connector speaks UDP alone to relays.
+    # The relay over TCP would do; this program gives its connector no streams (without_udp_test does).
     Case("UDP blocked × port", "none", lambda world: (world.home("noudp"), world.home("port"))),
 ]
 KINDS = ("none", "firewall", "cone", "address", "port", "symmetric", "random", "icmp")

@@ -177,8 +177,8 @@ private:
         if (udp == nullptr) {
             return add("UDP", Level::Bad,
                        fmt::format("no answer from {}", found_.udp.front().server.to_string()),
-                       answered_tcp() ? "UDP does not get out of this network, TCP does: no "
-                                        "direct path to peers, and no relay over UDP"
+                       answered_tcp() ? "UDP does not get out of this network, TCP does: sessions "
+                                        "go over TCP, by a relay most often, and slower"
                                       : "UDP does not get out of this network, or the server is "
                                         "not there",
                        answered_tcp() ? "let UDP out in the firewall, to any port"

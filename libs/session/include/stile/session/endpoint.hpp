@@ -173,7 +173,8 @@ public:
     void handle_host_added(Instant now, SessionId session, const SocketAddress& host);
     void handle_host_removed(Instant now, SessionId session, const SocketAddress& host);
     // The servers for all sessions that were begun with connect::Servers::ToCome, and for none
-    // other. Empty: there are none. Requires: at most connect::limits::most_servers and most_turn_servers.
+    // other. Empty: there are none. Requires: at most connect::limits::most_servers and
+    // most_turn_servers.
     void handle_servers(Instant now, const std::vector<SocketAddress>& stun_servers,
                         const std::vector<connect::TurnServer>& turn_servers);
     // By the session's route; lost without one.
