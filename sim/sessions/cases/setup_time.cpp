@@ -53,6 +53,15 @@ TEST_CASE("setup time: two round trips where the first pair works") {
     CHECK(times.client_sent == 200ms);
 }
 
+TEST_CASE("setup time: over TCP it is one round trip more, for the connection") {
+    const auto times = run_stream_setup({});
+    REQUIRE_MESSAGE(times.has_value(), (times ? "" : times.error()));
+    CHECK(times->client_route <= 2 * times->round_trip + times->ta);
+    CHECK(times->client_sent <= 3 * times->round_trip + times->ta);
+    CHECK(times->client_sent == times->client_route + times->round_trip);
+    CHECK(times->client_received == times->client_sent + times->round_trip);
+}
+
 TEST_CASE("setup time: any latency is so many round trips") {
     for (const Duration one_way :
          {Duration{1ms}, Duration{20ms}, Duration{150ms}, Duration{300ms}}) {

@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
-#include <stile/base/assert.hpp>
+#include "setup_talker.hpp"
+
 #include <stile/base/drain.hpp>
-#include <stile/quic/connection.hpp>
 #include <stile/session/http_session.hpp>
 #include <stile/sim/sessions/setup_run.hpp>
 #include <stile/sim/sessions/turn_host.hpp>
-#include <stile/turn/channel_data.hpp>
 
 #include <algorithm>
 #include <array>
@@ -18,33 +17,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration patience = 30s;
-// Datagrams of the client that a server without a route keeps until it has one.
-constexpr std::size_t most_early = 8;
-
-struct Identity {
-    explicit Identity(crypto::RandomStream& random)
-        : key(crypto::PrivateKey::from_entropy(random.array<48>())),
-          certificate(crypto::make_self_signed(
-              key, {.names = {.common_name = "peer"}, .serial = random.array<16>()})) {}
-    crypto::PrivateKey key;
-    crypto::Certificate certificate;
-};
-
 // What a program makes of a session: sockets are the world's, the rest is as in apps/stile.
 struct Person {
     HostId host;
-    Identity identity;
+    Talker talker;
     session::HttpSession session;
-    std::optional<quic::Connection> connection = {};
-    std::optional<connect::Route> route = {};
-    std::vector<Bytes> early = {};
     std::optional<std::string> description = {};
     std::optional<std::string> problem = {};
     std::optional<Instant> routed = {};
-    std::optional<Instant> completed = {};
-    bool speaks = false;  // the application has given what is to be sent
-    std::optional<Instant> sent = {};
-    std::optional<Instant> received = {};
     std::size_t checks = 0;
 };
 
@@ -67,9 +47,9 @@ public:
         // The turn of the last transaction of gathering passes, too.
         run_while([] { return true; }, connect::proposed_ta);
         exchange();
-        run_while([this] { return !client().received && !problem(); });
+        run_while([this] { return !client().talker.received() && !problem(); });
         if (const auto what = problem()) return std::unexpected(*what);
-        if (!client().received) return std::unexpected("no response came in time");
+        if (!client().talker.received()) return std::unexpected("no response came in time");
         return times();
     }
 
@@ -79,17 +59,17 @@ private:
 
     Person make(session::Part part) {
         const bool is_left = part == session::Part::Offerer;
-        Identity identity{random_};
+        Talker talker{is_left ? quic::Role::Client : quic::Role::Server, random_.fork()};
         session::HttpSessionConfig config;
         config.part = part;
         config.path = turn_.client_config();
-        config.fingerprint = identity::Fingerprint::of(identity.certificate);
+        config.fingerprint = talker.fingerprint();
         if (config_.ta) config.path.ice.ta = *config_.ta;
         for (const IpAddress& address : is_left ? scene_.left_addresses : scene_.right_addresses) {
             config.path.hosts.push_back({address, Port{5000}});
         }
         return {.host = is_left ? scene_.left : scene_.right,
-                .identity = std::move(identity),
+                .talker = std::move(talker),
                 .session = session::HttpSession{world_.now(), config, random_.fork()}};
     }
 
@@ -117,6 +97,7 @@ private:
     std::optional<std::string> problem() const {
         for (const Person& person : people_) {
             if (person.problem) return person.problem;
+            if (person.talker.problem()) return person.talker.problem();
         }
         return std::nullopt;
     }
@@ -143,7 +124,7 @@ private:
         std::optional<Instant> next = turn_.poll_timeout();
         for (const Person& person : people_) {
             next = earlier(next, person.session.poll_timeout());
-            if (person.connection) next = earlier(next, person.connection->poll_timeout());
+            next = earlier(next, person.talker.poll_timeout());
         }
         return next;
     }
@@ -156,9 +137,7 @@ private:
         if (is_due(turn_.poll_timeout())) turn_.handle_timeout();
         for (Person& person : people_) {
             if (is_due(person.session.poll_timeout())) person.session.handle_timeout(now);
-            if (person.connection && is_due(person.connection->poll_timeout())) {
-                person.connection->handle_timeout(now);
-            }
+            person.talker.handle_timeout(now);
             drain_person(person);
         }
     }
@@ -168,38 +147,13 @@ private:
         Person& person = arrived.host == scene_.left ? client() : server();
         const auto received =
             person.session.handle_datagram(world_.now(), arrived.path, arrived.payload);
-        if (received) take(person, received->payload);
+        if (received) person.talker.take(world_.now(), received->payload);
         drain_person(person);
     }
 
-    // Nothing may be sent without a route, and a connection that can't send loses its time.
-    void take(Person& person, BytesView payload) {
-        if (person.route) {
-            give(person, payload);
-        } else if (person.early.size() < most_early) {
-            person.early.push_back(to_bytes(payload));
-        }
-    }
-
-    void give(Person& person, BytesView payload) {
-        if (!person.connection) {
-            const auto initial = quic::read_initial(payload);
-            if (!initial) return;
-            person.connection.emplace(world_.now(), quic::hidden_path, quic_config(person),
-                                      *initial, random_.fork());
-        }
-        person.connection->handle_datagram(world_.now(), quic::hidden_path, payload);
-    }
-
-    static quic::Config quic_config(const Person& person) {
-        return {.credentials = {.key = person.identity.key,
-                                .chain = {person.identity.certificate},
-                                .expected = person.session.expected_fingerprints()},
-                .initial_rtt = person.route ? person.route->round_trip : std::nullopt};
-    }
-
     void drain_person(Person& person) {
-        while (drain_session(person) || drain_connection(person)) {
+        const auto send = [&](BytesView datagram) { person.session.send(world_.now(), datagram); };
+        while (drain_session(person) || person.talker.step(world_.now(), send)) {
         }
     }
 
@@ -230,16 +184,12 @@ private:
     }
 
     void set_route(Person& person, const connect::Route& route) {
-        person.route = route;
         if (!person.routed) {
             person.routed = world_.now();
             if (&person == &client()) note_pair(route);
         }
-        if (!person.connection && &person == &client()) {
-            person.connection.emplace(world_.now(), quic::hidden_path, quic_config(person),
-                                      random_.fork());
-        }
-        for (const Bytes& payload : std::exchange(person.early, {})) give(person, payload);
+        person.talker.expect(person.session.expected_fingerprints());
+        person.talker.set_route(world_.now(), route.round_trip);
     }
 
     void note_pair(const connect::Route& route) {
@@ -252,54 +202,6 @@ private:
                       types.at(static_cast<std::size_t>(route.remote_type));
     }
 
-    bool drain_connection(Person& person) {
-        if (!person.connection || !person.route) return false;
-        // Events first: what they bring about leaves with what was to be sent anyway.
-        if (const auto event = person.connection->poll_event()) {
-            handle(person, *event);
-            return true;
-        }
-        const auto batch = person.connection->poll_transmit(world_.now());
-        if (!batch) return false;
-        if (person.speaks && !person.sent) person.sent = world_.now();
-        send(person, *batch);
-        return true;
-    }
-
-    void send(Person& person, const quic::Batch& batch) {
-        for (BytesView rest = batch.payload; !rest.empty();) {
-            const BytesView one = rest.first(std::min(rest.size(), batch.segment_octets));
-            rest = rest.subspan(one.size());
-            person.session.send(world_.now(), one);
-        }
-    }
-
-    void handle(Person& person, const quic::Event& event) {
-        const auto taken = [&](bool done) {
-            if (!done) person.problem = "HTTP/3 did not take the message";
-            person.speaks = true;
-        };
-        if (std::holds_alternative<quic::event::Completed>(event)) {
-            person.completed = world_.now();
-            if (&person != &client()) return;
-            taken(person.connection
-                      ->request({.method = "GET",
-                                 .scheme = "https",
-                                 .authority = "bob.example.org",
-                                 .path = "/"},
-                                quic::More::No)
-                      .has_value());
-        } else if (const auto* const request = std::get_if<quic::event::RequestReceived>(&event)) {
-            person.received = world_.now();
-            taken(person.connection->respond(request->stream, {.status = 204}, quic::More::No) ==
-                  quic::SendResult::Taken);
-        } else if (std::holds_alternative<quic::event::ResponseReceived>(event)) {
-            person.received = world_.now();
-        } else if (const auto* const closed = std::get_if<quic::event::Closed>(&event)) {
-            person.problem = "QUIC closed: " + std::string{quic::to_text(closed->reason)};
-        }
-    }
-
     SetupTimes times() {
         SetupTimes times = times_;
         times.round_trip = 2 * config_.one_way;
@@ -307,11 +209,11 @@ private:
         times.checks_sent = client().checks;
         times.client_route = *client().routed - begin_;
         times.server_route = *server().routed - begin_;
-        times.handshake = *client().completed - begin_;
-        times.client_sent = *client().sent - begin_;
-        times.server_received = *server().received - begin_;
-        times.server_sent = *server().sent - begin_;
-        times.client_received = *client().received - begin_;
+        times.handshake = *client().talker.completed() - begin_;
+        times.client_sent = *client().talker.sent() - begin_;
+        times.server_received = *server().talker.received() - begin_;
+        times.server_sent = *server().talker.sent() - begin_;
+        times.client_received = *client().talker.received() - begin_;
         return times;
     }
 
@@ -333,26 +235,28 @@ std::expected<SetupTimes, std::string> run_setup(SetupPlace place, const SetupCo
 
 std::string setup_table(const SetupConfig& config) {
     std::string text =
-        "place                       pair            rank  check  handshake  request sent  "
+        "place                       pair                rank  check  handshake  request sent  "
         "response sent  response in\n";
-    for (std::size_t i = 0; i < static_cast<std::size_t>(SetupPlace::count); ++i) {
-        const auto place = static_cast<SetupPlace>(i);
-        const auto times = run_setup(place, config);
+    const auto add = [&](std::string_view name, const auto& times) {
         std::array<char, 160> line{};
         const int size =
             times ? std::snprintf(line.data(), line.size(),
-                                  "%-27s %-15s %2zu/%-2zu  %4.2f   %8.2f  %12.2f  %13.2f  %11.2f\n",
-                                  std::string{to_string(place)}.c_str(), times->pair.c_str(),
-                                  times->rank, times->pairs,
-                                  times->in_round_trips(times->client_route),
+                                  "%-27s %-19s %2zu/%-2zu  %4.2f   %8.2f  %12.2f  %13.2f  %11.2f\n",
+                                  std::string{name}.c_str(), times->pair.c_str(), times->rank,
+                                  times->pairs, times->in_round_trips(times->client_route),
                                   times->in_round_trips(times->handshake),
                                   times->in_round_trips(times->client_sent),
                                   times->in_round_trips(times->server_sent),
                                   times->in_round_trips(times->client_received))
-                  : std::snprintf(line.data(), line.size(), "%-27s %s\n",
-                                  std::string{to_string(place)}.c_str(), times.error().c_str());
+                  : std::snprintf(line.data(), line.size(), "%-27s %s\n", std::string{name}.c_str(),
+                                  times.error().c_str());
         text.append(line.data(), static_cast<std::size_t>(std::max(size, 0)));
+    };
+    for (std::size_t i = 0; i < static_cast<std::size_t>(SetupPlace::count); ++i) {
+        const auto place = static_cast<SetupPlace>(i);
+        add(to_string(place), run_setup(place, config));
     }
+    add("both public, TCP alone", run_stream_setup(config));
     return text;
 }
 

@@ -60,7 +60,10 @@ struct SetupTimes {
 // wrong.
 std::expected<SetupTimes, std::string> run_setup(SetupPlace place, const SetupConfig& config);
 
-// One line a place.
+// The same between two public hosts where no UDP passes: over a TCP connection of ICE's (RFC 6544).
+std::expected<SetupTimes, std::string> run_stream_setup(const SetupConfig& config);
+
+// One line a place, and one for TCP.
 std::string setup_table(const SetupConfig& config);
 
 }  // namespace stile::sim
