@@ -16,12 +16,12 @@ namespace stile::sim {
 // by way of the relay, which is in the middle.
 enum class SetupPlace : std::uint8_t {
     BothPublic,
-    OneCone,        // left behind a NAT, right public
-    BothCone,       // mapping endpoint-independent, filtering by address and port
-    LenientCone,    // mapping by address and port on the left; the right lets everybody in
-    Symmetric,      // mapping by address and port on the left, filtering so on the right: relayed
+    OneCone,      // left behind a NAT, right public
+    BothCone,     // mapping endpoint-independent, filtering by address and port
+    LenientCone,  // mapping by address and port on the left; the right lets everybody in
+    Symmetric,    // mapping by address and port on the left, filtering so on the right: relayed
     BothSymmetric,
-    ManyHosts,      // both behind cones, with four addresses each that all lead out
+    ManyHosts,  // both behind cones, with four addresses each that all lead out
     count,
 };
 std::string_view to_string(SetupPlace place);
