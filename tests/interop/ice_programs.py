@@ -71,6 +71,6 @@ def start(name, controlling, address="-", stun="-", turn="-", user="-", password
     elif name == "pion":
         words = [compiled("pion_peer"), role, address, stun, turn, user, password, policy]
     else:
-        nomination = "aggressive" if name.endswith("aggressive") else "regular"
+        nomination = next((one for one in ("aggressive", "renomination") if name.endswith(one)), "regular")
         words = [compiled("nice_peer"), role, address, stun, turn, user, password, policy, nomination]
     return ice_peers.Peer(words, controlling, host=host, role=lambda _: [], name=name)

@@ -71,6 +71,35 @@ class Interop(unittest.TestCase):
         self.relay("coturn")
         self.each(relay_only=True, server="coturn")
 
+    def test_libnice_follows_a_renomination(self):
+        # It has more addresses; the better ones are told once a pair has been nominated.
+        theirs = ice_programs.start("libnice-renomination", False)
+        ours = ice_peers.Peer(ice_peers.ours("--bind", relays.CLIENT, "--patience-ms", 0), True, name="ours")
+        for one in (ours, theirs):
+            self.addCleanup(one.close)
+            one.wait("end-of-candidates")
+        lines = [event["line"] for event in theirs.all("candidate") if " 198.18.0." in event["line"]]
+        lines.sort(key=lambda line: int(line.split()[3]))
+        self.assertGreater(len(lines), 1, theirs.story())
+        ours.trickle_to(theirs)
+        described = theirs.last("description")
+        ours.tell("a=ice-options:trickle renomination", f"a=ice-ufrag:{described['ufrag']}",
+                  f"a=ice-pwd:{described['pwd']}", lines[0])
+        ours.wait_for_state("completed")
+        begin = ours.last("selected")["remote"]
+        ours.tell(*lines[1:])
+        best = ":".join(lines[-1].split()[4:6])
+        self.assertNotEqual(begin, best, ours.story())
+        ours.wait("selected", remote=best)
+        theirs.wait("selected", local=best)
+        ours.tell("send after the renomination")
+        theirs.wait("received", text="after the renomination")
+        theirs.tell("send and back")
+        ours.wait("received", text="and back")
+        self.assertFalse(ours.all("lost"), ours.story())
+        self.assertEqual(theirs.last("selected")["local"], best, theirs.story())
+        print(f"libnice follows: {begin}, then {best}", flush=True)
+
     def test_both_believe_to_control_or_neither(self):
         # pion never changes its role, so that half of the attempts fail: docs/protocols/ice.md.
         for name in ("aioice", "libnice", "libnice-aggressive"):

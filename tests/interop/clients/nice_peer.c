@@ -4,7 +4,7 @@
  * libnice as one side of ICE, by the lines of tests/natlab/ice_peers.py.
  *
  * usage: nice_peer controlling|controlled ADDRESS|- STUN_HOST:PORT|- TURN_HOST:PORT|- USER PASSWORD all|relay
- *                  regular|aggressive
+ *                  regular|aggressive|renomination
  */
 #include <agent.h>
 #include <gio/gio.h>
@@ -139,10 +139,12 @@ int main(int count, char **words) {
     if (count != 9) return 2;
     input = g_string_new(NULL);
     loop = g_main_loop_new(NULL, FALSE);
-    const gboolean regular = strcmp(words[8], "regular") == 0;
+    const gboolean regular = strcmp(words[8], "aggressive") != 0;
+    const gboolean renominates = strcmp(words[8], "renomination") == 0;
     agent = nice_agent_new_full(g_main_loop_get_context(loop), NICE_COMPATIBILITY_RFC5245,
                                 NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS |
-                                    (regular ? NICE_AGENT_OPTION_REGULAR_NOMINATION : 0));
+                                    (regular ? NICE_AGENT_OPTION_REGULAR_NOMINATION : 0) |
+                                    (renominates ? NICE_AGENT_OPTION_SUPPORT_RENOMINATION : 0));
     g_object_set(agent, "controlling-mode", strcmp(words[1], "controlling") == 0, "upnp", FALSE, "ice-tcp", FALSE,
                  "force-relay", strcmp(words[7], "relay") == 0, NULL);
     g_signal_connect(agent, "new-candidate-full", G_CALLBACK(on_candidate), NULL);
