@@ -134,8 +134,12 @@ void Endpoint::take_reinvite_response(Instant now, Entry& entry, const sip::Mess
 
 void Endpoint::take_reinvite_failure(Instant now, Entry& entry) {
     entry.session->handle_offer_refused(now);
-    // The connection broke: with the next one it is tried again at once.
-    if (flow_) back_off(now, entry.restarts);
+    if (flow_) {
+        back_off(now, entry.restarts);
+    } else {
+        // The connection broke: with the next one it is tried again at once.
+        entry.restarts.not_before = now;
+    }
 }
 
 void Endpoint::back_off(Instant now, Restarts& restarts) {
