@@ -439,13 +439,13 @@ void Connector::take_relay_events(Instant now, Relay& relay) {
 void Connector::handle_allocated(Instant now, Relay& relay,
                                  const turn::Client::Allocated& allocated) {
     relay.state = SourceState::Done;
+    relay.report.outcome = SourceReport::Outcome::Answered;
+    relay.report.took = now - relay.report.asked;
+    relay.report.mapped = allocated.mapped;
     // Another server was quicker: this one is not told of, and given back.
     if (relay.stream && has_relay()) return relay.client.release(now);
     relay.relayed = allocated.relayed.front();
     if (!relay.stream) relay.keepalive_due = now + limits::relay_keepalive;
-    relay.report.outcome = SourceReport::Outcome::Answered;
-    relay.report.took = now - relay.report.asked;
-    relay.report.mapped = allocated.mapped;
     relay.report.relayed = relay.relayed;
     for (const IpAddress& peer : peers_) {
         if (peer.family() == relay.relayed->ip.family()) relay.client.permit(now, peer);

@@ -42,8 +42,7 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
         return known.base == host && known.transport == ice::Transport::Udp;
     });
     if (phase_ == Phase::Released) {
-        std::erase_if(relays_, [&](const Relay& relay) { return is_by(relay, host); });
-        return;
+        return forget_relays_by(host);
     }
     drop_relays(now, host);
     agent_.remove_base(now, host);
@@ -58,6 +57,13 @@ void Connector::drop_relays(Instant now, const SocketAddress& host) {
         const bool is_alive = relay.state == SourceState::Pending || relay.relayed;
         if (!is_by(relay, host) || !is_alive) continue;
         lose_relay(now, relay, turn::Failure{.kind = turn::FailureKind::Unreachable});
+    }
+    forget_relays_by(host);
+}
+
+void Connector::forget_relays_by(const SocketAddress& host) {
+    for (const Relay& relay : relays_) {
+        if (relay.stream && is_by(relay, host)) close_stream(*relay.stream);
     }
     std::erase_if(relays_, [&](const Relay& relay) { return is_by(relay, host); });
 }

@@ -13,6 +13,10 @@ using stun::MappingBehavior;
 
 bool v4(const SocketAddress& address) { return address.ip.is_v4(); }
 
+// What streams show says nothing of UDP: a NAT maps the two apart, and a firewall lets one out.
+bool by_udp(const SourceReport& source) { return !turn::is_stream(source.transport); }
+bool by_udp(const ice::Candidate& candidate) { return candidate.transport == ice::Transport::Udp; }
+
 // An address that the whole internet can be told.
 bool is_public(const IpAddress& ip) {
     return !ip.is_private() && !ip.is_loopback() && !ip.is_link_local();
@@ -41,6 +45,7 @@ bool has_family(const std::vector<ice::Candidate>& candidates, AddressFamily fam
 
 // Two servers that see one socket at one or two addresses. RFC 5780 Section 4.3.
 void compare(const SourceReport& one, const SourceReport& two, NatKnowledge& ours) {
+    if (!by_udp(one) || !by_udp(two)) return;
     if (!one.mapped || !two.mapped || !v4(*one.mapped) || one.path.local != two.path.local) return;
     if (one.path.remote == two.path.remote) return;
     const bool same_host = one.path.remote.ip == two.path.remote.ip;
@@ -56,7 +61,8 @@ void compare(const SourceReport& one, const SourceReport& two, NatKnowledge& our
 void learn_ours(const PathReport& report, NatKnowledge& ours) {
     for (std::size_t i = 0; i < report.sources.size(); ++i) {
         const SourceReport& source = report.sources[i];
-        if (source.mapped && v4(*source.mapped) && *source.mapped == source.path.local) {
+        if (by_udp(source) && source.mapped && v4(*source.mapped) &&
+            *source.mapped == source.path.local) {
             ours.mapping_is(MappingBehavior::EndpointIndependent);  // no NAT
         }
         for (std::size_t k = 0; k < i; ++k) compare(report.sources[k], source, ours);
@@ -64,9 +70,11 @@ void learn_ours(const PathReport& report, NatKnowledge& ours) {
     // The peer saw one of our sockets where no server had seen it. RFC 8445 Section 7.2.5.3.1.
     for (const ice::Candidate& found : report.local) {
         if (found.type != CandidateType::PeerReflexive || !v4(found.address)) continue;
+        if (!by_udp(found)) continue;
         const bool known = any(report.local, [&](const ice::Candidate& other) {
-            return other.type == CandidateType::ServerReflexive && other.base == found.base &&
-                   other.address.ip == found.address.ip && other.address.port != found.address.port;
+            return by_udp(other) && other.type == CandidateType::ServerReflexive &&
+                   other.base == found.base && other.address.ip == found.address.ip &&
+                   other.address.port != found.address.port;
         });
         if (known) ours.mapping_is_not(MappingBehavior::EndpointIndependent);
     }
@@ -75,14 +83,15 @@ void learn_ours(const PathReport& report, NatKnowledge& ours) {
 void learn_theirs(const PathReport& report, NatKnowledge& theirs) {
     const auto signalled = [&](const SocketAddress& address, CandidateType type) {
         return any(report.remote, [&](const ice::Candidate& other) {
-            return other.type == type && other.address == address;
+            return by_udp(other) && other.type == type && other.address == address;
         });
     };
     for (const ice::Candidate& found : report.remote) {
         if (found.type != CandidateType::PeerReflexive || !v4(found.address)) continue;
+        if (!by_udp(found)) continue;
         // From the outside of their NAT, by a port that no server had seen.
         const bool known_nat = any(report.remote, [&](const ice::Candidate& other) {
-            return other.type == CandidateType::ServerReflexive &&
+            return by_udp(other) && other.type == CandidateType::ServerReflexive &&
                    other.address.ip == found.address.ip;
         });
         if (known_nat) theirs.mapping_is_not(MappingBehavior::EndpointIndependent);
@@ -161,8 +170,8 @@ Reason blame_nats(Explanation& explanation) {
 // The one address family in which NATs matter.
 bool tried_direct_v4(const PathReport& report) {
     return any(report.pairs, [](const ice::PairReport& pair) {
-        return is_direct(pair) && was_tried(pair) && v4(pair.path.remote) &&
-               is_public(pair.path.remote.ip);
+        return pair.transport == ice::Transport::Udp && is_direct(pair) && was_tried(pair) &&
+               v4(pair.path.remote) && is_public(pair.path.remote.ip);
     });
 }
 
@@ -187,9 +196,11 @@ public:
         learn_ours(report_, explanation_.ours);
         learn_theirs(report_, explanation_.theirs);
         explanation_.outcome = outcome();
+        if (report_.route) explanation_.transport = transport_of(*report_.route);
+        no_udp_ = udp_is_blocked();
         switch (explanation_.outcome) {
             case Outcome::Direct:
-                add(is_local_route() ? Reason::SameNetwork : Reason::NatPassed);
+                add_direct_route();
                 return;
             case Outcome::Relayed:
             case Outcome::NoPath:
@@ -212,12 +223,54 @@ private:
         if (report_.remote.empty()) return Outcome::NotMet;
         return report_.state == ice::State::Failed ? Outcome::NoPath : Outcome::Ongoing;
     }
+    turn::ClientTransport transport_of(const Route& route) const {
+        if (!route.stream) return turn::ClientTransport::Udp;
+        const auto relay = std::ranges::find_if(report_.sources, [&](const SourceReport& source) {
+            return !by_udp(source) && source.relayed == route.pair.local;
+        });
+        return relay == report_.sources.end() ? turn::ClientTransport::Tcp : relay->transport;
+    }
+    void add_direct_route() {
+        if (report_.route->stream) {
+            add(no_udp_ ? Reason::NoUdp : Reason::UdpFails);
+        } else {
+            add(is_local_route() ? Reason::SameNetwork : Reason::NatPassed);
+        }
+    }
     bool is_local_route() const {
         return report_.route->local_type == CandidateType::Host &&
                report_.route->remote_type == CandidateType::Host;
     }
     void add(Reason reason, std::string text = {}) {
         explanation_.lines.push_back({reason, AddressFamily::V4, std::move(text)});
+    }
+
+    // Whether a datagram of a server or of the peer came to one of our sockets.
+    bool heard_by_udp() const {
+        const auto answered = [](const SourceReport& source) {
+            return by_udp(source) && (source.outcome == SourceReport::Outcome::Answered ||
+                                      (source.outcome == SourceReport::Outcome::Refused &&
+                                       source.failure && source.failure->code != 0));
+        };
+        const auto is_by_stream = [&](const SocketAddress& relayed) {
+            return any(report_.sources, [&](const SourceReport& source) {
+                return !by_udp(source) && source.relayed == relayed;
+            });
+        };
+        return any(report_.sources, answered) || any(report_.pairs, [&](const auto& pair) {
+                   return pair.valid && pair.transport == ice::Transport::Udp &&
+                          !is_by_stream(pair.path.local);
+               });
+    }
+    bool udp_is_blocked() const {
+        const auto has = [&](SourceReport::Outcome outcome) {
+            return any(report_.sources, [&](const SourceReport& source) {
+                return by_udp(source) && source.outcome == outcome;
+            });
+        };
+        const bool asked =
+            has(SourceReport::Outcome::Silent) || has(SourceReport::Outcome::Refused);
+        return asked && !has(SourceReport::Outcome::Pending) && !heard_by_udp();
     }
 
     void add_sources() {
@@ -228,25 +281,16 @@ private:
                 return source.kind == kind && source.outcome == outcome;
             });
         };
-        const bool asked = any(report_.sources, [](const SourceReport& source) {
-            return source.outcome != SourceOutcome::NotAsked;
-        });
-        const bool heard = any(report_.sources, [](const SourceReport& source) {
-            return source.outcome == SourceOutcome::Answered ||
-                   (source.outcome == SourceOutcome::Refused && source.failure &&
-                    source.failure->code != 0);
-        });
-        const bool pending = any(report_.sources, [](const SourceReport& source) {
-            return source.outcome == SourceOutcome::Pending;
-        });
-        const bool answered = any(report_.pairs, [](const auto& pair) { return pair.valid; });
-        no_udp_ = asked && !heard && !pending && !answered;
         if (no_udp_) add(Reason::NoUdp);
+        const bool has_relay =
+            any(report_.sources, [](const auto& source) { return source.relayed.has_value(); });
         for (const SourceReport& source : report_.sources) {
             if (source.kind != Kind::Turn) continue;
+            // One of several ways to a relay, of which another worked.
+            if (!by_udp(source) && has_relay) continue;
             const bool refused = source.outcome == SourceOutcome::Refused;
             if (refused) add(Reason::RelayRefused, describe(source));
-            if (source.outcome == SourceOutcome::Silent && !no_udp_) {
+            if (source.outcome == SourceOutcome::Silent && !(no_udp_ && by_udp(source))) {
                 add(Reason::RelaySilent, describe(source));
             }
         }

@@ -59,12 +59,15 @@ std::string words_of(Reason reason, const Explanation& explanation) {
                    "not on the same network";
         case Reason::NoUdp:
             return "UDP does not get out of this network";
+        case Reason::UdpFails:
+            return "no UDP came through directly, and a TCP connection did";
         case Reason::NoPublicAddress:
             return "no server told you your public address";
         case Reason::RelayRefused:
             return "the relay refused you";
         case Reason::RelaySilent:
-            return "the relay does not answer";
+            return turn::is_stream(explanation.transport) ? "the relay does not answer over UDP"
+                                                          : "the relay does not answer";
         case Reason::NoRelay:
             return "your server named no relay";
         case Reason::PeerNoRelay:
@@ -99,6 +102,9 @@ std::string Explanation::verdict() const {
             text = "the peer's side never came";
             break;
     }
+    if (turn::is_stream(transport)) {
+        text += transport == turn::ClientTransport::Tls ? " over TLS" : " over TCP";
+    }
     if (!lines.empty()) text += ": " + lines.front().text;
     return text;
 }
@@ -106,6 +112,8 @@ std::string Explanation::verdict() const {
 std::string describe(const SourceReport& source) {
     using Answer = SourceReport::Outcome;
     std::string text = source.kind == SourceReport::Kind::Stun ? "STUN " : "TURN ";
+    if (source.transport == turn::ClientTransport::Tcp) text += "over TCP ";
+    if (source.transport == turn::ClientTransport::Tls) text += "over TLS ";
     text += source.path.remote.to_string();
     switch (source.outcome) {
         case Answer::NotAsked:
@@ -132,26 +140,31 @@ std::string describe(const SourceReport& source) {
 
 std::string describe(const ice::PairReport& pair) {
     using ice::PairState;
+    const std::string over = pair.transport == ice::Transport::Tcp ? "over TCP: " : "";
     switch (pair.state) {
         case PairState::Frozen:
-            return "not tried: its turn had not come";
+            return over + "not tried: its turn had not come";
         case PairState::Waiting:
-            return "waits for its turn";
+            return over + "waits for its turn";
         case PairState::InProgress:
-            return "requests sent, no answer so far";
+            return over + "requests sent, no answer so far";
         case PairState::Succeeded:
-            if (pair.nominated) return "answered; chosen by both sides";
-            return pair.selected ? "answered; in use" : "answered";
+            if (pair.nominated) return over + "answered; chosen by both sides";
+            return over + (pair.selected ? "answered; in use" : "answered");
         case PairState::Failed:
-            return pair.last_error ? std::string{to_string(*pair.last_error)} : "failed";
+            return over + (pair.last_error ? std::string{to_string(*pair.last_error)} : "failed");
         case PairState::Removed:
-            return "given up when another was chosen: no answer until then";
+            return over + "given up when another was chosen: no answer until then";
     }
     return {};
 }
 
 std::string describe_origin(const ice::Candidate& candidate, ice::Side side) {
     const bool ours = side == ice::Side::Local;
+    if (candidate.tcp_type == ice::TcpType::Active) {
+        return ours ? "where this host opens TCP connections from"
+                    : "where the peer opens TCP connections from, as it told";
+    }
     switch (candidate.type) {
         case ice::CandidateType::Host:
             return ours ? "an interface of this host" : "an interface of the peer, as it told";
@@ -199,6 +212,8 @@ std::string_view to_string(Reason reason) {
             return "same-nat";
         case Reason::NoUdp:
             return "no-udp";
+        case Reason::UdpFails:
+            return "udp-fails";
         case Reason::NoPublicAddress:
             return "no-public-address";
         case Reason::RelayRefused:
@@ -245,6 +260,20 @@ std::string_view to_string(Certainty certainty) {
 
 std::string_view to_string(SourceReport::Kind kind) {
     return kind == SourceReport::Kind::Stun ? "stun" : "turn";
+}
+
+std::string_view to_string(turn::ClientTransport transport) {
+    switch (transport) {
+        case turn::ClientTransport::Udp:
+            return "udp";
+        case turn::ClientTransport::Dtls:
+            return "dtls";
+        case turn::ClientTransport::Tcp:
+            return "tcp";
+        case turn::ClientTransport::Tls:
+            return "tls";
+    }
+    return {};
 }
 
 std::string_view to_string(SourceReport::Outcome outcome) {

@@ -157,6 +157,12 @@ TEST_CASE("connector relay streams: the second of two allocations is given back 
     CHECK(driven.written[2].stream == wanted(driven)[0].stream);
     receive(driven, wanted(driven)[0].stream, succeeded(driven.written[2].octets));
     CHECK(driven.last<StreamUnwanted>().stream == wanted(driven)[0].stream);
+    // It did answer.
+    driven.pass(10s);
+    for (const SourceReport& source : driven.connector.report().sources) {
+        const bool is_stream = source.transport != turn::ClientTransport::Udp;
+        CHECK((source.outcome == SourceReport::Outcome::Answered) == is_stream);
+    }
 }
 
 TEST_CASE("connector relay streams: a connection that breaks is a relay that is lost") {

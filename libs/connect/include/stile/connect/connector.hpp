@@ -305,6 +305,7 @@ private:
     void note_sent(Relay& relay);
     // connector_hosts.cpp
     void drop_relays(Instant now, const SocketAddress& host);
+    void forget_relays_by(const SocketAddress& host);
     bool is_by(const Relay& relay, const SocketAddress& host) const;
     void reconsider_translation();
     void ask_from_anew(Instant now, std::optional<SocketAddress> host);

@@ -31,6 +31,7 @@ enum class Reason : std::uint8_t {
     SomethingElse,    // the NATs would allow it: a firewall, loss, or rules for this peer
     SameNat,          // both are behind one NAT that does not turn packets round
     NoUdp,            // no server answered over UDP
+    UdpFails,         // no direct UDP came through, and a TCP connection did
     NoPublicAddress,  // no server told us one, though others answer or none was named
     RelayRefused,     // the relay did not give us an address
     RelaySilent,      // the relay did not answer
@@ -56,6 +57,8 @@ struct Explanation {
         std::string text;                          // for the person on this side, no full stop
     };
     Outcome outcome = Outcome::Ongoing;
+    // Of the route, from this host to the peer or to our relay: Udp, Tcp or Tls.
+    turn::ClientTransport transport = turn::ClientTransport::Udp;
     std::vector<Line> lines;  // the most telling first
     Obstacle obstacle = Obstacle::None;
     Certainty certainty = Certainty::Proven;
@@ -63,7 +66,8 @@ struct Explanation {
     NatKnowledge theirs;
 
     bool has(Reason reason) const;
-    // "relayed: your NAT maps per destination and theirs filters by port ...", one line.
+    // "relayed: your NAT maps per destination and theirs filters by port ...", one line. Over a
+    // stream: "relayed over TLS: UDP does not get out of this network".
     std::string verdict() const;
 };
 
@@ -83,6 +87,7 @@ std::string_view to_string(Reason reason);
 std::string_view to_string(Obstacle obstacle);
 std::string_view to_string(Certainty certainty);
 std::string_view to_string(SourceReport::Kind kind);
+std::string_view to_string(turn::ClientTransport transport);
 std::string_view to_string(SourceReport::Outcome outcome);
 // "host", "srflx", "prflx", "relay" as in RFC 8839 Section 5.1; and the states of RFC 8445.
 std::string_view to_string(ice::CandidateType type);
