@@ -48,6 +48,10 @@ std::string symbol(const BestPath& path) {
             return "relay2";
         case PathKind::RelayedByOne:
             return "relay1";
+        case PathKind::TcpReflexive:
+            return std::string{"tcp-rflx"} + passage();
+        case PathKind::TcpHost:
+            return std::string{"tcp-host"} + passage();
         case PathKind::Reflexive:
             return std::string{"rflx"} + passage();
         case PathKind::Host:
@@ -136,9 +140,9 @@ void print_tally(std::size_t cells, Tally& tally) {
 
 int print_table(std::uint64_t seeds) {
     std::printf(
-        "Paths between two peers with a STUN and TURN server over UDP; %llu seeds a cell.\n"
-        "host, rflx: direct, with addresses as sent or translated; relay1, relay2: through "
-        "the relay of one, or of both.\n"
+        "Paths between two peers with a STUN and TURN server; %llu seeds a cell.\n"
+        "host, rflx: direct, with addresses as sent or translated; tcp-: over TCP; relay1, "
+        "relay2: through the relay of one, or of both.\n"
         "4, 6, 64: IPv4, IPv6, one of each. EI, AD, APD: endpoint-independent, address-, "
         "address- and port-dependent (mapping/filtering).\n"
         "a|b: by what the seed draws besides. !n: in n runs something else happened than "

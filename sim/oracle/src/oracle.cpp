@@ -143,6 +143,129 @@ bool reaches_relay(Rules& rules, const Side& sender, const Side& owner, HostId s
     return false;
 }
 
+// One side over TCP: what listens there, by what the peer knows it, and who would connect where.
+struct TcpSide {
+    HostId host;
+    std::optional<TranslationPrefix> prefix;
+    std::vector<Address> passive = {};  // ports that only accept, and as the server sees them
+    std::vector<Address> open = {};     // of simultaneous open; they connect, too
+    std::vector<Address> open_sockets = {};
+    std::set<std::pair<Address, Address>> pairs = {};  // own socket, remote
+};
+
+struct TcpServer {
+    HostId host;
+    std::vector<Address> stun;
+    std::vector<Address> https;
+};
+
+TcpServer tcp_server(Rules& rules, const Topology& topology, HostId host) {
+    TcpServer server{.host = host, .stun = {}, .https = {}};
+    for (const Interface& one : topology.host(host).interfaces) {
+        server.stun.push_back(rules.stun_socket(host, one.address));
+        server.https.push_back(rules.https_socket(host, one.address));
+    }
+    return server;
+}
+
+// As what the server sees the socket when it connects there.
+std::optional<Address> seen_by_server(Rules& rules, HostId host,
+                                      const std::optional<TranslationPrefix>& prefix,
+                                      const Address& socket, HostId server,
+                                      const std::vector<Address>& services) {
+    const Side side{.host = host, .prefix = prefix};
+    for (const Address& service : services) {
+        for (const Address& way : ways_to(side, service)) {
+            if (way.ip.family() != socket.ip.family()) continue;
+            const auto arrival = rules.walk(host, socket, way);
+            if (!arrival || arrival->host != server) continue;
+            const auto back = rules.walk(server, arrival->destination, arrival->source);
+            if (comes_back(back, host, socket, way)) return arrival->source;
+        }
+    }
+    return std::nullopt;
+}
+
+TcpSide gather_tcp(Rules& rules, const Topology& topology, HostId host, const TcpServer& server) {
+    TcpSide side{.host = host, .prefix = prefix_of(topology, host)};
+    for (const Interface& one : topology.host(host).interfaces) {
+        for (std::vector<Address>* known : {&side.passive, &side.open}) {
+            const Address socket = rules.another_socket(host, one.address);
+            known->push_back(socket);
+            if (known == &side.open) side.open_sockets.push_back(socket);
+            const auto seen =
+                seen_by_server(rules, host, side.prefix, socket, server.host, server.stun);
+            if (seen) known->push_back(*seen);
+        }
+    }
+    return side;
+}
+
+bool reaches_by_stream(Rules& rules, const Topology& topology, HostId host,
+                       const TcpServer& server) {
+    const auto prefix = prefix_of(topology, host);
+    return std::ranges::any_of(topology.host(host).interfaces, [&](const Interface& one) {
+        const Address socket = rules.another_socket(host, one.address);
+        return seen_by_server(rules, host, prefix, socket, server.host, server.stun) ||
+               seen_by_server(rules, host, prefix, socket, server.host, server.https);
+    });
+}
+
+// RFC 6544 Section 6.2: active with passive, simultaneous open with its like.
+void pair_tcp(Rules& rules, const Topology& topology, TcpSide& side, const TcpSide& peer) {
+    const Side as_side{.host = side.host, .prefix = side.prefix};
+    for (const Address& candidate : peer.passive) {
+        for (const Address& remote : ways_to(as_side, candidate)) {
+            for (const Interface& one : topology.host(side.host).interfaces) {
+                if (remote.ip.family() != one.address.family()) continue;
+                side.pairs.insert({rules.another_socket(side.host, one.address), remote});
+            }
+        }
+    }
+    for (const Address& candidate : peer.open) {
+        for (const Address& remote : ways_to(as_side, candidate)) {
+            for (const Address& socket : side.open_sockets) {
+                if (remote.ip.family() == socket.ip.family()) side.pairs.insert({socket, remote});
+            }
+        }
+    }
+}
+
+bool listens(const TcpSide& side, const Address& socket) {
+    const auto is_it = [&](const Address& one) { return one == socket; };
+    return std::ranges::any_of(side.passive, is_it) || std::ranges::any_of(side.open, is_it);
+}
+
+BestPath best_tcp(Rules& rules, const TcpSide& side, const TcpSide& peer) {
+    BestPath best;
+    for (const auto& [socket, remote] : side.pairs) {
+        const auto there = rules.walk(side.host, socket, remote);
+        if (!there || there->host != peer.host || !listens(peer, there->destination)) continue;
+        const auto back = rules.walk(peer.host, there->destination, there->source);
+        if (!comes_back(back, side.host, socket, remote)) continue;
+        const bool is_as_sent = there->destination == remote && there->source == socket;
+        best = std::max(best, BestPath{is_as_sent ? PathKind::TcpHost : PathKind::TcpReflexive,
+                                       passage_of(socket.ip, there->destination.ip)});
+    }
+    return best;
+}
+
+BestPath direct_over_tcp(Rules& rules, const Topology& topology, HostId left, HostId right,
+                         const TcpServer& server) {
+    TcpSide one = gather_tcp(rules, topology, left, server);
+    TcpSide two = gather_tcp(rules, topology, right, server);
+    pair_tcp(rules, topology, one, two);
+    pair_tcp(rules, topology, two, one);
+    for (unsigned generation = 0; generation < most_generations; ++generation) {
+        const std::size_t before = rules.learned();
+        for (const TcpSide* const side : {&one, &two}) {
+            for (const auto& [socket, remote] : side->pairs) rules.walk(side->host, socket, remote);
+        }
+        if (rules.learned() == before) break;
+    }
+    return std::max(best_tcp(rules, one, two), best_tcp(rules, two, one));
+}
+
 }  // namespace
 
 std::string_view to_string(PathKind kind) {
@@ -153,6 +276,10 @@ std::string_view to_string(PathKind kind) {
             return "relayed by both";
         case PathKind::RelayedByOne:
             return "relayed by one";
+        case PathKind::TcpReflexive:
+            return "reflexive over TCP";
+        case PathKind::TcpHost:
+            return "host over TCP";
         case PathKind::Reflexive:
             return "reflexive";
         case PathKind::Host:
@@ -174,6 +301,11 @@ std::string_view to_string(Passage passage) {
 }
 
 BestPath best_udp_path(const Topology& topology, HostId left, HostId right, HostId server) {
+    return best_path(topology, left, right, server, Transports::UdpOnly);
+}
+
+BestPath best_path(const Topology& topology, HostId left, HostId right, HostId server,
+                   Transports transports) {
     Rules rules{topology};
     // Sockets first, so that a packet to one that has not sent yet finds it.
     for (const HostId host : {left, right, server}) {
@@ -191,6 +323,17 @@ BestPath best_udp_path(const Topology& topology, HostId left, HostId right, Host
     }
     const BestPath direct = std::max(best_direct(rules, one, two), best_direct(rules, two, one));
     if (direct.kind != PathKind::None) return direct;
+    if (transports == Transports::UdpAndTcp) {
+        Rules tcp{topology, Protocol::Tcp};
+        const TcpServer services = tcp_server(tcp, topology, server);
+        for (Side* const side : {&one, &two}) {
+            if (side->relay || !reaches_by_stream(tcp, topology, side->host, services)) continue;
+            side->relay =
+                rules.another_socket(server, topology.host(server).interfaces.front().address);
+        }
+        const BestPath over_tcp = direct_over_tcp(tcp, topology, left, right, services);
+        if (over_tcp.kind != PathKind::None) return over_tcp;
+    }
     if (reaches_relay(rules, one, two, server) || reaches_relay(rules, two, one, server)) {
         return {PathKind::RelayedByOne, {}};
     }
@@ -204,6 +347,8 @@ DirectPath direct_udp_path(const Topology& topology, HostId left, HostId right,
         case PathKind::Host:
         case PathKind::Reflexive:
             return DirectPath::Possible;
+        case PathKind::TcpHost:
+        case PathKind::TcpReflexive:
         case PathKind::RelayedByOne:
         case PathKind::RelayedByBoth:
         case PathKind::None:

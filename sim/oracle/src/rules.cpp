@@ -25,6 +25,12 @@ Address Rules::stun_socket(HostId host, const IpAddress& ip) {
     return address;
 }
 
+Address Rules::https_socket(HostId host, const IpAddress& ip) {
+    const Address address = another_socket(host, ip);
+    https_ports_.insert(address.port);
+    return address;
+}
+
 Address Rules::another_socket(HostId host, const IpAddress& ip) {
     const Address address{ip, ++last_token_};
     open_.insert({host, address});
@@ -80,8 +86,19 @@ bool Rules::admitted(BoxId box, PortToken port, Filtering filtering, const Addre
     });
 }
 
-bool Rules::passes(Udp udp, PortToken outside) const {
-    switch (udp) {
+bool Rules::passes(const Box& box, PortToken outside) const {
+    if (protocol_ == Protocol::Tcp) {
+        switch (box.tcp) {
+            case Tcp::Allowed:
+                return true;
+            case Tcp::HttpsOnly:
+                return https_ports_.contains(outside);
+            case Tcp::Blocked:
+                return false;
+        }
+        return false;
+    }
+    switch (box.udp) {
         case Udp::Allowed:
             return true;
         case Udp::StunOnly:
@@ -94,7 +111,7 @@ bool Rules::passes(Udp udp, PortToken outside) const {
 
 bool Rules::go_down(BoxId id, Packet& packet) const {
     const Box& box = topology_.box(id);
-    if (!passes(box.udp, packet.source.port)) return false;
+    if (!passes(box, packet.source.port)) return false;
     if (box.translates(packet.destination.ip.family())) {
         const auto inside = map_in(id, box, packet.destination, packet.source);
         if (!inside) return false;
@@ -107,7 +124,7 @@ bool Rules::go_down(BoxId id, Packet& packet) const {
 
 Rules::Way Rules::go_up(BoxId id, Packet& packet) {
     const Box& box = topology_.box(id);
-    if (!passes(box.udp, packet.destination.port)) return Way::Nowhere;
+    if (!passes(box, packet.destination.port)) return Way::Nowhere;
     if (const auto beyond = box.beyond_nat64(packet.destination.ip)) {
         packet.destination.ip = *beyond;
         return translate_up(id, packet);

@@ -28,15 +28,20 @@ struct Arrival {
     Address source;       // as shown there
 };
 
+enum class Protocol : std::uint8_t { Udp, Tcp };
+
 // All that packets have left behind in the boxes; it only grows, because nothing expires.
 class Rules {
 public:
-    explicit Rules(const Topology& topology) : topology_(topology) {}
+    explicit Rules(const Topology& topology, Protocol protocol = Protocol::Udp)
+        : topology_(topology), protocol_(protocol) {}
 
     // The socket of a host at one of its addresses.
     Address socket(HostId host, const IpAddress& ip);
     // The same, with the port of STUN.
     Address stun_socket(HostId host, const IpAddress& ip);
+    // One more, with the port of HTTPS.
+    Address https_socket(HostId host, const IpAddress& ip);
     // One more socket, each time.
     Address another_socket(HostId host, const IpAddress& ip);
 
@@ -53,14 +58,15 @@ private:
     };
 
     static Remote seen_by(Mapping mapping, const Address& remote);
-    static const NatBehavior& behavior_of(const Box& box) {
+    const NatBehavior& behavior_of(const Box& box) const {
+        if (protocol_ == Protocol::Tcp && box.tcp_nat) return *box.tcp_nat;
         return box.nat ? *box.nat : box.nat64->behavior;
     }
     Address map_out(BoxId box, const Box& nat, const Packet& packet);
     std::optional<Address> map_in(BoxId box, const Box& nat, const Address& outside,
                                   const Address& remote) const;
     bool admitted(BoxId box, PortToken port, Filtering filtering, const Address& remote) const;
-    bool passes(Udp udp, PortToken outside) const;
+    bool passes(const Box& box, PortToken outside) const;
 
     // Both return whether the packet goes on; it is changed as the box changes it.
     bool go_down(BoxId box, Packet& packet) const;
@@ -69,9 +75,11 @@ private:
     Way translate_up(BoxId box, Packet& packet);
 
     const Topology& topology_;
+    Protocol protocol_;
     PortToken last_token_ = 0;
     std::map<std::pair<HostId, IpAddress>, PortToken> sockets_;
     std::set<PortToken> stun_ports_;
+    std::set<PortToken> https_ports_;
     std::set<std::pair<HostId, Address>> open_;
     std::map<std::tuple<BoxId, Address, Remote>, PortToken> mappings_;
     std::map<std::pair<BoxId, PortToken>, Address> owners_;

@@ -4,6 +4,6 @@
 
 namespace stile::sim::test {
 
-TEST_CASE("product: fifty seeds more of every cell") { run_product(5, 54); }
+TEST_CASE("product: thirty seeds more of every cell") { run_product(3, 32); }
 
 }  // namespace stile::sim::test

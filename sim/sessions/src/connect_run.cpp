@@ -20,6 +20,10 @@ constexpr Duration patience = 45s;
 constexpr int last_datagrams = 30;
 constexpr std::size_t least_received = 18;
 
+// Where a peer listens.
+constexpr Port passive_port{5001};
+constexpr Port open_port{5002};
+
 // More calls than this at one instant: a machine whose poll_timeout never moves on.
 constexpr int most_steps_at_once = 20'000;
 
@@ -40,13 +44,15 @@ bool is_between_peers(const Scene& scene, const DatagramArrived& arrived) {
 
 BestPath expected_path(const Scene& scene) {
     if (scene.middle == Middle::Blocked) return {PathKind::RelayedByOne, {}};
-    return best_udp_path(scene.topology, scene.left, scene.right, scene.server);
+    return best_path(scene.topology, scene.left, scene.right, scene.server, scene.transports);
 }
 
 RouteKind expected_kind(const Scene& scene) {
     switch (expected_path(scene).kind) {
         case PathKind::Host:
         case PathKind::Reflexive:
+        case PathKind::TcpHost:
+        case PathKind::TcpReflexive:
             return RouteKind::Direct;
         case PathKind::RelayedByOne:
         case PathKind::RelayedByBoth:
@@ -69,6 +75,14 @@ ConnectRun::ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signal
             {i == 0 ? scene.left : scene.right,
              connect::Connector{world_.now(), config_of(i, policies[i]), random.fork()}});
     }
+    if (scene.transports == Transports::UdpAndTcp) {
+        for (std::size_t i = 0; i < sides_.size(); ++i) {
+            for (const IpAddress& address : i == 0 ? scene.left_addresses : scene.right_addresses) {
+                world_.listen(sides_[i].host, {address, passive_port});
+                world_.listen(sides_[i].host, {address, open_port});
+            }
+        }
+    }
     for (std::size_t i = 0; i < sides_.size(); ++i) drain_side(i);
 }
 
@@ -79,7 +93,12 @@ connect::ConnectorConfig ConnectRun::config_of(std::size_t index,
     const bool has_v4 = std::ranges::any_of(addresses, &IpAddress::is_v4);
     connect::ConnectorConfig config =
         server_.client_config(has_v4 || prefix ? AddressFamily::V4 : AddressFamily::V6);
-    for (const IpAddress& address : addresses) config.hosts.push_back({address, Port{5000}});
+    for (const IpAddress& address : addresses) {
+        config.hosts.push_back({address, Port{5000}});
+        if (scene_.transports == Transports::UdpOnly) continue;
+        config.listeners.push_back({{address, passive_port}, ice::TcpType::Passive});
+        config.listeners.push_back({{address, open_port}, ice::TcpType::SimultaneousOpen});
+    }
     config.policy = policy;
     config.ice.role = index == 0 ? ice::Role::Controlling : ice::Role::Controlled;
     if (prefix) config.nat64_prefix = connect::Nat64Prefix::from({prefix->address(), 96});
@@ -166,8 +185,11 @@ BestPath ConnectRun::chosen_path() const {
     const AddressFamily one = left->pair.local.ip.family();
     const AddressFamily other = right->pair.local.ip.family();
     const Passage same = one == AddressFamily::V4 ? Passage::V4 : Passage::V6;
-    return {is_as_sent ? PathKind::Host : PathKind::Reflexive,
-            one == other ? same : Passage::Translated};
+    const Passage passage = one == other ? same : Passage::Translated;
+    if (left->stream || right->stream) {
+        return {is_as_sent ? PathKind::TcpHost : PathKind::TcpReflexive, passage};
+    }
+    return {is_as_sent ? PathKind::Host : PathKind::Reflexive, passage};
 }
 
 bool ConnectRun::both_completed() const {
@@ -181,9 +203,9 @@ void ConnectRun::send_data(std::size_t from) {
     const auto route = side.connector.route();
     if (!route) return;
     const std::string text = from == 0 ? "of the left" : "of the right";
-    if (++side.sent % 2 == 0 && route->wire == route->pair) {
+    if (++side.sent % 2 == 0 && route->wire == route->pair && !route->stream) {
         world_.send(side.host, route->wire, as_bytes(text));
-    } else if (side.sent % 2 == 0 && route->channel) {
+    } else if (side.sent % 2 == 0 && route->channel && !route->stream) {
         const auto header = turn::channel_header(*route->channel, text.size());
         Bytes framed = to_bytes(BytesView{header});
         framed.insert(framed.end(), as_bytes(text).begin(), as_bytes(text).end());
@@ -209,12 +231,50 @@ void ConnectRun::drain_side(std::size_t index) {
             const bool is_end = std::holds_alternative<connect::GatheringCompleted>(event);
             if (is_end || (is_candidate && signalling_ == Signalling::Trickled)) tell_other(index);
             if (std::holds_alternative<connect::PathFailed>(event)) problem_ = "the path failed";
-            const bool is_used_later = phase_ == Phase::Connecting;
+            if (const auto* const wanted = std::get_if<connect::StreamWanted>(&event)) {
+                return open_stream(index, *wanted);
+            }
+            if (const auto* const unwanted = std::get_if<connect::StreamUnwanted>(&event)) {
+                send_streams(index);
+                const auto end = side.ends.find(unwanted->stream);
+                if (end == side.ends.end()) return;
+                world_.close(end->second.first, end->second.second);
+                side.streams.erase(end->second.first);
+                side.ends.erase(end);
+                return;
+            }
+            // Where UDP is blocked the relay over UDP is one that does not answer.
+            const bool is_used_later =
+                phase_ == Phase::Connecting && scene_.transports == Transports::UdpOnly;
             if (is_used_later && std::holds_alternative<connect::RelayFailed>(event)) {
                 problem_ = "a relay failed";
             }
             side.events.push_back(std::move(event));
         });
+    send_streams(index);
+}
+
+void ConnectRun::send_streams(std::size_t index) {
+    Side& side = sides_[index];
+    while (const auto transmit = side.connector.poll_stream_transmit()) {
+        const auto end = side.ends.find(transmit->stream);
+        if (end == side.ends.end()) {
+            problem_ = "octets for a stream that is not there";
+            return;
+        }
+        world_.send(end->second.first, end->second.second, transmit->octets);
+    }
+}
+
+void ConnectRun::open_stream(std::size_t index, const connect::StreamWanted& wanted) {
+    Side& side = sides_[index];
+    Path path = wanted.path;
+    if (wanted.local_port == connect::StreamWanted::LocalPort::Any) {
+        path.local.port = Port{side.next_port++};
+    }
+    const StreamId stream = world_.connect(side.host, path);
+    side.streams[stream] = wanted.stream;
+    side.ends[wanted.stream] = {stream, StreamEnd::Client};
 }
 
 void ConnectRun::tell_other(std::size_t index) {
@@ -248,21 +308,87 @@ void ConnectRun::run_until(Instant end) {
 }
 
 void ConnectRun::handle(const Happening& happening) {
-    const auto* const arrived = std::get_if<DatagramArrived>(&happening);
-    if (arrived == nullptr) return;
-    if (scene_.middle == Middle::Blocked && is_between_peers(scene_, *arrived)) return;
-    if (arrived->host == scene_.server) {
-        server_.handle(*arrived);
-        return;
+    if (const auto* const arrived = std::get_if<DatagramArrived>(&happening)) {
+        if (scene_.middle == Middle::Blocked && is_between_peers(scene_, *arrived)) return;
+        if (arrived->host == scene_.server) return server_.handle(*arrived);
+        const std::size_t index = index_of(arrived->host);
+        count_received(index, sides_[index].connector.handle_datagram(world_.now(), arrived->path,
+                                                                      arrived->payload));
+        return drain_side(index);
     }
-    const std::size_t index = arrived->host == scene_.left ? 0 : 1;
+    const HostId host = host_of(happening);
+    std::visit(
+        [&](const auto& one) {
+            using One = std::decay_t<decltype(one)>;
+            if constexpr (!std::is_same_v<One, DatagramArrived>) {
+                if (host != scene_.server) return handle_stream(index_of(host), one);
+                if constexpr (!std::is_same_v<One, StreamOpened>) server_.handle(one);
+            }
+        },
+        happening);
+    if (host == scene_.server) return;
+    take_received(index_of(host));
+    drain_side(index_of(host));
+}
+
+void ConnectRun::handle_stream(std::size_t index, const StreamOpened& opened) {
     Side& side = sides_[index];
-    const auto received =
-        side.connector.handle_datagram(world_.now(), arrived->path, arrived->payload);
-    if (received && as_text(received->payload) == (index == 0 ? "of the right" : "of the left")) {
-        ++side.received;
+    const auto stream = side.streams.find(opened.stream);
+    if (stream == side.streams.end()) return;
+    side.connector.handle_stream_opened(world_.now(), stream->second, opened.path);
+}
+
+void ConnectRun::handle_stream(std::size_t index, const StreamAccepted& accepted) {
+    Side& side = sides_[index];
+    const auto stream = side.connector.handle_stream_accepted(world_.now(), accepted.path);
+    if (!stream) return world_.close(accepted.stream, StreamEnd::Server);
+    side.streams[accepted.stream] = *stream;
+    side.ends[*stream] = {accepted.stream, StreamEnd::Server};
+}
+
+void ConnectRun::handle_stream(std::size_t index, const StreamArrived& arrived) {
+    Side& side = sides_[index];
+    const auto stream = side.streams.find(arrived.stream);
+    if (stream == side.streams.end()) return;
+    side.connector.handle_stream_bytes(world_.now(), stream->second, arrived.octets);
+}
+
+void ConnectRun::handle_stream(std::size_t index, const StreamClosed& closed) {
+    Side& side = sides_[index];
+    const auto found = side.streams.find(closed.stream);
+    if (found == side.streams.end()) return;
+    const connect::StreamId stream = found->second;
+    side.ends.erase(stream);
+    side.streams.erase(found);
+    using Why = StreamClosed::Why;
+    const auto fail = [&](ice::ConnectFailure failure) {
+        side.connector.handle_stream_failed(world_.now(), stream, failure);
+    };
+    switch (closed.why) {
+        case Why::Ended:
+            return side.connector.handle_stream_closed(world_.now(), stream);
+        case Why::Refused:
+            return fail(ice::ConnectFailure::Refused);
+        case Why::TimedOut:
+            return fail(ice::ConnectFailure::TimedOut);
+        case Why::Unreachable:
+            return fail(ice::ConnectFailure::Unreachable);
+        case Why::Local:
+            return fail(ice::ConnectFailure::Local);
     }
-    drain_side(index);
+}
+
+void ConnectRun::take_received(std::size_t index) {
+    while (const auto received = sides_[index].connector.poll_received()) {
+        count_received(index, received);
+    }
+}
+
+void ConnectRun::count_received(std::size_t index,
+                                const std::optional<connect::Received>& received) {
+    if (received && as_text(received->payload) == (index == 0 ? "of the right" : "of the left")) {
+        ++sides_[index].received;
+    }
 }
 
 void ConnectRun::handle_timeouts() {

@@ -19,20 +19,40 @@ constexpr std::array ipv6_only_rows{"both behind it", "another NAT64", "dual sta
 constexpr std::array stun_only_rows{"one side", "both sides"};
 constexpr std::array alg_rows{"one side", "both sides"};
 constexpr std::array hairpin_rows{"no hairpin", "internal source", "external source"};
+constexpr std::array blocked_rows{"one side", "one, 443 alone", "and the other", "443 alone, both"};
+constexpr std::array syn_rows{"dropped", "reset", "unreachable"};
 constexpr std::array refresh_rows{"outbound", "inbound", "both"};
 
-void add_product(std::vector<Cell>& cells, std::string_view section, Families families) {
+// Each edge with each; `base` has the rest.
+void add_product(std::vector<Cell>& cells, const Cell& base) {
     for (const Edge left : edges()) {
+        if (base.make == make_double_nat && left == Edge::Public) continue;
         for (const Edge right : edges()) {
-            cells.push_back({.section = section,
-                             .row = std::string{to_string(left)},
-                             .column = std::string{to_string(right)},
-                             .make = make_pair,
-                             .left = left,
-                             .right = right,
-                             .families = families});
+            Cell cell = base;
+            cell.row = to_string(left);
+            cell.column = to_string(right);
+            cell.left = left;
+            cell.right = right;
+            cells.push_back(std::move(cell));
         }
     }
+}
+
+std::string_view tcp_section(Families families) {
+    switch (families) {
+        case Families::V4:
+            return "TCP alone, UDP blocked: IPv4 behind NATs";
+        case Families::V6:
+            return "TCP alone, UDP blocked: IPv6 behind stateful firewalls";
+        case Families::Dual:
+            return "TCP alone, UDP blocked: dual stack: NATs and firewalls";
+        case Families::Nat64:
+            return "TCP alone, UDP blocked: IPv6 behind a NAT64 (rows), IPv4 behind a NAT "
+                   "(columns)";
+        case Families::count:
+            break;
+    }
+    return "";
 }
 
 enum class Columns : std::uint8_t { All, Translating };
@@ -52,6 +72,52 @@ void add_rows(std::vector<Cell>& cells, const Cell& base, std::span<const char* 
             cells.push_back(std::move(cell));
         }
     }
+}
+
+// Where UDP does not pass, or TCP does besides.
+void add_tcp_cells(std::vector<Cell>& cells) {
+    const Cell tcp_alone{
+        .transports = Transports::UdpAndTcp, .left_udp = Udp::Blocked, .right_udp = Udp::Blocked};
+    for (const Families families : {Families::V4, Families::V6, Families::Dual, Families::Nat64}) {
+        Cell base = tcp_alone;
+        base.section = tcp_section(families);
+        base.make = make_pair;
+        base.families = families;
+        add_product(cells, base);
+    }
+    add_product(cells, {.section = "UDP and TCP both pass: IPv4 behind NATs",
+                        .make = make_pair,
+                        .transports = Transports::UdpAndTcp});
+    Cell carrier = tcp_alone;
+    carrier.section = "TCP alone: double NAT: any home behind a carrier's NAT (rows)";
+    carrier.make = make_double_nat;
+    add_product(cells, carrier);
+    carrier.section = "TCP alone: two homes behind one carrier's NAT (columns), hairpins (rows)";
+    carrier.make = make_same_carrier;
+    add_rows(cells, carrier, hairpin_rows, Columns::Translating, [](Cell& cell, Edge edge) {
+        cell.left = edge;
+        cell.hairpin = static_cast<Hairpin>(cell.variant);
+    });
+    add_rows(cells,
+             {.section = "UDP blocked on one side or both (rows); NATs on the other, or both",
+              .make = make_pair,
+              .transports = Transports::UdpAndTcp},
+             blocked_rows, Columns::All, [](Cell& cell, Edge edge) {
+                 cell.right = edge;
+                 cell.left_udp = Udp::Blocked;
+                 if (cell.variant > 0) cell.left_tcp = Tcp::HttpsOnly;
+                 if (cell.variant < 2) return;
+                 cell.right_udp = Udp::Blocked;
+                 if (cell.variant == 3) cell.right_tcp = Tcp::HttpsOnly;
+             });
+    Cell syns = tcp_alone;
+    syns.section = "TCP alone; an unexpected SYN is (rows); EI/APD and the other";
+    syns.make = make_pair;
+    syns.left = Edge::EiApd;
+    add_rows(cells, syns, syn_rows, Columns::All, [](Cell& cell, Edge edge) {
+        cell.right = edge;
+        cell.unexpected_syn = static_cast<UnexpectedSyn>(cell.variant);
+    });
 }
 
 }  // namespace
@@ -105,19 +171,11 @@ std::string_view to_string(Families families) {
 std::vector<Cell> all_cells() {
     std::vector<Cell> cells;
     for (const Families families : {Families::V4, Families::V6, Families::Dual, Families::Nat64}) {
-        add_product(cells, to_string(families), families);
+        add_product(cells,
+                    {.section = to_string(families), .make = make_pair, .families = families});
     }
-    for (const Edge carrier : edges()) {
-        if (carrier == Edge::Public) continue;
-        for (const Edge right : edges()) {
-            cells.push_back({.section = "double NAT: any home behind a carrier's NAT (rows)",
-                             .row = std::string{to_string(carrier)},
-                             .column = std::string{to_string(right)},
-                             .make = make_double_nat,
-                             .left = carrier,
-                             .right = right});
-        }
-    }
+    add_product(cells, {.section = "double NAT: any home behind a carrier's NAT (rows)",
+                        .make = make_double_nat});
     const auto of_right = [](Cell& cell, Edge edge) { cell.right = edge; };
     const auto of_both = [](Cell& cell, Edge edge) { cell.left = cell.right = edge; };
     const auto hairpins = [](Cell& cell, Edge edge) {
@@ -156,16 +214,15 @@ std::vector<Cell> all_cells() {
              stun_only_rows, Columns::All, of_right);
     add_rows(cells, {.section = "an ALG rewrites addresses in payloads, on", .make = make_alg},
              alg_rows, Columns::Translating, of_both);
+    add_tcp_cells(cells);
     return cells;
 }
 
 std::vector<LeftOut> left_out() {
     return {
-        {"UDP blocked on one side",
-         "its relay has to be reached over TCP or TLS: no such client in "
-         "connect"},
-        {"UDP blocked on both sides", "as above; two relays, each reached over TCP"},
-        {"TCP as the path's transport", "RFC 6544 and RFC 6062: not in ice and connect"},
+        {"nothing but an HTTP proxy", "the tunnel is the driver's: tests/natlab/proxy_test.py"},
+        {"TCP from the relay to the peer (RFC 6062)", "not in connect: datagrams pass from there"},
+        {"guessed ports and opened ports", "the oracle knows plain ICE alone"},
     };
 }
 

@@ -122,7 +122,29 @@ void put_behind(Scene& scene, Who who, Edge edge, Families families, crypto::Ran
 Scene start(const Cell& cell) {
     Scene scene =
         scene_with_server(std::string{cell.section} + ", " + cell.row + " and " + cell.column);
+    scene.transports = cell.transports;
     return scene;
+}
+
+// The internet, or a router before it that does not let everything pass.
+NetworkId outside_of(Scene& scene, const Cell& cell, Who who) {
+    const Udp udp = who == Who::Left ? cell.left_udp : cell.right_udp;
+    const Tcp tcp = who == Who::Left ? cell.left_tcp : cell.right_tcp;
+    if (udp == Udp::Allowed && tcp == Tcp::Allowed) return Topology::internet;
+    Topology& topology = scene.topology;
+    const BoxId router = topology.add_box({.name = "blocks",
+                                           .outside = Topology::internet,
+                                           .inside = {},
+                                           .udp = udp,
+                                           .tcp = tcp,
+                                           .uplink = cable()});
+    return topology.box(router).inside;
+}
+
+void answer_syns(Scene& scene, const Cell& cell) {
+    for (std::uint32_t i = 0; i < scene.topology.boxes().size(); ++i) {
+        scene.topology.box(BoxId{i}).unexpected_syn = cell.unexpected_syn;
+    }
 }
 
 void give_server_v6(Scene& scene) {
@@ -149,9 +171,11 @@ Scene make_pair(const Cell& cell, std::uint64_t seed, Weather weather) {
     Scene scene = start(cell);
     const bool has_nat64 = cell.families == Families::Nat64;
     if (cell.families == Families::V6 || cell.families == Families::Dual) give_server_v6(scene);
-    put_behind(scene, Who::Left, cell.left, cell.families, random, weather);
+    put_behind(scene, Who::Left, cell.left, cell.families, random, weather,
+               outside_of(scene, cell, Who::Left));
     put_behind(scene, Who::Right, cell.right, has_nat64 ? Families::V4 : cell.families, random,
-               weather);
+               weather, outside_of(scene, cell, Who::Right));
+    answer_syns(scene, cell);
     turn_over(scene, seed);
     return scene;
 }
@@ -192,12 +216,13 @@ Scene make_double_nat(const Cell& cell, std::uint64_t seed, Weather weather) {
     Scene scene = start(cell);
     Topology& topology = scene.topology;
     const NetworkId carrier =
-        topology.add_nat(Topology::internet, ip("203.0.113.1"), *behavior_of(cell.left, random),
-                         line(random, weather));
+        topology.add_nat(outside_of(scene, cell, Who::Left), ip("203.0.113.1"),
+                         *behavior_of(cell.left, random), line(random, weather));
     const NetworkId home = topology.add_nat(carrier, ip("100.64.0.1"),
                                             *behavior_of(any_edge(random), random), cable());
     put(scene, Who::Left, home, {"192.168.1.2"}, cable());
-    put_behind(scene, Who::Right, cell.right, Families::V4, random, weather);
+    put_behind(scene, Who::Right, cell.right, Families::V4, random, weather,
+               outside_of(scene, cell, Who::Right));
     turn_over(scene, seed);
     return scene;
 }
@@ -224,8 +249,10 @@ Scene make_same_carrier(const Cell& cell, std::uint64_t seed, Weather weather) {
     const NetworkId carrier =
         topology.add_nat(Topology::internet, ip("203.0.113.1"), behavior, line(random, weather));
     const auto home = [&](const char* outside) {
-        return topology.add_nat(carrier, ip(outside), *behavior_of(any_edge(random), random),
-                                cable());
+        const NetworkId inside =
+            topology.add_nat(carrier, ip(outside), *behavior_of(any_edge(random), random), cable());
+        topology.box(*topology.gateway_of(inside)).udp = cell.left_udp;
+        return inside;
     };
     put(scene, Who::Left, home("100.64.0.1"), {"192.168.1.2"}, cable());
     put(scene, Who::Right, home("100.64.0.2"), {"192.168.1.2"}, cable());

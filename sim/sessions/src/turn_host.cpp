@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/base/assert.hpp>
 #include <stile/sim/sessions/turn_host.hpp>
+#include <stile/turn/stream_framing.hpp>
 
 #include <algorithm>
 
@@ -31,10 +32,16 @@ TurnHost::TurnHost(World& world, const Scene& scene, std::uint64_t seed)
     : world_(world),
       host_(scene.server),
       sockets_(scene.server_sockets),
+      transports_(scene.transports),
       service_(world.now(), WallTime{std::chrono::seconds{1'800'000'000}}, service_config(scene),
                crypto::RandomStream{crypto::seed_from_number(seed)}) {
     const bool set = service_.credentials().set_account(username, password);
     STILE_ASSERT(set);
+    if (transports_ == Transports::UdpOnly) return;
+    for (const SocketAddress& socket : sockets_) {
+        world_.listen(host_, socket);
+        world_.listen(host_, {socket.ip, https_port});
+    }
 }
 
 connect::ConnectorConfig TurnHost::client_config(AddressFamily family) const {
@@ -42,7 +49,16 @@ connect::ConnectorConfig TurnHost::client_config(AddressFamily family) const {
     config.stun_servers = sockets_;
     const auto relay = std::ranges::find_if(
         sockets_, [&](const SocketAddress& socket) { return socket.ip.family() == family; });
-    if (relay != sockets_.end()) config.turn_servers = {{*relay, username, password}};
+    if (relay == sockets_.end()) return config;
+    config.turn_servers = {{*relay, username, password}};
+    if (transports_ == Transports::UdpAndTcp) {
+        config.turn_servers.push_back({*relay, username, password, turn::ClientTransport::Tcp, {}});
+        config.turn_servers.push_back({{relay->ip, https_port},
+                                       username,
+                                       password,
+                                       turn::ClientTransport::Tls,
+                                       "turn.example.org"});
+    }
     return config;
 }
 
@@ -63,6 +79,57 @@ void TurnHost::handle(const DatagramArrived& arrived) {
     flush();
 }
 
+void TurnHost::handle(const StreamAccepted& accepted) {
+    const bool is_https = accepted.path.local.port == https_port;
+    const turn::ClientFlow flow{
+        .local = accepted.path.local,
+        .remote = accepted.path.remote,
+        .transport = is_https ? turn::ClientTransport::Tls : turn::ClientTransport::Tcp};
+    connections_[accepted.stream] = {.flow = flow};
+    streams_[flow] = accepted.stream;
+}
+
+void TurnHost::handle(const StreamArrived& arrived) {
+    const auto found = connections_.find(arrived.stream);
+    if (found == connections_.end()) return;
+    Connection& connection = found->second;
+    connection.received.insert(connection.received.end(), arrived.octets.begin(),
+                               arrived.octets.end());
+    while (const auto message = first_message(connection)) {
+        const std::size_t size = message->size();
+        if (const auto relayed = service_.handle_client(world_.now(), connection.flow, *message)) {
+            std::visit([this](const auto& datagram) { send(datagram); }, *relayed);
+        }
+        connection.received.erase(connection.received.begin(),
+                                  connection.received.begin() + static_cast<std::ptrdiff_t>(size));
+        flush();
+    }
+}
+
+std::optional<BytesView> TurnHost::first_message(const Connection& connection) const {
+    const auto size = turn::framed_size(connection.received);
+    STILE_ASSERT(size || size.error() == turn::FramingError::Incomplete);
+    if (!size || *size > connection.received.size()) return std::nullopt;
+    return BytesView{connection.received}.first(*size);
+}
+
+void TurnHost::handle(const StreamClosed& closed) {
+    const auto found = connections_.find(closed.stream);
+    if (found == connections_.end()) return;
+    service_.handle_client_gone(world_.now(), found->second.flow);
+    streams_.erase(found->second.flow);
+    connections_.erase(found);
+    flush();
+}
+
+void TurnHost::answer(const turn::ClientFlow& flow, BytesView message) {
+    if (!turn::is_stream(flow.transport)) {
+        world_.send(host_, {flow.local, flow.remote}, message);
+    } else if (const auto stream = streams_.find(flow); stream != streams_.end()) {
+        world_.send(stream->second, StreamEnd::Server, message);
+    }
+}
+
 void TurnHost::handle_timeout() {
     service_.handle_timeout(world_.now());
     flush();
@@ -70,8 +137,8 @@ void TurnHost::handle_timeout() {
 
 void TurnHost::flush() {
     for (;;) {
-        if (const auto answer = service_.poll_transmit()) {
-            world_.send(host_, {answer->flow.local, answer->flow.remote}, answer->message);
+        if (const auto reply = service_.poll_transmit()) {
+            answer(reply->flow, reply->message);
         } else if (const auto event = service_.poll_event()) {
             if (const auto* const wanted = std::get_if<turn::RelayWanted>(&*event)) {
                 const Port port{next_port_++};
@@ -98,7 +165,7 @@ void TurnHost::send(const turn::ToClient& message) {
     Bytes octets = to_bytes(message.prefix());
     octets.insert(octets.end(), message.payload.begin(), message.payload.end());
     octets.resize(octets.size() + message.padding);
-    world_.send(host_, {message.flow.local, message.flow.remote}, octets);
+    answer(message.flow, octets);
 }
 
 }  // namespace stile::sim

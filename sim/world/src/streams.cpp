@@ -1,20 +1,16 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
-// Streams: their route is looked up once, when they are opened.
+// Streams: what a host's TCP does with segments. RFC 9293 Section 3.5 without its numbers: instead
+// of an acknowledged number, a segment names the end that it answers.
 #include <stile/base/assert.hpp>
 #include <stile/sim/world.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace stile::sim {
-namespace {
 
-// TCP has port numbers of its own in a NAT; these cannot meet those of datagrams.
-constexpr std::uint16_t first_stream_port = 40000;
-
-std::size_t index(StreamEnd end) { return end == StreamEnd::Client ? 0 : 1; }
-
-}  // namespace
+using std::chrono::seconds;
 
 HostId host_of(const Happening& happening) {
     return std::visit([](const auto& one) { return one.host; }, happening);
@@ -25,104 +21,186 @@ void World::listen(HostId host, const SocketAddress& address) {
     listeners_.emplace(host, address);
 }
 
-// Walks up through the boxes until the server's address is known, then down through those that
-// route. NATs are passed outwards only.
-std::optional<World::StreamRoute> World::stream_route(HostId host, const Path& path,
-                                                      StreamId id) const {
-    const Interface* const from = topology_.interface_of(host, path.local.ip);
-    if (from == nullptr) return std::nullopt;
-    StreamRoute route{.server = {},
-                      .server_address = path.remote,
-                      .client_outside = path.local,
-                      .delay = from->link.delay};
-    SocketAddress& remote = route.server_address;  // as a NAT64 on the way translates it
-    NetworkId network = from->network;
-    for (unsigned hops = 0; hops < most_hops; ++hops) {
-        const Topology::NextHop next = topology_.next_hop(network, remote.ip);
-        if (const auto* server = std::get_if<HostId>(&next)) {
-            if (!listeners_.contains({*server, remote})) return std::nullopt;
-            route.server = *server;
-            route.delay += topology_.interface_of(*server, remote.ip)->link.delay;
-            return route;
-        }
-        if (const auto* down = std::get_if<BoxId>(&next)) {
-            const Box& box = topology_.box(*down);
-            if (box.translates(remote.ip.family()) || box.firewall) return std::nullopt;
-            route.delay += box.uplink.delay;
-            network = box.inside;
-            continue;
-        }
-        const auto gateway = topology_.gateway_of(network);
-        if (!gateway) return std::nullopt;
-        const Box& box = topology_.box(*gateway);
-        const auto beyond = box.beyond_nat64(remote.ip);
-        if (box.nat64 && !beyond && remote.ip.is_v4()) return std::nullopt;
-        if (beyond) remote.ip = *beyond;
-        if (box.translates(remote.ip.family())) {
-            route.client_outside = {
-                .ip = box.external,
-                .port = Port{static_cast<std::uint16_t>(first_stream_port + id.value % 20000)}};
-        }
-        route.delay += box.uplink.delay;
-        network = box.outside;
-    }
-    return std::nullopt;
-}
-
 StreamId World::connect(HostId host, const Path& path) {
-    const StreamId id{static_cast<std::uint32_t>(streams_.size())};
-    Stream& stream = streams_.emplace_back();
-    stream.client = host;
-    stream.client_address = path.local;
-    const auto route = stream_route(host, path, id);
-    if (!route) {
-        const Interface* const from = topology_.interface_of(host, path.local.ip);
-        stream.delay = from == nullptr ? Duration{0} : from->link.delay * 2;
-        schedule_stream(stream, StreamEnd::Client,
-                        StreamClosed{.host = host, .stream = id, .end = StreamEnd::Client});
-        return id;
+    const StreamId stream{last_stream_++};
+    const EndId id{stream, StreamEnd::Client};
+    if (topology_.interface_of(host, path.local.ip) == nullptr ||
+        connections_.contains({host, path})) {
+        schedule(now_, StreamClosed{.host = host,
+                                    .stream = stream,
+                                    .end = StreamEnd::Client,
+                                    .why = StreamClosed::Why::Local});
+        return stream;
     }
-    stream.server = route->server;
-    stream.server_address = route->server_address;
-    stream.delay = route->delay;
-    stream.open = true;
-    const Path seen{.local = route->server_address, .remote = route->client_outside};
-    schedule_stream(stream, StreamEnd::Server,
-                    StreamAccepted{.host = route->server, .stream = id, .path = seen});
-    // The client knows one round trip later; nothing that the server sends overtakes that.
-    stream.delay *= 2;
-    schedule_stream(stream, StreamEnd::Client,
-                    StreamOpened{.host = host, .stream = id, .path = path});
-    stream.delay = route->delay;
-    return id;
+    sockets_.emplace(id, Socket{.host = host, .path = path, .state = Socket::State::SynSent});
+    connections_[{host, path}] = id;
+    send_syn({id, 0});
+    return stream;
 }
 
-void World::send(StreamId id, StreamEnd from, BytesView octets) {
-    Stream& stream = streams_.at(id.value);
-    if (!stream.open || octets.empty()) return;
-    const StreamEnd to = from == StreamEnd::Client ? StreamEnd::Server : StreamEnd::Client;
-    schedule_stream(stream, to,
-                    StreamArrived{.host = to == StreamEnd::Client ? stream.client : stream.server,
-                                  .stream = id,
-                                  .end = to,
-                                  .octets = to_bytes(octets)});
+void World::send_syn(SynDue due) {
+    const Socket* const socket = this->socket(due.end);
+    // Also while the other's SYN is answered: that answer may be lost.
+    if (socket == nullptr || socket->state == Socket::State::Established) return;
+    if (due.sent == most_syns) return end(due.end, StreamClosed::Why::TimedOut);
+    send_segment(*socket,
+                 {.kind = Segment::Kind::Syn, .from = due.end, .answers = {}, .number = 0});
+    schedule(now_ + seconds{1} * (1U << due.sent), SynDue{due.end, due.sent + 1});
 }
 
-void World::close(StreamId id, StreamEnd from) {
-    Stream& stream = streams_.at(id.value);
-    if (!stream.open) return;
-    stream.open = false;
-    const StreamEnd to = from == StreamEnd::Client ? StreamEnd::Server : StreamEnd::Client;
-    schedule_stream(stream, to,
-                    StreamClosed{.host = to == StreamEnd::Client ? stream.client : stream.server,
-                                 .stream = id,
-                                 .end = to});
+void World::send_segment(const Socket& socket, const Segment& segment, BytesView octets) {
+    const Interface* const from = topology_.interface_of(socket.host, socket.path.local.ip);
+    if (from == nullptr) return;
+    put_out(*from, {.source = socket.path.local,
+                    .destination = socket.path.remote,
+                    .payload = to_bytes(octets),
+                    .hops = 0,
+                    .segment = segment});
 }
 
-void World::schedule_stream(Stream& stream, StreamEnd receiver, Happening happening) {
-    Instant& last = stream.last_arrival[index(receiver)];
-    last = std::max(last, now_ + stream.delay);
-    schedule(last, std::move(happening));
+void World::reset(HostId host, const Packet& packet) {
+    const Socket nobody{.host = host,
+                        .path = {.local = packet.destination, .remote = packet.source},
+                        .state = Socket::State::Closed};
+    send_segment(
+        nobody,
+        {.kind = Segment::Kind::Reset, .from = {}, .answers = packet.segment->from, .number = 0});
+}
+
+void World::arrive(HostId host, Packet packet) {
+    const Segment segment = *packet.segment;
+    const auto at = connections_.find({host, {packet.destination, packet.source}});
+    const std::optional<EndId> known =
+        at == connections_.end() ? std::nullopt : std::optional{at->second};
+    using Kind = Segment::Kind;
+    switch (segment.kind) {
+        case Kind::Syn:
+            return take_syn(host, packet, known);
+        case Kind::Reset:
+        case Kind::Unreachable: {
+            if (!known || segment.answers != known) return;
+            const bool is_opening = socket(*known)->state == Socket::State::SynSent ||
+                                    socket(*known)->state == Socket::State::SynReceived;
+            // RFC 9293 Section 3.9.2.2: what a router says ends no connection that is established.
+            if (segment.kind == Kind::Unreachable) {
+                if (is_opening) end(*known, StreamClosed::Why::Unreachable);
+                return;
+            }
+            return end(*known, is_opening ? StreamClosed::Why::Refused : StreamClosed::Why::Ended);
+        }
+        case Kind::SynAck:
+            if (!known || segment.answers != known) return reset(host, packet);
+            if (socket(*known)->state != Socket::State::Established) establish(*known);
+            return send_segment(
+                *socket(*known),
+                {.kind = Kind::Ack, .from = *known, .answers = segment.from, .number = 0});
+        case Kind::Ack:
+            if (known && socket(*known)->state == Socket::State::SynReceived) establish(*known);
+            return;
+        case Kind::Data:
+        case Kind::Fin:
+            if (!known) return reset(host, packet);
+            return take_octets(*known, std::move(packet));
+    }
+}
+
+void World::take_syn(HostId host, const Packet& packet, std::optional<EndId> known) {
+    const EndId from = packet.segment->from;
+    if (known) {
+        Socket& own = *socket(*known);
+        // Both have sent one: RFC 9293 Figure 7.
+        if (own.state == Socket::State::SynSent) own.state = Socket::State::SynReceived;
+    } else if (listeners_.contains({host, packet.destination})) {
+        // One that comes again, by another mapping, replaces itself.
+        known = EndId{from.stream, StreamEnd::Server};
+        forget(*known);
+        const Path path{.local = packet.destination, .remote = packet.source};
+        sockets_.emplace(*known,
+                         Socket{.host = host, .path = path, .state = Socket::State::SynReceived});
+        connections_[{host, path}] = *known;
+    } else {
+        return reset(host, packet);
+    }
+    send_segment(*socket(*known),
+                 {.kind = Segment::Kind::SynAck, .from = *known, .answers = from, .number = 0});
+}
+
+void World::establish(EndId id) {
+    Socket& own = *socket(id);
+    own.state = Socket::State::Established;
+    if (id.end == StreamEnd::Client) {
+        schedule(now_, StreamOpened{.host = own.host, .stream = id.stream, .path = own.path});
+    } else {
+        schedule(now_, StreamAccepted{.host = own.host, .stream = id.stream, .path = own.path});
+    }
+    for (const Bytes& octets : std::exchange(own.waiting, {})) send(id.stream, id.end, octets);
+}
+
+void World::take_octets(EndId id, Packet packet) {
+    Socket& own = *socket(id);
+    if (own.state == Socket::State::SynReceived) establish(id);
+    if (own.state != Socket::State::Established) return;
+    own.early.emplace(packet.segment->number, std::move(packet));
+    for (;;) {
+        const auto next = own.early.find(own.next_in);
+        if (next == own.early.end()) return;
+        Packet in_order = std::move(next->second);
+        own.early.erase(next);
+        ++own.next_in;
+        if (in_order.segment->kind == Segment::Kind::Fin) {
+            return end(id, StreamClosed::Why::Ended);
+        }
+        schedule(now_, StreamArrived{.host = own.host,
+                                     .stream = id.stream,
+                                     .end = id.end,
+                                     .octets = std::move(in_order.payload)});
+    }
+}
+
+void World::send(StreamId stream, StreamEnd from, BytesView octets) {
+    const EndId id{stream, from};
+    Socket* const own = socket(id);
+    if (own == nullptr || octets.empty()) return;
+    if (own->state != Socket::State::Established) {
+        own->waiting.push_back(to_bytes(octets));
+        return;
+    }
+    const Segment segment{
+        .kind = Segment::Kind::Data, .from = id, .answers = {}, .number = own->next_out++};
+    send_segment(*own, segment, octets);
+}
+
+void World::close(StreamId stream, StreamEnd from) {
+    const EndId id{stream, from};
+    const Socket* const own = socket(id);
+    if (own == nullptr) return;
+    if (own->state == Socket::State::Established) {
+        send_segment(
+            *own, {.kind = Segment::Kind::Fin, .from = id, .answers = {}, .number = own->next_out});
+    }
+    forget(id);
+}
+
+void World::end(EndId id, StreamClosed::Why why) {
+    const Socket& own = *socket(id);
+    // Nobody was told of one that was never accepted.
+    if (id.end == StreamEnd::Client || own.state == Socket::State::Established) {
+        schedule(now_,
+                 StreamClosed{.host = own.host, .stream = id.stream, .end = id.end, .why = why});
+    }
+    forget(id);
+}
+
+void World::forget(EndId id) {
+    const auto found = sockets_.find(id);
+    if (found == sockets_.end()) return;
+    connections_.erase({found->second.host, found->second.path});
+    sockets_.erase(found);
+}
+
+World::Socket* World::socket(EndId id) {
+    const auto found = sockets_.find(id);
+    return found == sockets_.end() ? nullptr : &found->second;
 }
 
 }  // namespace stile::sim

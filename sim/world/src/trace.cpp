@@ -42,6 +42,8 @@ std::string_view name(DropReason reason) {
             return "no hairpin";
         case DropReason::UdpBlocked:
             return "udp blocked";
+        case DropReason::TcpBlocked:
+            return "tcp blocked";
         case DropReason::NoPortsLeft:
             return "no ports left";
         case DropReason::InFlightLimit:
@@ -75,12 +77,36 @@ std::string TraceEntry::to_string() const {
     const auto micros = duration_cast<std::chrono::microseconds>(when.time_since_epoch());
     std::string text = std::to_string(micros.count()) + "us " + source.to_string() + " > " +
                        destination.to_string() + " (" + std::to_string(octets) + ") ";
-    text += name(what);
+    if (!segment.empty()) {
+        text += segment;
+        text += ' ';
+    }
+    text += sim::name(what);
     if (what == What::Dropped) {
         text += ": ";
-        text += name(reason);
+        text += sim::name(reason);
     }
     return text;
+}
+
+std::string_view World::name(Segment::Kind kind) {
+    switch (kind) {
+        case Segment::Kind::Syn:
+            return "syn";
+        case Segment::Kind::SynAck:
+            return "syn-ack";
+        case Segment::Kind::Ack:
+            return "ack";
+        case Segment::Kind::Data:
+            return "data";
+        case Segment::Kind::Fin:
+            return "fin";
+        case Segment::Kind::Reset:
+            return "reset";
+        case Segment::Kind::Unreachable:
+            return "unreachable";
+    }
+    return "";
 }
 
 void World::note(TraceEntry::What what, const Packet& packet, DropReason reason) {
@@ -92,8 +118,8 @@ void World::note(TraceEntry::What what, const Packet& packet, DropReason reason)
     mix.add(packet.payload);
     digest_ = mix.digest();
     if (trace_.size() == most_trace_entries) trace_.pop_front();
-    trace_.push_back(
-        {now_, what, reason, packet.source, packet.destination, packet.payload.size()});
+    trace_.push_back({now_, what, reason, packet.source, packet.destination, packet.payload.size(),
+                      packet.segment ? name(packet.segment->kind) : ""});
 }
 
 }  // namespace stile::sim

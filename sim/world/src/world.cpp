@@ -37,6 +37,21 @@ bool passes(Udp udp, Port outside) {
     return false;
 }
 
+bool passes(Tcp tcp, Port outside) {
+    switch (tcp) {
+        case Tcp::Allowed:
+            return true;
+        case Tcp::HttpsOnly:
+            return outside == https_port;
+        case Tcp::Blocked:
+            return false;
+    }
+    return false;
+}
+
+// Until a lost segment is sent again.
+constexpr Duration retransmission = std::chrono::milliseconds{250};
+
 void rewrite(Bytes& payload, const IpAddress& from, const IpAddress& to) {
     for (auto rest = std::ranges::search(payload, from.octets()); !rest.empty();
          rest = std::ranges::search(rest.end(), payload.end(), from.octets().begin(),
@@ -52,7 +67,10 @@ constexpr auto later = [](const auto& left, const auto& right) {
 }  // namespace
 
 World::World(Topology topology, std::uint64_t seed, Instant start)
-    : topology_(std::move(topology)), random_(crypto::seed_from_number(seed)), now_(start) {
+    : topology_(std::move(topology)),
+      random_(crypto::seed_from_number(seed)),
+      now_(start),
+      tcp_random_(crypto::seed_from_number(~seed)) {
     for (const Box& box : topology_.boxes()) {
         BoxState state;
         const NatBehavior firewall{
@@ -68,6 +86,20 @@ World::World(Topology topology, std::uint64_t seed, Instant start)
             state.v4.emplace(firewall, std::nullopt, random_.fork());
         }
         if (box.firewall) state.v6.emplace(firewall, std::nullopt, random_.fork());
+        const auto for_tcp = [&](NatBehavior behavior) {
+            behavior.lifetime = box.tcp_lifetime;
+            return behavior;
+        };
+        if (box.translates(AddressFamily::V4)) {
+            const NatBehavior& as_udp = box.nat ? *box.nat : box.nat64->behavior;
+            state.tcp_v4.emplace(for_tcp(box.tcp_nat.value_or(as_udp)), box.external,
+                                 tcp_random_.fork());
+        } else if (box.firewall) {
+            state.tcp_v4.emplace(for_tcp(firewall), std::nullopt, tcp_random_.fork());
+        }
+        if (box.firewall) {
+            state.tcp_v6.emplace(for_tcp(firewall), std::nullopt, tcp_random_.fork());
+        }
         boxes_.push_back(std::move(state));
     }
 }
@@ -92,12 +124,17 @@ std::optional<Happening> World::step(Instant deadline) {
 World::Sent World::send(HostId host, const Path& path, BytesView payload) {
     const Interface* const from = topology_.interface_of(host, path.local.ip);
     if (from == nullptr) return Sent::NoSuchAddress;
-    Packet packet{.source = path.local, .destination = path.remote, .payload = to_bytes(payload)};
+    Packet packet{
+        .source = path.local, .destination = path.remote, .payload = to_bytes(payload), .hops = 0};
+    put_out(*from, std::move(packet));
+    return Sent::Yes;
+}
+
+void World::put_out(const Interface& from, Packet packet) {
     note(TraceEntry::What::Sent, packet);
-    traverse(from->link, std::move(packet), [network = from->network](Packet copy) {
+    traverse(from.link, Towards::Outside, std::move(packet), [network = from.network](Packet copy) {
         return AtNetwork{network, Direction::Up, std::move(copy)};
     });
-    return Sent::Yes;
 }
 
 std::optional<Happening> World::carry_out(Event event) {
@@ -109,6 +146,10 @@ std::optional<Happening> World::carry_out(Event event) {
         enter(std::move(*at));
         return std::nullopt;
     }
+    if (const auto* due = std::get_if<SynDue>(&event)) {
+        send_syn(*due);
+        return std::nullopt;
+    }
     if (auto* at = std::get_if<AtHost>(&event)) {
         Packet& packet = at->packet;
         // It may have moved away while the packet was on its way.
@@ -117,6 +158,10 @@ std::optional<Happening> World::carry_out(Event event) {
             return std::nullopt;
         }
         note(TraceEntry::What::Delivered, packet);
+        if (packet.segment) {
+            arrive(at->host, std::move(packet));
+            return std::nullopt;
+        }
         ++delivered_;
         return DatagramArrived{
             .host = at->host,
@@ -133,12 +178,12 @@ void World::forward(AtNetwork at) {
     const Topology::NextHop next = topology_.next_hop(at.network, packet.destination.ip);
     if (const auto* host = std::get_if<HostId>(&next)) {
         const Interface* const to = topology_.interface_of(*host, packet.destination.ip);
-        traverse(to->link, std::move(packet),
+        traverse(to->link, Towards::Inside, std::move(packet),
                  [id = *host](Packet copy) { return AtHost{id, std::move(copy)}; });
         return;
     }
     if (const auto* box = std::get_if<BoxId>(&next)) {
-        traverse(topology_.box(*box).uplink, std::move(packet),
+        traverse(topology_.box(*box).uplink, Towards::Inside, std::move(packet),
                  [id = *box](Packet copy) { return AtBoxOutside{id, std::move(copy)}; });
         return;
     }
@@ -149,7 +194,9 @@ void World::forward(AtNetwork at) {
 
 void World::leave(BoxId id, Packet packet) {
     const Box& box = topology_.box(id);
-    if (!passes(box.udp, packet.destination.port)) return drop(packet, DropReason::UdpBlocked);
+    if (const auto reason = refusal(box, packet, packet.destination.port)) {
+        return drop(packet, *reason);
+    }
     if (const auto beyond = box.beyond_nat64(packet.destination.ip)) {
         return leave_by_nat64(id, *beyond, std::move(packet));
     }
@@ -158,7 +205,7 @@ void World::leave(BoxId id, Packet packet) {
     if (box.translates(family) && packet.destination.ip == box.external) {
         return hairpin(id, std::move(packet));
     }
-    if (Nat* const nat = table(id, family)) {
+    if (Nat* const nat = table(id, packet, family)) {
         const auto outside = nat->outbound(now_, packet.source, packet.destination);
         if (!outside) return drop(packet, reason_of(outside.error()));
         if (box.alg == Alg::RewritesAddresses && box.translates(family)) {
@@ -173,7 +220,7 @@ void World::leave(BoxId id, Packet packet) {
 // RFC 6146 Sections 3.5.1 and, to its own address, 3.8.
 void World::leave_by_nat64(BoxId id, const IpAddress& beyond, Packet packet) {
     const Box& box = topology_.box(id);
-    Nat* const nat = table(id, AddressFamily::V4);
+    Nat* const nat = table(id, packet, AddressFamily::V4);
     STILE_ASSERT(nat != nullptr);
     packet.destination.ip = beyond;
     if (beyond == box.external) return hairpin(id, std::move(packet));
@@ -186,14 +233,14 @@ void World::leave_by_nat64(BoxId id, const IpAddress& beyond, Packet packet) {
 
 void World::go_outside(BoxId id, Packet packet) {
     const Box& box = topology_.box(id);
-    traverse(box.uplink, std::move(packet), [network = box.outside](Packet copy) {
+    traverse(box.uplink, Towards::Outside, std::move(packet), [network = box.outside](Packet copy) {
         return AtNetwork{network, Direction::Up, std::move(copy)};
     });
 }
 
 void World::hairpin(BoxId id, Packet packet) {
     const Box& box = topology_.box(id);
-    Nat* const nat = table(id, AddressFamily::V4);
+    Nat* const nat = table(id, packet, AddressFamily::V4);
     STILE_ASSERT(nat != nullptr);
     const Hairpin kind = nat->behavior().hairpin;
     if (kind == Hairpin::None) return drop(packet, DropReason::NoHairpin);
@@ -213,11 +260,14 @@ void World::hairpin(BoxId id, Packet packet) {
 void World::enter(AtBoxOutside at) {
     const Box& box = topology_.box(at.box);
     Packet& packet = at.packet;
-    if (!passes(box.udp, packet.source.port)) return drop(packet, DropReason::UdpBlocked);
+    if (const auto reason = refusal(box, packet, packet.source.port)) return drop(packet, *reason);
     const AddressFamily family = packet.destination.ip.family();
-    if (Nat* const nat = table(at.box, family)) {
+    if (Nat* const nat = table(at.box, packet, family)) {
         const auto inside = nat->inbound(now_, packet.destination, packet.source);
-        if (!inside) return drop(packet, reason_of(inside.error()));
+        if (!inside) {
+            answer_refused(at.box, packet);
+            return drop(packet, reason_of(inside.error()));
+        }
         if (box.alg == Alg::RewritesAddresses && box.translates(family)) {
             rewrite(packet.payload, box.external, inside->ip);
         }
@@ -232,27 +282,68 @@ void World::enter(AtBoxOutside at) {
 }
 
 template <class MakeEvent>
-void World::traverse(const Link& link, Packet packet, MakeEvent&& make_event) {
-    if (packet_octets(packet.payload.size(), packet.destination) > link.mtu) {
+void World::traverse(const Link& link, Towards towards, Packet packet, MakeEvent&& make_event) {
+    const bool is_tcp = packet.segment.has_value();
+    crypto::RandomStream& random = is_tcp ? tcp_random_ : random_;
+    // TCP finds out what fits, and repeats what is lost.
+    if (!is_tcp && packet_octets(packet.payload.size(), packet.destination) > link.mtu) {
         return drop(packet, DropReason::TooLarge);
     }
-    if (happens(link.loss)) return drop(packet, DropReason::Lost);
+    const Probability loss =
+        towards == Towards::Inside ? link.loss_inwards.value_or(link.loss) : link.loss;
+    const bool is_lost = happens(loss, random);
+    const bool repeats_itself = is_tcp && packet.segment->kind != Segment::Kind::Syn &&
+                                packet.segment->kind != Segment::Kind::SynAck;
+    if (is_lost && !repeats_itself) return drop(packet, DropReason::Lost);
     const auto arrival = [&] {
         const auto jitter = static_cast<std::uint64_t>(link.jitter.count());
-        const auto extra = jitter == 0 ? 0 : random_.below(jitter + 1);
-        return now_ + link.delay + Duration{static_cast<Duration::rep>(extra)};
+        const auto extra = jitter == 0 ? 0 : random.below(jitter + 1);
+        return now_ + link.delay + (is_lost ? retransmission : Duration{0}) +
+               Duration{static_cast<Duration::rep>(extra)};
     };
-    if (happens(link.duplication)) {
+    if (!is_tcp && happens(link.duplication, random)) {
         note(TraceEntry::What::Duplicated, packet);
         schedule(arrival(), make_event(packet));
     }
     schedule(arrival(), make_event(std::move(packet)));
 }
 
-Nat* World::table(BoxId box, AddressFamily family) {
+Nat* World::table(BoxId box, const Packet& packet, AddressFamily family) {
     BoxState& state = boxes_.at(box.value);
-    auto& nat = family == AddressFamily::V4 ? state.v4 : state.v6;
+    const bool is_v4 = family == AddressFamily::V4;
+    auto& of_tcp = is_v4 ? state.tcp_v4 : state.tcp_v6;
+    auto& of_udp = is_v4 ? state.v4 : state.v6;
+    auto& nat = packet.segment ? of_tcp : of_udp;
     return nat ? &*nat : nullptr;
+}
+
+std::optional<DropReason> World::refusal(const Box& box, const Packet& packet, Port outside) const {
+    if (packet.segment) {
+        if (!passes(box.tcp, outside)) return DropReason::TcpBlocked;
+    } else if (!passes(box.udp, outside)) {
+        return DropReason::UdpBlocked;
+    }
+    return std::nullopt;
+}
+
+void World::answer_refused(BoxId id, const Packet& packet) {
+    if (!packet.segment || packet.segment->kind != Segment::Kind::Syn) return;
+    Packet answer{.source = packet.destination,
+                  .destination = packet.source,
+                  .payload = {},
+                  .hops = 0,
+                  .segment = Segment{
+                      .kind = Segment::Kind::Reset, .from = {}, .answers = packet.segment->from}};
+    switch (topology_.box(id).unexpected_syn) {
+        case UnexpectedSyn::Dropped:
+            return;
+        case UnexpectedSyn::Reset:
+            break;
+        case UnexpectedSyn::Unreachable:
+            answer.segment->kind = Segment::Kind::Unreachable;
+            break;
+    }
+    go_outside(id, std::move(answer));
 }
 
 void World::schedule(Instant when, Event event) {
@@ -264,10 +355,10 @@ void World::schedule(Instant when, Event event) {
     std::ranges::push_heap(queue_, later);
 }
 
-bool World::happens(Probability probability) {
+bool World::happens(Probability probability, crypto::RandomStream& random) {
     // Certainty and impossibility draw nothing: a link without faults does not disturb the others.
     if (probability.per_million == 0) return false;
-    return random_.below(Probability::certain) < probability.per_million;
+    return random.below(Probability::certain) < probability.per_million;
 }
 
 void World::drop(const Packet& packet, DropReason reason) {
@@ -285,10 +376,14 @@ void World::set_uplink(BoxId box, const Link& link) { topology_.box(box).uplink 
 
 void World::set_udp(BoxId box, Udp udp) { topology_.box(box).udp = udp; }
 
+void World::set_tcp(BoxId box, Tcp tcp) { topology_.box(box).tcp = tcp; }
+
 void World::restart(BoxId box) {
     BoxState& state = boxes_.at(box.value);
     if (state.v4) state.v4->restart();
     if (state.v6) state.v6->restart();
+    if (state.tcp_v4) state.tcp_v4->restart();
+    if (state.tcp_v6) state.tcp_v6->restart();
 }
 
 void World::attach(HostId host, NetworkId network, const IpAddress& address, const Link& link) {
@@ -297,11 +392,11 @@ void World::attach(HostId host, NetworkId network, const IpAddress& address, con
 
 void World::detach(HostId host, const IpAddress& address) {
     topology_.remove_interface(host, address);
-    for (Stream& stream : streams_) {
-        const bool over_it = (stream.client == host && stream.client_address.ip == address) ||
-                             (stream.server == host && stream.server_address.ip == address);
-        if (over_it) stream.open = false;
+    std::vector<EndId> over_it;
+    for (const auto& [id, socket] : sockets_) {
+        if (socket.host == host && socket.path.local.ip == address) over_it.push_back(id);
     }
+    for (const EndId id : over_it) forget(id);
 }
 
 std::uint64_t World::dropped(DropReason reason) const {

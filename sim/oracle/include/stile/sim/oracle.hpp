@@ -9,9 +9,19 @@
 
 namespace stile::sim {
 
-// What a UDP path between two peers is made of; a later one is better. Over a host path datagrams
-// arrive with the addresses that they left with; on a reflexive one something translates them.
-enum class PathKind : std::uint8_t { None, RelayedByBoth, RelayedByOne, Reflexive, Host };
+// What a path between two peers is made of; a later one is better. Over a host path packets arrive
+// with the addresses that they left with; on a reflexive one something translates them. Direct over
+// TCP is worse than direct over UDP, and better than any relay (RFC 6544 Section 4.2); how a peer
+// reaches its relay, over UDP or a stream, makes no difference.
+enum class PathKind : std::uint8_t {
+    None,
+    RelayedByBoth,
+    RelayedByOne,
+    TcpReflexive,
+    TcpHost,
+    Reflexive,
+    Host,
+};
 std::string_view to_string(PathKind kind);
 
 // What the two ends of a direct path speak; a later one is better. Translated: one IPv6, the other
@@ -43,6 +53,18 @@ struct BestPath {
 // Not considered: loss, expiry, guessing of ports, changes during the run, and links' sizes.
 // Requires: server is a host with an address on the internet.
 BestPath best_udp_path(const Topology& topology, HostId left, HostId right, HostId server);
+
+enum class Transports : std::uint8_t { UdpOnly, UdpAndTcp };
+
+// The same, with TCP beside UDP where asked for: each side listens at two ports of each address,
+// for passive and for simultaneous-open candidates (RFC 6544), and connects from any port to the
+// other's passive ones, from the second port to the other's second; the server shows it the outside
+// addresses of both ports over TCP. The server is a relay over UDP and TCP at port 3478, and over
+// TLS at port 443. A connection is possible if a SYN reaches a port that listens, with every SYN
+// before it having left its traces in the boxes, and the answer comes back. Since SYNs are repeated
+// it does not matter who is first, nor whether a box answers one that it does not let in.
+BestPath best_path(const Topology& topology, HostId left, HostId right, HostId server,
+                   Transports transports);
 
 enum class DirectPath : std::uint8_t { Possible, Impossible };
 // Whether the best path is without relay.

@@ -38,6 +38,8 @@ struct Link {
     Duration delay = std::chrono::milliseconds{5};
     Duration jitter{0};  // up to this much more, drawn for each datagram: hence reordering
     Probability loss;
+    // Towards the host, or the inside; absent: the same.
+    std::optional<Probability> loss_inwards{};
     Probability duplication;
     std::size_t mtu = 1500;  // larger IP packets are lost: nothing is fragmented
 };
@@ -48,6 +50,17 @@ enum class Udp : std::uint8_t {
     Blocked,
 };
 inline constexpr Port stun_port{3478};
+
+enum class Tcp : std::uint8_t {
+    Allowed,
+    HttpsOnly,  // only with port 443 outside
+    Blocked,
+};
+inline constexpr Port https_port{443};
+
+// How a box answers a SYN from outside that it does not let in. RFC 5382 Section 4.3 asks it to be
+// silent for six seconds at least, since a simultaneous open may be under way; some are not.
+enum class UnexpectedSyn : std::uint8_t { Dropped, Reset, Unreachable };
 
 // RFC 6052 with 96 bits, the well-known prefix or a network's own.
 class TranslationPrefix {
@@ -93,8 +106,14 @@ struct Box {
     IpAddress external;                 // meaningful with nat or nat64
     std::optional<Filtering> firewall;  // absent: open
     Duration firewall_lifetime = std::chrono::minutes{5};
-    Udp udp = Udp::Allowed;  // streams pass in any case
-    Alg alg = Alg::None;     // meaningful with nat
+    Udp udp = Udp::Allowed;
+    Tcp tcp = Tcp::Allowed;
+    UnexpectedSyn unexpected_syn = UnexpectedSyn::Dropped;
+    // For TCP the NAT or NAT64 behaves so, apart from its lifetime; absent: as for UDP.
+    std::optional<NatBehavior> tcp_nat;
+    // Of what TCP leaves behind, be it established or not. RFC 5382 Section 5: not less.
+    Duration tcp_lifetime = std::chrono::minutes{124};
+    Alg alg = Alg::None;  // meaningful with nat
     Link uplink;
 
     bool translates(AddressFamily family) const {

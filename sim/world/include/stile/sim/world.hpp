@@ -10,6 +10,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -22,11 +24,16 @@ inline constexpr std::size_t most_trace_entries = 10'000;
 // Networks that a packet crosses at most.
 inline constexpr unsigned most_hops = 32;
 
+// Names a call of connect(), and the connection that came of it. In a simultaneous open each side
+// has made its own: both are its Client.
 struct StreamId {
     std::uint32_t value = 0;
     friend auto operator<=>(StreamId, StreamId) = default;
 };
 enum class StreamEnd : std::uint8_t { Client, Server };
+
+// SYNs of an attempt, after 0, 1, 3, 7, 15 and 31 s; it is given up after 63 s.
+inline constexpr unsigned most_syns = 6;
 
 // What the world tells a host. `path.local` is the address of the host.
 struct DatagramArrived {
@@ -34,12 +41,12 @@ struct DatagramArrived {
     Path path;
     Bytes payload;
 };
-struct StreamOpened {  // to the client
+struct StreamOpened {  // to who connected
     HostId host;
     StreamId stream;
     Path path;
 };
-struct StreamAccepted {  // to the server, with the client's address as NATs show it
+struct StreamAccepted {  // to who listens, with the client's address as NATs show it
     HostId host;
     StreamId stream;
     Path path;
@@ -50,10 +57,18 @@ struct StreamArrived {
     StreamEnd end;  // that receives
     Bytes octets;
 };
-struct StreamClosed {  // by the other end; for a client also: refused or no route
+struct StreamClosed {
+    enum class Why : std::uint8_t {
+        Ended,        // by the other end, or reset
+        Refused,      // not opened: the answer was a reset
+        TimedOut,     // not opened: no answer
+        Unreachable,  // not opened: a box said so
+        Local,        // not opened: no such address, or the same connection is there already
+    };
     HostId host;
     StreamId stream;
-    StreamEnd end;
+    StreamEnd end;  // that is told
+    Why why;
 };
 using Happening =
     std::variant<DatagramArrived, StreamOpened, StreamAccepted, StreamArrived, StreamClosed>;
@@ -67,6 +82,7 @@ enum class DropReason : std::uint8_t {
     Filtered,
     NoHairpin,
     UdpBlocked,
+    TcpBlocked,
     NoPortsLeft,
     InFlightLimit,
     count
@@ -80,6 +96,7 @@ struct TraceEntry {
     SocketAddress source;
     SocketAddress destination;
     std::size_t octets;
+    std::string_view segment;  // of TCP; empty for UDP
 
     std::string to_string() const;
 };
@@ -111,9 +128,12 @@ public:
     enum class Sent : std::uint8_t { Yes, NoSuchAddress };
     Sent send(HostId host, const Path& path, BytesView payload);
 
-    // Streams: reliable and in order, with the delay of the links but not their losses. They pass
-    // every box outwards. The server must listen.
+    // Streams: TCP as boxes see it. SYNs are routed, translated, filtered and repeated as packets
+    // are; where two meet, both sides have connected (RFC 9293 Section 3.5). Octets arrive in
+    // order; a loss on a link delays them. A stream over a mapping that is gone falls silent.
     void listen(HostId host, const SocketAddress& address);
+    // Several connections may leave from one port, and one that listens. Octets may be sent at
+    // once.
     StreamId connect(HostId host, const Path& path);
     // Does nothing to a stream that is closed.
     void send(StreamId stream, StreamEnd from, BytesView octets);
@@ -123,6 +143,7 @@ public:
     void set_link(HostId host, const IpAddress& address, const Link& link);
     void set_uplink(BoxId box, const Link& link);
     void set_udp(BoxId box, Udp udp);
+    void set_tcp(BoxId box, Tcp tcp);
     void restart(BoxId box);  // its mappings are lost
     void attach(HostId host, NetworkId network, const IpAddress& address, const Link& link = {});
     // Streams over the address fall silent.
@@ -135,11 +156,25 @@ public:
     std::uint64_t trace_digest() const { return digest_; }
 
 private:
+    // One end of a stream.
+    struct EndId {
+        StreamId stream;
+        StreamEnd end;
+        friend auto operator<=>(const EndId&, const EndId&) = default;
+    };
+    struct Segment {
+        enum class Kind : std::uint8_t { Syn, SynAck, Ack, Data, Fin, Reset, Unreachable };
+        Kind kind;
+        EndId from;
+        std::optional<EndId> answers;  // of SynAck, Reset and Unreachable: whose segment
+        std::uint64_t number;          // of Data and Fin
+    };
     struct Packet {
         SocketAddress source;
         SocketAddress destination;
         Bytes payload;
-        unsigned hops;  // networks crossed so far
+        unsigned hops;                   // networks crossed so far
+        std::optional<Segment> segment;  // of TCP; absent for UDP
     };
     enum class Direction : std::uint8_t { Up, Down };
     struct AtNetwork {
@@ -155,33 +190,38 @@ private:
         HostId host;
         Packet packet;
     };
-    using Event = std::variant<AtNetwork, AtBoxOutside, AtHost, Happening>;
+    struct SynDue {
+        EndId end;
+        unsigned sent;
+    };
+    using Event = std::variant<AtNetwork, AtBoxOutside, AtHost, SynDue, Happening>;
     struct Scheduled {
         Instant when;
         std::uint64_t sequence;
         Event event;
     };
-    struct Stream {
-        HostId client;
-        SocketAddress client_address;
-        HostId server;
-        SocketAddress server_address;
-        Duration delay{0};
-        bool open = false;
-        std::array<Instant, 2> last_arrival{};  // by receiving end
-    };
-    struct StreamRoute {
-        HostId server;
-        SocketAddress server_address;  // as the server has it
-        SocketAddress client_outside;
-        Duration delay;
+    // A host's side of a connection.
+    struct Socket {
+        enum class State : std::uint8_t { SynSent, SynReceived, Established, Closed };
+        HostId host;
+        Path path;
+        State state;
+        std::uint64_t next_out = 0;
+        std::uint64_t next_in = 0;
+        std::map<std::uint64_t, Packet> early = {};  // by number, not yet in order
+        std::vector<Bytes> waiting = {};             // until it is established
     };
     struct BoxState {
         std::optional<Nat> v4;  // of a NAT64: the translation
         std::optional<Nat> v6;
+        std::optional<Nat> tcp_v4;
+        std::optional<Nat> tcp_v6;
     };
+    static std::string_view name(Segment::Kind kind);
+    enum class Towards : std::uint8_t { Inside, Outside };
 
     std::optional<Happening> carry_out(Event event);
+    void put_out(const Interface& from, Packet packet);
     void forward(AtNetwork at);
     void leave(BoxId box, Packet packet);
     void leave_by_nat64(BoxId box, const IpAddress& beyond, Packet packet);
@@ -190,14 +230,26 @@ private:
     void enter(AtBoxOutside at);
     // Puts the packet on a link; the event is made for each copy that arrives.
     template <class MakeEvent>
-    void traverse(const Link& link, Packet packet, MakeEvent&& make_event);
-    Nat* table(BoxId box, AddressFamily family);
+    void traverse(const Link& link, Towards towards, Packet packet, MakeEvent&& make_event);
+    Nat* table(BoxId box, const Packet& packet, AddressFamily family);
+    std::optional<DropReason> refusal(const Box& box, const Packet& packet, Port outside) const;
+    // What a box answers to a SYN that it does not let in.
+    void answer_refused(BoxId box, const Packet& packet);
     void schedule(Instant when, Event event);
-    bool happens(Probability probability);
+    static bool happens(Probability probability, crypto::RandomStream& random);
     void drop(const Packet& packet, DropReason reason);
     void note(TraceEntry::What what, const Packet& packet, DropReason reason = DropReason::Lost);
-    std::optional<StreamRoute> stream_route(HostId host, const Path& path, StreamId id) const;
-    void schedule_stream(Stream& stream, StreamEnd receiver, Happening happening);
+    // streams.cpp
+    void send_segment(const Socket& socket, const Segment& segment, BytesView octets = {});
+    void send_syn(SynDue due);
+    void reset(HostId host, const Packet& packet);
+    void arrive(HostId host, Packet packet);
+    void take_syn(HostId host, const Packet& packet, std::optional<EndId> known);
+    void take_octets(EndId id, Packet packet);
+    void establish(EndId id);
+    void end(EndId id, StreamClosed::Why why);
+    void forget(EndId id);
+    Socket* socket(EndId id);
 
     Topology topology_;
     crypto::RandomStream random_;
@@ -206,7 +258,10 @@ private:
     std::vector<Scheduled> queue_;  // a heap, the soonest first
     std::uint64_t sequence_ = 0;
     std::set<std::pair<HostId, SocketAddress>> listeners_;
-    std::vector<Stream> streams_;
+    std::map<EndId, Socket> sockets_;
+    std::map<std::pair<HostId, Path>, EndId> connections_;  // what is not closed
+    std::uint32_t last_stream_ = 0;
+    crypto::RandomStream tcp_random_;  // its own: streams change nothing for datagrams
     std::array<std::uint64_t, static_cast<std::size_t>(DropReason::count)> dropped_{};
     std::uint64_t delivered_ = 0;
     std::deque<TraceEntry> trace_;

@@ -52,6 +52,9 @@ public:
         std::size_t sent = 0;
         std::size_t received = 0;    // datagrams of the other side's application
         std::size_t by_channel = 0;  // of those sent
+        std::map<StreamId, connect::StreamId> streams = {};
+        std::map<connect::StreamId, std::pair<StreamId, StreamEnd>> ends = {};
+        std::uint16_t next_port = 40'000;  // of connections that leave from any
     };
     Side& side(std::size_t index) { return sides_.at(index); }
     World& world() { return world_; }
@@ -73,7 +76,16 @@ private:
     connect::ConnectorConfig config_of(std::size_t index, connect::CandidatePolicy policy) const;
     std::optional<std::string> pass_data();
     void drain_side(std::size_t index);
+    void send_streams(std::size_t index);
+    void open_stream(std::size_t index, const connect::StreamWanted& wanted);
+    void take_received(std::size_t index);
+    void count_received(std::size_t index, const std::optional<connect::Received>& received);
     void handle(const Happening& happening);
+    void handle_stream(std::size_t index, const StreamOpened& opened);
+    void handle_stream(std::size_t index, const StreamAccepted& accepted);
+    void handle_stream(std::size_t index, const StreamArrived& arrived);
+    void handle_stream(std::size_t index, const StreamClosed& closed);
+    std::size_t index_of(HostId host) const { return host == scene_.left ? 0 : 1; }
     void handle_timeouts();
     std::optional<Instant> next_timeout() const;
     bool both_completed() const;

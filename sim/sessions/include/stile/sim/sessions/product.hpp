@@ -50,6 +50,13 @@ struct Cell {
     Hairpin hairpin = Hairpin::None;
     Refresh refresh = Refresh::Both;
     std::uint32_t variant = 0;
+    // With TCP beside UDP, and what passes to the internet.
+    Transports transports = Transports::UdpOnly;
+    Udp left_udp = Udp::Allowed;
+    Udp right_udp = Udp::Allowed;
+    Tcp left_tcp = Tcp::Allowed;
+    Tcp right_tcp = Tcp::Allowed;
+    UnexpectedSyn unexpected_syn = UnexpectedSyn::Dropped;
     // After the route is found nobody sends for so long; then it still has to carry data.
     std::optional<Duration> idle = {};
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stile/crypto/random_stream.hpp>
+#include <stile/sim/oracle.hpp>
 #include <stile/sim/topology.hpp>
 
 #include <array>
@@ -28,6 +29,8 @@ struct Scene {
     std::optional<TranslationPrefix> left_prefix;  // where the side knows of a NAT64
     std::optional<TranslationPrefix> right_prefix;
     Middle middle = Middle::Open;
+    // With TCP both listen, and the relay is at its ports over TCP and at 443 over TLS, too.
+    Transports transports = Transports::UdpOnly;
 };
 
 enum class Weather : std::uint8_t {

@@ -18,23 +18,35 @@ public:
     TurnHost(World& world, const Scene& scene, std::uint64_t seed);
 
     void handle(const DatagramArrived& arrived);
+    void handle(const StreamAccepted& accepted);
+    void handle(const StreamArrived& arrived);
+    void handle(const StreamClosed& closed);
     void handle_timeout();
     std::optional<Instant> poll_timeout() const { return service_.poll_timeout(); }
 
     // What a peer's configuration says of it: the relay by the family that the peer has, with IPv4
-    // relayed addresses in any case.
+    // relayed addresses in any case; where the scene has TCP, then the same over TCP and TLS.
     connect::ConnectorConfig client_config(AddressFamily family = AddressFamily::V4) const;
     const turn_server::Service& service() const { return service_; }
 
 private:
+    struct Connection {
+        turn::ClientFlow flow;
+        Bytes received = {};  // not yet a whole message
+    };
     void flush();
+    void answer(const turn::ClientFlow& flow, BytesView message);
+    std::optional<BytesView> first_message(const Connection& connection) const;
     void send(const turn::ToPeer& datagram);
     void send(const turn::ToClient& message);
 
     World& world_;
     HostId host_;
     std::vector<SocketAddress> sockets_;
+    Transports transports_;
     turn_server::Service service_;
+    std::map<StreamId, Connection> connections_;
+    std::map<turn::ClientFlow, StreamId> streams_;
     std::map<turn::RelayId, Port> ports_;
     std::map<Port, turn::RelayId> relays_;
     std::uint16_t next_port_ = 49152;
