@@ -68,6 +68,24 @@ std::vector<SocketAddress> Link::open_sockets(const std::vector<IpAddress>& addr
     return opened;
 }
 
+Link::SocketChanges Link::follow_addresses(const std::vector<IpAddress>& addresses) {
+    SocketChanges changes;
+    std::erase_if(sockets_, [&](const auto& socket) {
+        const SocketAddress local = socket->local_address();
+        const bool gone = std::ranges::find(addresses, local.ip) == addresses.end();
+        if (gone) changes.closed.push_back(local);
+        return gone;
+    });
+    std::vector<IpAddress> fresh;
+    for (const IpAddress& address : addresses) {
+        const bool open = std::ranges::any_of(
+            sockets_, [&](const auto& socket) { return socket->local_address().ip == address; });
+        if (!open) fresh.push_back(address);
+    }
+    changes.opened = open_sockets(fresh);
+    return changes;
+}
+
 void Link::set_credentials(quic::Role role, quic::Credentials credentials) {
     role_ = role;
     credentials_ = std::move(credentials);
@@ -75,9 +93,19 @@ void Link::set_credentials(quic::Role role, quic::Credentials credentials) {
 
 void Link::set_route(const connect::Route& route) {
     route_ = route;
+    // A channel that came or went is no other way; a way that is there again after none is.
+    const std::pair way{route.pair, route.wire};
+    if (std::exchange(way_, way) != way && connection_) {
+        connection_->change_path(loop_.now(), route.round_trip);
+    }
     if (!connection_ && role_ == quic::Role::Client && credentials_) start_client();
     for (const Bytes& payload : std::exchange(early_, {})) handle_payload(payload);
     pump();
+}
+
+void Link::clear_route() {
+    route_.reset();
+    way_.reset();
 }
 
 void Link::start_client() {
@@ -85,8 +113,7 @@ void Link::start_client() {
                               .initial_rtt = route_->round_trip,
                               .idle_timeout = idle_timeout,
                               .keep_alive = keep_alive};
-    connection_.emplace(loop_.now(), quic::hidden_path, config,
-                        crypto::RandomStream{drivers::random_seed()});
+    connection_.emplace(loop_.now(), config, crypto::RandomStream{drivers::random_seed()});
 }
 
 void Link::start_server(BytesView first) {
@@ -95,7 +122,7 @@ void Link::start_server(BytesView first) {
     const quic::Config config{.credentials = *credentials_,
                               .initial_rtt = route_ ? route_->round_trip : std::nullopt,
                               .idle_timeout = idle_timeout};
-    connection_.emplace(loop_.now(), quic::hidden_path, config, *initial,
+    connection_.emplace(loop_.now(), config, *initial,
                         crypto::RandomStream{drivers::random_seed()});
 }
 
@@ -113,7 +140,7 @@ void Link::handle_payload(BytesView payload) {
     }
     if (!connection_ && role_ == quic::Role::Server) start_server(payload);
     if (!connection_) return;
-    connection_->handle_datagram(loop_.now(), quic::hidden_path, payload);
+    connection_->handle_datagram(loop_.now(), payload);
     // Whoever sends is there.
     ++heard_;
     doubtful_ = false;

@@ -47,7 +47,7 @@ struct LinkHandlers {
 };
 
 // One session with its sockets and the QUIC connection that runs on them. The way that datagrams
-// take is the session's matter: QUIC sees one path (carriers/quic, hidden_path).
+// take is the session's matter; QUIC is told when it is another (quic::Connection::change_path).
 class Link {
 public:
     Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers);
@@ -58,12 +58,20 @@ public:
     // Opens a socket at each address that is there; their addresses, best first.
     std::vector<SocketAddress> open_sockets(const std::vector<IpAddress>& addresses);
 
+    // The host's addresses are these now: opens sockets where there is none, closes those whose
+    // address is gone.
+    struct SocketChanges {
+        std::vector<SocketAddress> opened;
+        std::vector<SocketAddress> closed;
+    };
+    SocketChanges follow_addresses(const std::vector<IpAddress>& addresses);
+
     // Of the sockets that are open.
     std::vector<SocketAddress> socket_addresses() const;
 
     // Where datagrams go from now on. The first call starts the handshake of a client.
     void set_route(const connect::Route& route);
-    void clear_route() { route_.reset(); }
+    void clear_route();
     const std::optional<connect::Route>& route() const { return route_; }
     // Before the first set_route. A server starts with the client's first datagram.
     void set_credentials(quic::Role role, quic::Credentials credentials);
@@ -113,6 +121,8 @@ private:
     LinkHandlers handlers_;
     std::vector<std::unique_ptr<drivers::UdpSocket>> sockets_;
     std::optional<connect::Route> route_;
+    // The pair of addresses and the way on the wire that QUIC was told of.
+    std::optional<std::pair<Path, Path>> way_;
     quic::Role role_ = quic::Role::Client;
     std::optional<quic::Credentials> credentials_;
     std::optional<quic::Connection> connection_;

@@ -7,7 +7,6 @@
 
 #include <stile/base/drain.hpp>
 #include <stile/base/encoding.hpp>
-#include <stile/drivers/interfaces.hpp>
 #include <stile/drivers/random.hpp>
 #include <stile/identity/standing.hpp>
 
@@ -127,6 +126,7 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
           consider_stopped();
       }) {
     begin_port_mapping();
+    watch_network();
 }
 
 Node::~Node() = default;
@@ -289,23 +289,6 @@ connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
     }
     if (loopback_admitted()) config.loopback = connect::LoopbackCandidates::Admitted;
     return config;
-}
-
-// Ordinary interfaces before those of containers: a bridge's address leads nowhere for most peers.
-std::vector<IpAddress> Node::candidate_addresses() const {
-    std::vector<IpAddress> addresses;
-    std::vector<IpAddress> last;
-    const auto local = drivers::local_addresses();
-    if (!local) return addresses;
-    for (const drivers::LocalAddress& address : *local) {
-        if (address.link_local || address.deprecated) continue;
-        if (address.ip.is_loopback() && !loopback_admitted()) continue;
-        const bool aside =
-            address.kind == drivers::InterfaceKind::Container || address.ip.is_loopback();
-        (aside ? last : addresses).push_back(address.ip);
-    }
-    addresses.insert(addresses.end(), last.begin(), last.end());
-    return addresses;
 }
 
 // The routers are asked before anybody else: they are the nearest, and whoever describes the path

@@ -8,6 +8,7 @@
 #include "server_api.hpp"
 #include "signalling.hpp"
 
+#include <stile/drivers/interfaces.hpp>
 #include <stile/drivers/port_mappings.hpp>
 #include <stile/identity/pin.hpp>
 #include <stile/identity/proof.hpp>
@@ -97,6 +98,10 @@ private:
     Entry* find_usable(const std::string& address);
     void end_unmet();
     void begin_port_mapping();
+    // network_changes.cpp
+    void watch_network();
+    void handle_network_changed();
+    std::vector<IpAddress> candidate_addresses() const;
     std::vector<SocketAddress> open_sockets(Link& link);
     // node_streams.cpp
     std::unique_ptr<PathStreams> make_streams(Link& link);
@@ -110,7 +115,6 @@ private:
     std::unique_ptr<Link> make_link(const std::string& peer);
     connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts,
                                          std::vector<connect::Listener> listeners) const;
-    std::vector<IpAddress> candidate_addresses() const;
     quic::Credentials credentials(const session::HttpSession& session) const;
     void judge(Link& link);
     Entry* find(const Link& link);
@@ -139,7 +143,8 @@ private:
     RelayAccess access_;
     AccessState access_state_ = AccessState::None;
     Instant access_until_{};
-    std::optional<drivers::PortMappings> mappings_;  // absent: not wanted, or given back
+    std::unique_ptr<drivers::NetworkMonitor> monitor_;  // absent where the system has none
+    std::optional<drivers::PortMappings> mappings_;     // absent: not wanted, or given back
     std::move_only_function<void()> on_stopped_;
     bool signalling_stopped_ = false;
     bool pumping_ = false;

@@ -3,6 +3,7 @@
 #include "signalling.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace stile::peer {
 
@@ -75,6 +76,16 @@ void Signalling::handle_closed(const drivers::Closed& closed) {
 void Signalling::write(sip::FlowId flow, BytesView bytes) {
     // A server that does not read for so long is as good as gone; the flow's own timers see to it.
     if (state_ == State::Open && flow == flow_) (void)stream_->write(bytes);
+}
+
+void Signalling::follow_addresses(const std::vector<IpAddress>& addresses) {
+    if (state_ != State::Open && state_ != State::Connecting) return;
+    const IpAddress local = stream_->local_address().ip;
+    if (local.is_unspecified() || std::ranges::find(addresses, local) != addresses.end()) return;
+    stream_.reset();
+    const State before = std::exchange(state_, State::Idle);
+    if (before == State::Open) return handlers_.on_closed(flow_);
+    connect();
 }
 
 void Signalling::close(sip::FlowId flow) {

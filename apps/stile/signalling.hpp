@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace stile::peer {
 
@@ -33,6 +34,9 @@ public:
     void connect();
     void write(sip::FlowId flow, BytesView bytes);
     void close(sip::FlowId flow);
+    // The host's addresses are these now. A connection from one that is gone ends at once: nothing
+    // would come on it any more, not even its end.
+    void follow_addresses(const std::vector<IpAddress>& addresses);
 
 private:
     enum class State : std::uint8_t { Idle, Dialling, Connecting, Open };

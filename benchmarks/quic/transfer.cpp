@@ -44,13 +44,13 @@ struct Pair {
     Config server_config;
     crypto::RandomStream random{crypto::seed_from_number(3)};
     Instant now{};
-    Connection client{now, hidden_path, client_config, random.fork()};
+    Connection client{now, client_config, random.fork()};
     std::optional<Connection> server;
 
     void hand_over(Connection& to, const Batch& batch) const {
         for (BytesView rest = batch.payload; !rest.empty();) {
             const auto one = rest.first(std::min(rest.size(), batch.segment_octets));
-            to.handle_datagram(now, hidden_path, one, batch.ecn);
+            to.handle_datagram(now, one, batch.ecn);
             rest = rest.subspan(one.size());
         }
     }
@@ -61,8 +61,7 @@ struct Pair {
         client.handle_timeout(now);
         while (const auto batch = client.poll_transmit(now)) {
             if (!server) {
-                server.emplace(now, hidden_path, server_config, *read_initial(batch->payload),
-                               random.fork());
+                server.emplace(now, server_config, *read_initial(batch->payload), random.fork());
             }
             hand_over(*server, *batch);
         }

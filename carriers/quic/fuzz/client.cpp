@@ -6,8 +6,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace stile;
     using namespace stile::quic;
-    Connection client{Instant{}, hidden_path, fuzz_config(),
-                      crypto::RandomStream{crypto::seed_from_number(2)}};
+    Connection client{Instant{}, fuzz_config(), crypto::RandomStream{crypto::seed_from_number(2)}};
     while (client.poll_transmit(Instant{})) {
     }
     feed(client, std::as_bytes(std::span{data, size}));

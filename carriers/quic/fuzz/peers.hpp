@@ -33,7 +33,7 @@ inline void feed(Connection& connection, BytesView input) {
         input = input.subspan(2);
         const BytesView datagram = input.first(std::min(length, input.size()));
         input = input.subspan(datagram.size());
-        connection.handle_datagram(now, hidden_path, datagram);
+        connection.handle_datagram(now, datagram);
         while (connection.poll_transmit(now)) {
         }
         while (connection.poll_event()) {

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Initial known = initial.value_or(Initial{.destination = {.octets = {}, .size = 8},
                                                    .source = {.octets = {}, .size = 8},
                                                    .version = 1});
-    Connection server{Instant{}, hidden_path, fuzz_config(), known,
+    Connection server{Instant{}, fuzz_config(), known,
                       crypto::RandomStream{crypto::seed_from_number(2)}};
     feed(server, input);
     return 0;

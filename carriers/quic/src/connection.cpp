@@ -9,22 +9,19 @@ namespace stile::quic {
 
 static_assert(Machine<Connection>);
 
-Connection::Connection(Instant now, const Path& path, const Config& config,
-                       crypto::RandomStream random)
-    : engine_(
-          std::make_unique<Engine>(Role::Client, now, path, config, nullptr, std::move(random))) {}
+Connection::Connection(Instant now, const Config& config, crypto::RandomStream random)
+    : engine_(std::make_unique<Engine>(Role::Client, now, config, nullptr, std::move(random))) {}
 
-Connection::Connection(Instant now, const Path& path, const Config& config, const Initial& initial,
+Connection::Connection(Instant now, const Config& config, const Initial& initial,
                        crypto::RandomStream random)
-    : engine_(
-          std::make_unique<Engine>(Role::Server, now, path, config, &initial, std::move(random))) {}
+    : engine_(std::make_unique<Engine>(Role::Server, now, config, &initial, std::move(random))) {}
 
 Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
-void Connection::handle_datagram(Instant now, const Path& path, BytesView datagram, Ecn ecn) {
-    engine_->handle_datagram(now, path, datagram, ecn);
+void Connection::handle_datagram(Instant now, BytesView datagram, Ecn ecn) {
+    engine_->handle_datagram(now, datagram, ecn);
 }
 void Connection::handle_timeout(Instant now) { engine_->handle_timeout(now); }
 
@@ -40,9 +37,6 @@ std::optional<Instant> Connection::poll_timeout() const { return engine_->poll_t
 std::expected<StreamId, RequestError> Connection::request(const RequestHead& head, More body) {
     if (!engine_->is_open()) return std::unexpected(RequestError::NotReady);
     return engine_->http().request(head, body);
-}
-MoveResult Connection::change_path(Instant now, const SocketAddress& local) {
-    return engine_->change_path(now, local);
 }
 
 SendResult Connection::respond(StreamId stream, const ResponseHead& head, More body) {
@@ -65,6 +59,9 @@ SendResult Connection::end_body(StreamId stream, const std::vector<Field>& trail
 BytesView Connection::body(StreamId stream) const { return engine_->http().body(stream); }
 void Connection::consume(StreamId stream, std::size_t octets) {
     engine_->http().consume(stream, octets);
+}
+void Connection::change_path(Instant now, std::optional<Duration> round_trip) {
+    engine_->change_path(now, round_trip);
 }
 void Connection::reset_stream(StreamId stream, ErrorCode code) {
     if (engine_->is_open()) engine_->http().reset(stream, code);

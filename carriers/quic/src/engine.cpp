@@ -11,7 +11,6 @@
 namespace stile::quic {
 namespace {
 
-constexpr std::size_t local_id_octets = 8;
 constexpr std::size_t first_destination_octets = 18;  // RFC 9000 Section 7.2: at least 8
 constexpr std::uint64_t unidirectional_streams = 3;   // control and two of QPACK
 constexpr std::uint64_t unidirectional_window = 262'144;
@@ -73,7 +72,7 @@ struct Connection::Engine::Hooks {
     }
     static int completed(ngtcp2_conn*, void* self) { return of(self).handle_completed(); }
     static int confirmed(ngtcp2_conn*, void* self) {
-        of(self).http_.tell(event::Confirmed{});
+        of(self).handle_confirmed();
         return 0;
     }
     static int octets(ngtcp2_conn*, std::uint32_t flags, std::int64_t id, std::uint64_t,
@@ -118,11 +117,9 @@ struct Connection::Engine::Hooks {
     }
     static int path_validated(ngtcp2_conn*, std::uint32_t, const ngtcp2_path* path,
                               ngtcp2_path_validation_result validation, void* self) {
-        const Path label = from_native(*path);
-        if (validation == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) {
-            of(self).http_.tell(event::PathChanged{label});
-        } else {
-            of(self).http_.tell(event::PathFailed{label});
+        Engine& engine = of(self);
+        if (from_native(*path) == path_of(engine.role_, engine.label_)) {
+            engine.verdict_ = validation;
         }
         return 0;
     }
@@ -164,14 +161,15 @@ struct Connection::Engine::Hooks {
     }
 };
 
-Connection::Engine::Engine(Role role, Instant now, const Path& path, const Config& config,
-                           const Initial* initial, crypto::RandomStream random)
+Connection::Engine::Engine(Role role, Instant now, const Config& config, const Initial* initial,
+                           crypto::RandomStream random)
     : role_(role),
       now_(now),
       random_(std::move(random)),
       datagram_octets_(config.datagram_octets),
       tls_(role, config.credentials),
-      http_(role) {
+      http_(role),
+      keep_alive_(config.keep_alive) {
     STILE_ASSERT(config.datagram_octets >= least_datagram_octets);
     STILE_ASSERT(config.datagram_octets <= most_datagram_octets);
     STILE_ASSERT(config.first_window <= config.most_window);
@@ -179,14 +177,12 @@ Connection::Engine::Engine(Role role, Instant now, const Path& path, const Confi
     const ngtcp2_settings chosen = settings(config);
     ngtcp2_transport_params parameters = transport_parameters(role, config);
     if (initial == nullptr) {
-        make_client(path, hooks, chosen, parameters);
+        make_client(hooks, chosen, parameters);
     } else {
-        make_server(path, *initial, hooks, chosen, parameters);
+        make_server(*initial, hooks, chosen, parameters);
     }
     tls_.attach(connection_.get());
-    if (config.keep_alive) {
-        ngtcp2_conn_set_keep_alive_timeout(connection_.get(), to_native(*config.keep_alive));
-    }
+    set_pings(keep_alive_);
 }
 
 ngtcp2_settings Connection::Engine::settings(const Config& config) {
@@ -212,12 +208,11 @@ ngtcp2_cid Connection::Engine::random_id(std::size_t size) {
     return id;
 }
 
-void Connection::Engine::make_client(const Path& path, const ngtcp2_callbacks& hooks,
-                                     const ngtcp2_settings& chosen,
+void Connection::Engine::make_client(const ngtcp2_callbacks& hooks, const ngtcp2_settings& chosen,
                                      ngtcp2_transport_params& parameters) {
     const ngtcp2_cid source = random_id(local_id_octets);
     const ngtcp2_cid destination = random_id(first_destination_octets);
-    NativePath native{path};
+    NativePath native{path_of(role_, label_)};
     ngtcp2_conn* made = nullptr;
     STILE_ASSERT(ngtcp2_conn_client_new(&made, &destination, &source, native.get(),
                                         NGTCP2_PROTO_VER_V1, &hooks, &chosen, &parameters, nullptr,
@@ -226,15 +221,15 @@ void Connection::Engine::make_client(const Path& path, const ngtcp2_callbacks& h
     local_ids_.push_back(from_native(source));
 }
 
-void Connection::Engine::make_server(const Path& path, const Initial& initial,
-                                     const ngtcp2_callbacks& hooks, const ngtcp2_settings& chosen,
+void Connection::Engine::make_server(const Initial& initial, const ngtcp2_callbacks& hooks,
+                                     const ngtcp2_settings& chosen,
                                      ngtcp2_transport_params& parameters) {
     const ngtcp2_cid source = random_id(local_id_octets);
     const ngtcp2_cid destination = to_native(initial.source);
     parameters.original_dcid = to_native(initial.destination);
     parameters.stateless_reset_token_present = 1;
     random_.fill(from_native(parameters.stateless_reset_token, NGTCP2_STATELESS_RESET_TOKENLEN));
-    NativePath native{path};
+    NativePath native{path_of(role_, label_)};
     ngtcp2_conn* made = nullptr;
     STILE_ASSERT(ngtcp2_conn_server_new(&made, &destination, &source, native.get(), initial.version,
                                         &hooks, &chosen, &parameters, nullptr, this) == 0);
@@ -249,14 +244,18 @@ int Connection::Engine::handle_completed() {
     if (http_.start(connection_.get()) == Http3::Step::Failed) return NGTCP2_ERR_CALLBACK_FAILURE;
     http_.tell(event::Completed{});
     // For a server the two are one. RFC 9001 Section 4.1.2.
-    if (role_ == Role::Server) http_.tell(event::Confirmed{});
+    if (role_ == Role::Server) handle_confirmed();
     return 0;
+}
+
+void Connection::Engine::handle_confirmed() {
+    confirmed_ = true;
+    http_.tell(event::Confirmed{});
 }
 
 // ---- inputs
 
-void Connection::Engine::handle_datagram(Instant now, const Path& path, BytesView datagram,
-                                         Ecn ecn) {
+void Connection::Engine::handle_datagram(Instant now, BytesView datagram, Ecn ecn) {
     advance(now);
     if (datagram.empty() || datagram.size() > most_received_octets) return;
     if (phase_ == Phase::Closing) {
@@ -266,7 +265,8 @@ void Connection::Engine::handle_datagram(Instant now, const Path& path, BytesVie
     }
     if (phase_ != Phase::Open) return;
     ++received_;
-    NativePath native{path};
+    heard_at_ = now_;
+    NativePath native{current_path()};
     const ngtcp2_pkt_info info{.ecn = std::to_underlying(ecn)};
     const int result =
         ngtcp2_conn_read_pkt(connection_.get(), native.get(), &info, native_data(datagram),
@@ -276,6 +276,10 @@ void Connection::Engine::handle_datagram(Instant now, const Path& path, BytesVie
     } else if (result != 0) {
         fail(result);
     }
+    take_validation();
+    consider_pings();
+    consider_second_try();
+    consider_move();
 }
 
 void Connection::Engine::handle_timeout(Instant now) {
@@ -286,6 +290,7 @@ void Connection::Engine::handle_timeout(Instant now) {
         close_due_ = false;
     }
     if (phase_ != Phase::Open) return;
+    consider_pings();
     expire();
     // Some of the library's timers end one nanosecond after the deadline that it gives for them: at
     // that deadline exactly it would ask to be woken for ever.
@@ -293,6 +298,8 @@ void Connection::Engine::handle_timeout(Instant now) {
         now_ += Duration{1};
         expire();
     }
+    take_validation();
+    consider_move();
 }
 
 void Connection::Engine::expire() {
@@ -307,19 +314,6 @@ std::optional<Instant> Connection::Engine::poll_timeout() const {
     const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(connection_.get());
     if (expiry == UINT64_MAX) return std::nullopt;
     return from_native_time(expiry);
-}
-
-MoveResult Connection::Engine::change_path(Instant now, const SocketAddress& local) {
-    advance(now);
-    if (role_ != Role::Client) return MoveResult::NotClient;
-    if (phase_ != Phase::Open) return MoveResult::NotNow;
-    Path path = from_native(*ngtcp2_conn_get_path(connection_.get()));
-    if (path.local == local) return MoveResult::SamePath;
-    path.local = local;
-    NativePath native{path};
-    const int result =
-        ngtcp2_conn_initiate_migration(connection_.get(), native.get(), to_native(now_));
-    return result == 0 ? MoveResult::Begun : MoveResult::NotNow;
 }
 
 // ---- questions

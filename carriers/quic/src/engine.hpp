@@ -5,6 +5,7 @@
 #include <stile/quic/connection.hpp>
 #include "http3.hpp"
 #include "native.hpp"
+#include "path_label.hpp"
 #include "tls_session.hpp"
 
 namespace stile::quic {
@@ -14,16 +15,16 @@ namespace stile::quic {
 class Connection::Engine {
 public:
     // `initial` is null for a client.
-    Engine(Role role, Instant now, const Path& path, const Config& config, const Initial* initial,
+    Engine(Role role, Instant now, const Config& config, const Initial* initial,
            crypto::RandomStream random);
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
-    void handle_datagram(Instant now, const Path& path, BytesView datagram, Ecn ecn);
+    void handle_datagram(Instant now, BytesView datagram, Ecn ecn);
     void handle_timeout(Instant now);
     std::optional<Batch> poll_transmit(Instant now, std::size_t segments);
     std::optional<Instant> poll_timeout() const;
-    MoveResult change_path(Instant now, const SocketAddress& local);
+    void change_path(Instant now, std::optional<Duration> round_trip);
     void close(Instant now, ErrorCode code, std::string_view text);
 
     bool is_open() const { return phase_ == Phase::Open; }
@@ -36,6 +37,8 @@ public:
     Statistics statistics() const;
 
 private:
+    static constexpr std::size_t local_id_octets = 8;
+
     enum class Phase : std::uint8_t {
         Open,
         Closing,  // our close is out and repeated where needed; RFC 9000 Section 10.2.1
@@ -48,19 +51,30 @@ private:
     // A packet that was written, and what keeps it out of a batch with others.
     struct Packet {
         std::size_t size = 0;
-        Path path;
         Ecn ecn = Ecn::NotCapable;
     };
 
-    void make_client(const Path& path, const ngtcp2_callbacks& hooks,
-                     const ngtcp2_settings& settings, ngtcp2_transport_params& parameters);
-    void make_server(const Path& path, const Initial& initial, const ngtcp2_callbacks& hooks,
+    void make_client(const ngtcp2_callbacks& hooks, const ngtcp2_settings& settings,
+                     ngtcp2_transport_params& parameters);
+    void make_server(const Initial& initial, const ngtcp2_callbacks& hooks,
                      const ngtcp2_settings& settings, ngtcp2_transport_params& parameters);
     ngtcp2_settings settings(const Config& config);
     ngtcp2_cid random_id(std::size_t size);
     int handle_completed();
+    void handle_confirmed();
     void expire();
     void advance(Instant now) { now_ = std::max(now_, now); }
+
+    // engine_path.cpp
+    Path current_path() const;
+    void begin_pings();
+    void consider_pings();
+    void set_pings(std::optional<Duration> interval);
+    void want_move();
+    void consider_move();
+    void take_validation();
+    void consider_second_try();
+    bool has_round_trip() const;
 
     // Writes one packet into `output`; empty when nothing may be sent now, or the phase changed.
     std::optional<Packet> write_packet(MutableBytes output);
@@ -90,12 +104,27 @@ private:
     Bytes held_;                  // a packet that did not fit the batch before it
     Packet held_packet_;
 
+    PathLabel label_;  // that a client is on, or wants to be on
+    enum class Validation : std::uint8_t {
+        None,
+        Wanted,  // until there is a connection id for it
+        Begun,
+        Failed,  // to be tried again
+    };
+    Validation validation_ = Validation::None;
+    std::optional<ngtcp2_path_validation_result> verdict_;  // of the library, on label_
+    bool confirmed_ = false;
+    bool second_try_ = false;
+    std::optional<Duration> keep_alive_;
+    Duration path_round_trip_{};
+    std::optional<Instant> pings_begin_;
+    Instant heard_at_{};
+
     bool stateless_reset_ = false;
     std::uint64_t received_ = 0;
     std::uint64_t sent_ = 0;
 
     Bytes close_datagram_;
-    Path close_path_;
     bool close_due_ = false;
     std::uint64_t received_closing_ = 0;
     std::optional<Instant> close_deadline_;  // set exactly while Closing

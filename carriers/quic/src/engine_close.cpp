@@ -132,7 +132,6 @@ void Connection::Engine::begin_close(const ngtcp2_connection_close_error& error,
         return;
     }
     close_datagram_.resize(static_cast<std::size_t>(written));
-    close_path_ = path.to_path();
     close_due_ = true;
     close_deadline_ = now_ + 3 * Duration{static_cast<Duration::rep>(timeout)};
     phase_ = Phase::Closing;

@@ -11,9 +11,9 @@ namespace stile::quic {
 std::optional<Batch> Connection::Engine::poll_transmit(Instant now, std::size_t segments) {
     advance(now);
     if (phase_ == Phase::Open) {
-        if (auto batch = write_batch(std::clamp<std::size_t>(segments, 1, most_batch_segments))) {
-            return batch;
-        }
+        auto batch = write_batch(std::clamp<std::size_t>(segments, 1, most_batch_segments));
+        take_validation();  // the library may have given it up
+        if (batch) return batch;
     }
     return phase_ == Phase::Closing ? poll_close() : std::nullopt;
 }
@@ -62,9 +62,7 @@ std::optional<Connection::Engine::Packet> Connection::Engine::write_packet(Mutab
             http_.sent(outgoing.stream, static_cast<std::size_t>(taken));
         }
         if (written == 0) return std::nullopt;
-        return Packet{.size = static_cast<std::size_t>(written),
-                      .path = path.to_path(),
-                      .ecn = static_cast<Ecn>(info.ecn)};
+        return Packet{.size = static_cast<std::size_t>(written), .ecn = static_cast<Ecn>(info.ecn)};
     }
 }
 
@@ -92,8 +90,7 @@ std::optional<Batch> Connection::Engine::write_batch(std::size_t segments) {
         }
         if (count == 0) {
             first = *packet;
-        } else if (packet->size > first.size || packet->path != first.path ||
-                   packet->ecn != first.ecn) {
+        } else if (packet->size > first.size || packet->ecn != first.ecn) {
             // Cannot be a segment of this batch: it begins the next one.
             const auto begin = buffer_.begin() + static_cast<std::ptrdiff_t>(used);
             held_.assign(begin, begin + static_cast<std::ptrdiff_t>(packet->size));
@@ -112,24 +109,24 @@ std::optional<Batch> Connection::Engine::write_batch(std::size_t segments) {
         return std::nullopt;
     }
     sent_ += count;
-    return Batch{.path = first.path,
-                 .payload = BytesView{buffer_}.first(used),
-                 .segment_octets = first.size,
-                 .ecn = first.ecn};
+    return Batch{
+        .payload = BytesView{buffer_}.first(used), .segment_octets = first.size, .ecn = first.ecn};
 }
 
 // From here the pacer counts. Before the first round trip was measured it is only as good as
 // Config::initial_rtt.
 void Connection::Engine::end_burst() {
     burst_left_ = 0;
+    // After a change of path the first window goes out as one burst, as RFC 9002 Section 7.7
+    // allows, rather than spread over the old path's round trip.
+    if (confirmed_ && !has_round_trip()) return;
     ngtcp2_conn_update_pkt_tx_time(connection_.get(), to_native(now_));
 }
 
 std::optional<Batch> Connection::Engine::poll_close() {
     if (!std::exchange(close_due_, false)) return std::nullopt;
     ++sent_;
-    return Batch{
-        .path = close_path_, .payload = close_datagram_, .segment_octets = close_datagram_.size()};
+    return Batch{.payload = close_datagram_, .segment_octets = close_datagram_.size()};
 }
 
 }  // namespace stile::quic

@@ -20,7 +20,6 @@ TEST_CASE("quic acceptor: the first octet tells QUIC apart as RFC 9443 Section 3
 
 Bytes first_datagram() {
     Connection client{Instant{},
-                      hidden_path,
                       {.credentials = alice().credentials(bob())},
                       crypto::RandomStream{crypto::seed_from_number(1)}};
     return to_bytes(client.poll_transmit(Instant{})->payload);

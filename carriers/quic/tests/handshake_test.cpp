@@ -189,13 +189,12 @@ TEST_CASE("quic handshake: a connection knows its own datagrams by their ids") {
     const auto initial = read_initial(first->payload);
     REQUIRE(initial);
     Connection server{one.now,
-                      Pair::client_path,
                       {.credentials = bob().credentials(alice())},
                       *initial,
                       crypto::RandomStream{crypto::seed_from_number(5)}};
     CHECK(server.owns(first->payload));
     CHECK_FALSE(other.client.connection->owns(first->payload));
-    server.handle_datagram(one.now, Pair::client_path, first->payload);
+    server.handle_datagram(one.now, first->payload);
     const auto answer = server.poll_transmit(one.now);
     REQUIRE(answer);
     CHECK(one.client.connection->owns(answer->payload));

@@ -105,80 +105,12 @@ TEST_CASE("quic lifetime: a peer that vanishes in mid-transfer is noticed by the
     CHECK(closed(pair.server).reason == CloseReason::IdleTimeout);
 }
 
-TEST_CASE("quic lifetime: the client moves to another address in mid-transfer") {
-    Pair pair{{}};
-    BodyServer server{pair};
-    BodyClient client{pair};
-    CHECK(pair.client.connection->change_path(pair.now, address(1001)) == MoveResult::NotNow);
-    REQUIRE(pair.connect());
-    const auto stream = client.get(3'000'000);
-    REQUIRE(stream);
-    pair.run_for(50ms);
-    CHECK(pair.client.connection->change_path(pair.now, address(1000)) == MoveResult::SamePath);
-    CHECK(pair.server.connection->change_path(pair.now, address(1)) == MoveResult::NotClient);
-    CHECK(pair.client.connection->change_path(pair.now, address(1001)) == MoveResult::Begun);
-    REQUIRE(pair.run_until([&] { return client.closed == 1; }));
-    CHECK(client.received[*stream] == 3'000'000);
-    CHECK(client.wrong == 0);
-    const auto* moved = pair.client.find<event::PathChanged>();
-    REQUIRE(moved != nullptr);
-    CHECK(moved->path.local == address(1001));
-    const auto* followed = pair.server.find<event::PathChanged>();
-    REQUIRE(followed != nullptr);
-    CHECK(followed->path.remote == address(1001));
-    CHECK(followed->path.local == Pair::client_path.remote);
-}
-
-TEST_CASE("quic lifetime: a move to where nothing answers fails, and the old path goes on") {
-    Pair pair{{}};
-    BodyServer server{pair};
-    BodyClient client{pair};
-    REQUIRE(pair.connect());
-    pair.run_for(50ms);
-    REQUIRE(pair.client.connection->change_path(pair.now, address(1001)) == MoveResult::Begun);
-    // What the client sends from the new address is lost.
-    while (const auto batch = pair.client.connection->poll_transmit(pair.now)) {
-        CHECK(batch->path.local == address(1001));
-    }
-    pair.link().loss_per_mille = 1000;
-    pair.run_for(10s);
-    pair.link().loss_per_mille = 0;
-    REQUIRE(pair.client.count<event::PathFailed>() == 1);
-    CHECK(client.get(1'000));
-    CHECK(pair.run_until([&] { return client.closed == 1; }));
-}
-
-TEST_CASE("quic lifetime: an idle connection moves to and fro as often as it likes") {
-    Pair pair{{}};
-    REQUIRE(pair.connect());
-    for (std::uint16_t move = 0; move < 30; ++move) {
-        pair.run_for(1s);
-        CHECK(pair.client.connection->change_path(pair.now, address(1001 + move % 2)) ==
-              MoveResult::Begun);
-    }
-    pair.run_for(1s);
-    CHECK(pair.client.count<event::PathChanged>() == 30);
-    CHECK(pair.client.count<event::PathFailed>() == 0);
-    CHECK(pair.client.count<event::Closed>() == 0);
-}
-
 TEST_CASE("quic lifetime: an initial round trip of nothing is taken for the least there is") {
     PairConfig config;
     config.client.initial_rtt = Duration{};
     config.server.initial_rtt = Duration{};
     Pair pair{config};
     CHECK(pair.connect());
-}
-
-TEST_CASE("quic lifetime: under a hidden path the ways below may change without a word") {
-    PairConfig config;
-    Pair pair{config};
-    REQUIRE(pair.connect());
-    Connection client{pair.now, hidden_path, config.client,
-                      crypto::RandomStream{crypto::seed_from_number(3)}};
-    const auto first = client.poll_transmit(pair.now);
-    REQUIRE(first);
-    CHECK(first->path == hidden_path);
 }
 
 TEST_CASE("quic lifetime: early, late and repeated timeouts do no harm") {
@@ -207,9 +139,8 @@ TEST_CASE("quic lifetime: garbage and strangers' datagrams are dropped") {
     crypto::RandomStream random{crypto::seed_from_number(77)};
     for (int i = 0; i < 2'000; ++i) {
         const Bytes garbage = random.bytes(random.below(1'500));
-        pair.client.connection->handle_datagram(pair.now, Pair::client_path, garbage);
-        pair.server.connection->handle_datagram(
-            pair.now, {.local = Pair::client_path.remote, .remote = address(9)}, garbage);
+        pair.client.connection->handle_datagram(pair.now, garbage);
+        pair.server.connection->handle_datagram(pair.now, garbage);
         if (i % 20 == 0) pair.run_for(1ms);
     }
     REQUIRE(pair.run_until([&] { return client.closed == 1; }));
@@ -221,27 +152,25 @@ TEST_CASE("quic lifetime: datagrams with any octet changed are dropped or end it
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         CAPTURE(seed);
         crypto::RandomStream random{crypto::seed_from_number(seed)};
-        Connection client{
-            Instant{}, hidden_path, {.credentials = alice().credentials(bob())}, random.fork()};
+        Connection client{Instant{}, {.credentials = alice().credentials(bob())}, random.fork()};
         std::optional<Connection> server;
         for (int round = 0; round < 6; ++round) {
             while (const auto batch = client.poll_transmit(Instant{})) {
                 Bytes octets = to_bytes(batch->payload);
                 if (const auto initial = read_initial(octets); initial && !server) {
-                    server.emplace(Instant{}, hidden_path,
-                                   Config{.credentials = bob().credentials(alice())}, *initial,
-                                   random.fork());
+                    server.emplace(Instant{}, Config{.credentials = bob().credentials(alice())},
+                                   *initial, random.fork());
                 }
                 if (!server) continue;
                 octets[random.below(octets.size())] ^= std::byte{0x55};
-                server->handle_datagram(Instant{}, hidden_path, octets);
-                server->handle_datagram(Instant{}, hidden_path, batch->payload);
+                server->handle_datagram(Instant{}, octets);
+                server->handle_datagram(Instant{}, batch->payload);
             }
             while (const auto batch = server ? server->poll_transmit(Instant{}) : std::nullopt) {
                 Bytes octets = to_bytes(batch->payload);
                 octets[random.below(octets.size())] ^= std::byte{0x55};
-                client.handle_datagram(Instant{}, hidden_path, octets);
-                client.handle_datagram(Instant{}, hidden_path, batch->payload);
+                client.handle_datagram(Instant{}, octets);
+                client.handle_datagram(Instant{}, batch->payload);
             }
             while (client.poll_event()) {
             }

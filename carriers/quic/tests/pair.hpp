@@ -46,6 +46,7 @@ struct Link {
     Duration delay = 10ms;  // each way
     Duration jitter{};      // up to so much more, a datagram: reorders
     unsigned loss_per_mille = 0;
+    std::size_t most_octets = 65'535;  // longer datagrams vanish
 };
 
 struct PairConfig {
@@ -55,11 +56,7 @@ struct PairConfig {
     std::uint64_t seed = 1;
 };
 
-inline SocketAddress address(std::uint16_t port) {
-    return {.ip = IpAddress::v4(0xC0000201), .port = {port}};
-}
-
-// A client and a server with a link between and virtual time. The server begins with the client's
+// A client and a server with links between and virtual time. The server begins with the client's
 // first packet. What either is told is kept, and handed to its application when one is set.
 class Pair {
 public:
@@ -67,6 +64,7 @@ public:
         std::optional<Connection> connection;
         std::vector<Event> events;
         std::function<void(Event&)> application;
+        std::size_t way = 0;  // the link that its datagrams take
         std::size_t datagrams = 0;
         std::size_t without_quic_bit = 0;
 
@@ -86,8 +84,10 @@ public:
     };
 
     explicit Pair(PairConfig config)
-        : config_(std::move(config)), dice_(crypto::seed_from_number(config_.seed)) {
-        client.connection.emplace(now, client_path, config_.client, dice_.fork());
+        : ways{config.link},
+          config_(std::move(config)),
+          dice_(crypto::seed_from_number(config_.seed)) {
+        client.connection.emplace(now, config_.client, dice_.fork());
     }
 
     // Runs until nothing more happens before `until`.
@@ -120,10 +120,18 @@ public:
         return run_until([this] { return client.count<event::Confirmed>() == 1; }, 30s);
     }
 
-    Link& link() { return config_.link; }
-    static constexpr Path client_path{.local = {.ip = IpAddress::v4(0xC0000201), .port = {1000}},
-                                      .remote = {.ip = IpAddress::v4(0xC0000202), .port = {2000}}};
+    // A side takes another link, and its connection is told.
+    void change_way(Side& side, std::size_t way) {
+        side.way = way;
+        side.connection->change_path(now, 2 * ways[way].delay);
+    }
+    void change_ways(std::size_t way) {
+        change_way(client, way);
+        change_way(server, way);
+    }
 
+    Link& link() { return ways.front(); }
+    std::vector<Link> ways;  // the first is that of the configuration
     Instant now{};
     Side client;
     Side server;
@@ -131,7 +139,6 @@ public:
 
 private:
     struct Datagram {
-        Path path;
         Bytes octets;
         Ecn ecn;
     };
@@ -155,14 +162,14 @@ private:
             rest = rest.subspan(one.size());
             ++side.datagrams;
             if ((one.front() & std::byte{0x40}) == std::byte{0}) ++side.without_quic_bit;
-            const bool lost = dice_.below(1000) < config_.link.loss_per_mille;
+            const Link& way = ways[side.way];
+            const bool lost =
+                dice_.below(1000) < way.loss_per_mille || one.size() > way.most_octets;
             const auto jitter = Duration{static_cast<Duration::rep>(
-                dice_.below(static_cast<std::uint64_t>(config_.link.jitter.count()) + 1))};
+                dice_.below(static_cast<std::uint64_t>(way.jitter.count()) + 1))};
             if (lost || drop_all) continue;
-            inbox.emplace(now + config_.link.delay + jitter,
-                          Datagram{.path = {.local = batch.path.remote, .remote = batch.path.local},
-                                   .octets = to_bytes(one),
-                                   .ecn = batch.ecn});
+            inbox.emplace(now + way.delay + jitter,
+                          Datagram{.octets = to_bytes(one), .ecn = batch.ecn});
         }
     }
     std::optional<Instant> next_time() const {
@@ -183,15 +190,14 @@ private:
             if (!server.connection) {
                 const auto initial = read_initial(datagram.octets);
                 if (!initial) continue;
-                server.connection.emplace(now, datagram.path, config_.server, *initial,
-                                          dice_.fork());
+                server.connection.emplace(now, config_.server, *initial, dice_.fork());
             }
-            server.connection->handle_datagram(now, datagram.path, datagram.octets, datagram.ecn);
+            server.connection->handle_datagram(now, datagram.octets, datagram.ecn);
         }
         while (!client_inbox_.empty() && client_inbox_.begin()->first <= now) {
             const Datagram datagram =
                 std::move(client_inbox_.extract(client_inbox_.begin()).mapped());
-            client.connection->handle_datagram(now, datagram.path, datagram.octets, datagram.ecn);
+            client.connection->handle_datagram(now, datagram.octets, datagram.ecn);
         }
     }
     void wake(Side& side) const {

@@ -75,6 +75,7 @@ std::expected<std::vector<LocalAddress>, OsError> local_addresses() {
     std::vector<LocalAddress> found;
     for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
         if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_UP) == 0) continue;
+        if ((entry->ifa_flags & IFF_RUNNING) == 0) continue;  // no cable, no network
         const auto family = entry->ifa_addr->sa_family;
         if (family != AF_INET && family != AF_INET6) continue;
         sockaddr_storage storage{};

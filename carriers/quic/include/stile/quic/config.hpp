@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <stile/base/socket_address.hpp>
 #include <stile/base/time.hpp>
 #include <stile/crypto/certificate.hpp>
 #include <stile/identity/fingerprint.hpp>
@@ -46,13 +45,6 @@ struct Config {
     // How far the peer may run ahead of the reader; see limits.hpp. Requires: first <= most.
     std::uint64_t first_window = first_receive_window;
     std::uint64_t most_window = most_receive_window;
-};
-
-// A path for a connection that shall not see which way its datagrams take: the driver sends what
-// leaves by the way that is best at the time, and hands in what arrives under this one.
-inline constexpr Path hidden_path{
-    .local = {.ip = IpAddress::v4(0x7F000001), .port = {1}},
-    .remote = {.ip = IpAddress::v4(0x7F000001), .port = {2}},
 };
 
 }  // namespace stile::quic

@@ -16,7 +16,6 @@ namespace stile::quic {
 // One burst, to be sent in one system call where the system can (UDP_SEGMENT): equal segments, of
 // which the last may be shorter.
 struct Batch {
-    Path path;
     BytesView payload;  // valid until the next non-const call on the connection
     std::size_t segment_octets = 0;
     Ecn ecn = Ecn::NotCapable;
@@ -41,13 +40,6 @@ enum class SendResult : std::uint8_t {
     Invalid,  // a head that HTTP/3 cannot say
 };
 
-enum class MoveResult : std::uint8_t {
-    Begun,      // PathChanged or PathFailed follows
-    NotClient,  // a server follows its client
-    NotNow,     // before Confirmed, after closing, or no spare connection id is at hand yet
-    SamePath,
-};
-
 struct Statistics {
     Duration smoothed_rtt{};
     Duration least_rtt{};
@@ -67,19 +59,16 @@ struct Statistics {
 class Connection {
 public:
     // A client: its first packet is ready to be sent.
-    Connection(Instant now, const Path& path, const Config& config, crypto::RandomStream random);
+    Connection(Instant now, const Config& config, crypto::RandomStream random);
     // A server: hand it the datagram next of which `initial` was read.
-    Connection(Instant now, const Path& path, const Config& config, const Initial& initial,
+    Connection(Instant now, const Config& config, const Initial& initial,
                crypto::RandomStream random);
     Connection(Connection&&) noexcept;
     Connection& operator=(Connection&&) noexcept;
     ~Connection();
 
-    // Inputs. `now` never goes backwards. Paths are labels: a client's remote address never
-    // changes, a server's local one never does; see hidden_path for a connection that shall see but
-    // one.
-    void handle_datagram(Instant now, const Path& path, BytesView datagram,
-                         Ecn ecn = Ecn::NotCapable);
+    // Inputs. `now` never goes backwards. By which way a datagram came plays no part.
+    void handle_datagram(Instant now, BytesView datagram, Ecn ecn = Ecn::NotCapable);
     void handle_timeout(Instant now);
 
     // Outputs. The second form uses the time of the last input.
@@ -91,9 +80,6 @@ public:
 
     // Commands of a client.
     [[nodiscard]] std::expected<StreamId, RequestError> request(const RequestHead& head, More body);
-    // Goes on from another local address, or another ICE pair under an invented one, once the peer
-    // has answered there; congestion control starts anew. RFC 9000 Section 9.
-    [[nodiscard]] MoveResult change_path(Instant now, const SocketAddress& local);
 
     // Commands of a server.
     [[nodiscard]] SendResult respond(StreamId stream, const ResponseHead& head, More body);
@@ -111,6 +97,14 @@ public:
     [[nodiscard]] BytesView body(StreamId stream) const;
     // More than there is unread is all of it: a reset may have come since the reader looked.
     void consume(StreamId stream, std::size_t octets);
+
+    // What poll_transmit() returns takes another way from now on, one that a connectivity check has
+    // shown to work, or a way again after there was none. To be called on both sides, each when its
+    // own way changes; the peer need not know. No octet is lost. A client migrates (RFC 9000
+    // Section 9), and is told PathChanged or PathFailed; a server looks at once for what was lost,
+    // and sends datagrams of the size that fits every way. Not in the handshake, to which a change
+    // makes no difference. `round_trip` is the new way's, as far as it is known.
+    void change_path(Instant now, std::optional<Duration> round_trip = {});
 
     // Gives up both messages of a stream. StreamClosed follows.
     void reset_stream(StreamId stream, ErrorCode code);

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <stile/base/socket_address.hpp>
 #include <stile/quic/http_head.hpp>
 
 #include <compare>
@@ -89,14 +88,11 @@ struct StreamClosed {
 };
 // More requests may be made than when request() was refused last.
 struct RequestsPossible {};
-// The connection goes another way now: the client's own move, or the client's as the server saw it.
-struct PathChanged {
-    Path path;
-};
-// change_path() did not work out: no answer came on the new path. The old one is kept.
-struct PathFailed {
-    Path path;
-};
+// Of a client: the peer has answered on the way that change_path() brought.
+struct PathChanged {};
+// It has not, within three probe timeouts. The connection goes on, and asks once more as soon as it
+// hears of the peer.
+struct PathFailed {};
 // The last event. The machine may still want to send and to be woken: until poll_timeout() is empty
 // it answers what arrives late. RFC 9000 Section 10.2.
 struct Closed {

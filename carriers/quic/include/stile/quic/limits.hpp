@@ -50,6 +50,13 @@ inline constexpr std::size_t most_datagram_octets = 1'452;
 // Anything longer was not made for a path that we know.
 inline constexpr std::size_t most_received_octets = 65'527;
 
+// Who has changed its way pings, so often, until the peer is heard, but no longer than that. With
+// no round trip known half of the third of a second that QUIC assumes is taken for one.
+inline constexpr int pings_a_round_trip = 4;
+inline constexpr Duration least_ping_interval = std::chrono::milliseconds{2};
+inline constexpr Duration ping_patience = std::chrono::seconds{2};
+inline constexpr Duration unknown_round_trip = std::chrono::milliseconds{160};
+
 // Certificates that a peer may show: its device's and its address's.
 inline constexpr std::size_t most_peer_certificates = 2;
 

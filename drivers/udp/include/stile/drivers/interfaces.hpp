@@ -36,7 +36,8 @@ struct LocalAddress {
     bool deprecated = false;  // still valid, not for new sessions
 };
 
-// The addresses of all interfaces that are up, without those that are not usable yet.
+// The addresses of all interfaces that are up and have a carrier, without those that are not usable
+// yet.
 std::expected<std::vector<LocalAddress>, OsError> local_addresses();
 
 InterfaceKind interface_kind(std::string_view name);
