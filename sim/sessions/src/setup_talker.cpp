@@ -27,7 +27,7 @@ void Talker::set_route(Instant now, std::optional<Duration> round_trip) {
     has_route_ = true;
     round_trip_ = round_trip;
     if (!connection_ && role_ == quic::Role::Client) {
-        connection_.emplace(now, quic::hidden_path, config(), random_.fork());
+        connection_.emplace(now, config(), random_.fork());
     }
     for (const Bytes& payload : std::exchange(early_, {})) take(now, payload);
 }
@@ -40,9 +40,9 @@ void Talker::take(Instant now, BytesView payload) {
     if (!connection_) {
         const auto initial = quic::read_initial(payload);
         if (!initial) return;
-        connection_.emplace(now, quic::hidden_path, config(), *initial, random_.fork());
+        connection_.emplace(now, config(), *initial, random_.fork());
     }
-    connection_->handle_datagram(now, quic::hidden_path, payload);
+    connection_->handle_datagram(now, payload);
 }
 
 void Talker::handle_timeout(Instant now) {
