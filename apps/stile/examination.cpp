@@ -81,6 +81,7 @@ Examination::Examination(drivers::Loop& loop, ExaminationConfig config)
       config_(std::move(config)),
       random_(drivers::random_seed()),
       resolver_(loop),
+      nat64_(loop, resolver_),
       api_(loop),
       dialer_(loop),
       deadline_(loop, [this] { over_ = true; }),
@@ -94,6 +95,7 @@ Examination::Examination(drivers::Loop& loop, ExaminationConfig config)
     deadline_.arm_after(patience);
     found_.wall_clock = loop_.wall_now();
     find_addresses();
+    look_for_nat64();
     if (config_.account) find_server();
     for (const SocketAddress& server : config_.stun_servers) ask_stun(server);
     if (config_.scope == ExaminationConfig::Scope::Everything && port_mapping_wanted()) {
@@ -127,6 +129,16 @@ void Examination::find_addresses() {
                             address.kind != drivers::InterfaceKind::Container;
         if (usable) found_.addresses.push_back(address.ip);
     }
+}
+
+void Examination::look_for_nat64() {
+    if (found_.addresses.empty() || std::ranges::any_of(found_.addresses, &IpAddress::is_v4))
+        return;
+    ++asked_;
+    nat64_.look([this] {
+        --asked_;
+        if (nat64_.prefix()) found_.nat64 = nat64_.prefix()->prefix();
+    });
 }
 
 void Examination::find_server() {

@@ -12,6 +12,7 @@
 #include <stile/nat_probe/behavior_probe.hpp>
 #include <stile/nat_probe/connection_probe.hpp>
 #include <stile/nat_probe/diagnosis.hpp>
+#include <stile/nat_probe/nat64_search.hpp>
 #include <stile/nat_probe/relay_probe.hpp>
 
 #include <memory>
@@ -52,6 +53,7 @@ private:
     struct TlsProbe;
 
     void find_addresses();
+    void look_for_nat64();
     void find_server();
     void reach_server();
     void shake_hands(std::unique_ptr<TlsProbe>& probe, Port port, drivers::TlsClientConfig config);
@@ -66,11 +68,12 @@ private:
     ExaminationConfig config_;
     crypto::RandomStream random_;
     drivers::Resolver resolver_;
+    nat_probe::Nat64Search nat64_;
     ServerApi api_;
     Dialer dialer_;
     drivers::Timer deadline_;
     bool over_ = false;
-    unsigned asked_ = 0;  // questions about the server that are not answered yet
+    unsigned asked_ = 0;  // questions that are not answered yet
     nat_probe::NetworkFindings found_;
     std::unique_ptr<TlsProbe> https_;
     std::unique_ptr<TlsProbe> sips_;

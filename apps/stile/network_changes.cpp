@@ -3,6 +3,10 @@
 #include "home.hpp"
 #include "node.hpp"
 
+#include <stile/drivers/gateways.hpp>
+
+#include <algorithm>
+
 namespace stile::peer {
 
 // A node without a monitor lives as long as its first network does, and says nothing of it: its
@@ -12,33 +16,46 @@ void Node::watch_network() {
     if (monitor) monitor_ = *std::move(monitor);
 }
 
-// Ordinary interfaces before those of containers: a bridge's address leads nowhere for most peers.
-// An address for a day before the one for ever, where there are both: it tells less (RFC 8981).
+// What a default route leads out of first: the best are asked and checked before those that may
+// lead nowhere. Containers' last: a bridge's address leads nowhere for most peers. An address for a
+// day before the one for ever, where there are both: it tells less (RFC 8981).
 std::vector<IpAddress> Node::candidate_addresses() const {
-    std::vector<IpAddress> addresses;
-    std::vector<IpAddress> last;
+    enum class Rank : std::uint8_t { DefaultRoute, Ordinary, Aside };
     const auto local = drivers::local_addresses();
-    if (!local) return addresses;
-    for (const drivers::LocalAddress& address : *local) {
-        if (address.link_local || address.deprecated) continue;
-        if (address.ip.is_loopback() && !loopback_admitted()) continue;
-        const bool aside =
-            address.kind == drivers::InterfaceKind::Container || address.ip.is_loopback();
-        if (aside) {
-            last.push_back(address.ip);
-        } else if (address.temporary) {
-            addresses.insert(addresses.begin(), address.ip);
-        } else {
+    if (!local) return {};
+    const auto gateways = drivers::default_gateways().value_or(std::vector<drivers::Gateway>{});
+    const auto rank = [&](const drivers::LocalAddress& address) {
+        if (address.kind == drivers::InterfaceKind::Container || address.ip.is_loopback()) {
+            return Rank::Aside;
+        }
+        const bool leads_out = std::ranges::any_of(gateways, [&](const drivers::Gateway& gateway) {
+            return gateway.interface_index == address.interface_index &&
+                   gateway.address.family() == address.ip.family();
+        });
+        return leads_out ? Rank::DefaultRoute : Rank::Ordinary;
+    };
+    std::vector<IpAddress> addresses;
+    const auto add = [&](Rank wanted, bool temporary) {
+        for (const drivers::LocalAddress& address : *local) {
+            if (address.link_local || address.deprecated || address.temporary != temporary)
+                continue;
+            if (rank(address) != wanted) continue;
+            if (address.ip.is_loopback() && !loopback_admitted()) continue;
             addresses.push_back(address.ip);
         }
+    };
+    for (const Rank wanted : {Rank::DefaultRoute, Rank::Ordinary, Rank::Aside}) {
+        add(wanted, true);
+        add(wanted, false);
     }
-    addresses.insert(addresses.end(), last.begin(), last.end());
     return addresses;
 }
 
 // Sockets first, then the connection to the server: what the sessions have to tell is then the new.
 void Node::handle_network_changed() {
     if (on_stopped_) return;
+    nat64_.forget();
+    look_for_nat64();
     const auto local = drivers::local_addresses();
     if (!local) return;
     if (mappings_) mappings_->handle_network_changed();

@@ -121,12 +121,16 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
                  pump();
              }),
       meeting_timer_(loop, [this] { end_unmet(); }),
-      stop_timer_(loop, [this] {
-          signalling_stopped_ = true;
-          consider_stopped();
-      }) {
+      stop_timer_(loop,
+                  [this] {
+                      signalling_stopped_ = true;
+                      consider_stopped();
+                  }),
+      names_(loop),
+      nat64_(loop, names_) {
     begin_port_mapping();
     watch_network();
+    look_for_nat64();
 }
 
 Node::~Node() = default;
@@ -287,6 +291,7 @@ connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
         config.stun_servers = access_.stun_servers;
         config.turn_servers = access_.turn_servers;
     }
+    config.nat64_prefix = nat64_.prefix();
     if (loopback_admitted()) config.loopback = connect::LoopbackCandidates::Admitted;
     return config;
 }
@@ -294,11 +299,17 @@ connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
 // The routers are asked before anybody else: they are the nearest, and whoever describes the path
 // does not wait for them.
 std::vector<SocketAddress> Node::open_sockets(Link& link) {
+    look_for_nat64();
     auto opened = link.open_sockets(candidate_addresses());
     if (mappings_) {
         for (const SocketAddress& socket : opened) mappings_->map(socket);
     }
     return opened;
+}
+
+// A network without IPv4 may have a NAT64. A session that begins before the answer does without.
+void Node::look_for_nat64() {
+    if (std::ranges::none_of(candidate_addresses(), &IpAddress::is_v4)) nat64_.look();
 }
 
 void Node::begin_port_mapping() {

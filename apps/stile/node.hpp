@@ -8,10 +8,12 @@
 #include "server_api.hpp"
 #include "signalling.hpp"
 
+#include <stile/drivers/dns.hpp>
 #include <stile/drivers/interfaces.hpp>
 #include <stile/drivers/port_mappings.hpp>
 #include <stile/identity/pin.hpp>
 #include <stile/identity/proof.hpp>
+#include <stile/nat_probe/nat64_search.hpp>
 
 #include <functional>
 #include <map>
@@ -102,6 +104,7 @@ private:
     void watch_network();
     void handle_network_changed();
     std::vector<IpAddress> candidate_addresses() const;
+    void look_for_nat64();
     std::vector<SocketAddress> open_sockets(Link& link);
     // node_streams.cpp
     std::unique_ptr<PathStreams> make_streams(Link& link);
@@ -143,6 +146,8 @@ private:
     RelayAccess access_;
     AccessState access_state_ = AccessState::None;
     Instant access_until_{};
+    drivers::Resolver names_;
+    nat_probe::Nat64Search nat64_;
     std::unique_ptr<drivers::NetworkMonitor> monitor_;  // absent where the system has none
     std::optional<drivers::PortMappings> mappings_;     // absent: not wanted, or given back
     std::move_only_function<void()> on_stopped_;

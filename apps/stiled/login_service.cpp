@@ -9,7 +9,10 @@
 #include <stile/turn/time_limited.hpp>
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 namespace stile::stiled {
 namespace {
@@ -156,10 +159,15 @@ void LoginService::relay(const Exchange& exchange) {
         {.secret = facts_.relay_secret}, loop_.wall_now() + relay_lifetime, user);
     json stun = json::array();
     json uris = json::array();
+    std::vector<std::pair<turn::ClientTransport, IpAddress>> told;
     for (const Facts::Entrance& entrance : reachable(exchange->local_address())) {
         if (entrance.transport == turn::ClientTransport::Udp) {
             stun.push_back(entrance.address.to_string());
         }
+        // A second port of an address shows how NATs number theirs, and relays nothing more.
+        const std::pair place{entrance.transport, entrance.address.ip};
+        if (std::ranges::find(told, place) != told.end()) continue;
+        told.push_back(place);
         uris.push_back(uri_of(entrance).to_string());
     }
     answer(exchange, 200,

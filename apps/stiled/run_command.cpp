@@ -245,7 +245,10 @@ private:
              {std::pair{Udp, &turn_}, std::pair{Tcp, &turn_tcp_}, std::pair{Tls, &turns_}}) {
             if (listening->empty()) continue;
             if (!config_.public_address.empty()) {
-                facts.relay.push_back({transport, reachable_address(*listening, config_)});
+                for (const SocketAddress& address : *listening) {
+                    const SocketAddress outside = reachable_address({address}, config_);
+                    if (!outside.ip.is_unspecified()) facts.relay.push_back({transport, outside});
+                }
                 continue;
             }
             for (const SocketAddress& address : *listening) {

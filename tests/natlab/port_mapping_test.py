@@ -17,6 +17,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 import programs  # noqa: E402
 
 GATEWAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pcp_gateway.py")
+HUNG_GATEWAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hung_gateway.py")
 # miniupnpd maps nothing where the outside has an address of RFC 5737; nobody outside of the lab sees this one.
 ROUTABLE_PREFIX = "44.31.7"
 CONTENT = b"through the wall\n" * 1000
@@ -51,11 +52,21 @@ deny 0-65535 0.0.0.0/0 0-65535
 """
 
 
+def add_stale_interfaces(host, wanted):
+    """Interfaces that are up, have an address, and lead nowhere."""
+    for number in range(wanted):
+        name = f"stale{number}"
+        lab.ip("-n", host.name, "link", "add", name, "type", "dummy")
+        lab.ip("-n", host.name, "addr", "add", f"10.200.{number}.1/24", "dev", name)
+        lab.ip("-n", host.name, "link", "set", name, "up")
+
+
 class Home:
     """Alice's share behind a router that maps ports, and Bob's machine behind one that does not."""
 
-    def __init__(self, dialect, environment=None, public_prefix=lab.PUBLIC_PREFIX):
+    def __init__(self, dialect, environment=None, public_prefix=lab.PUBLIC_PREFIX, stale_interfaces=0):
         self.dialect = dialect
+        self.stale_interfaces = stale_interfaces
         self.environment = environment
         self.public_prefix = public_prefix
 
@@ -66,6 +77,8 @@ class Home:
             alice, bob = (network.host_behind(name, "symmetric") for name in ("alice", "bob"))
             scene = stack.enter_context(
                 programs.Scene(server, environment=self.environment, allow_peers=f"{self.public_prefix}.0/24"))
+            for host in (alice, bob):
+                add_stale_interfaces(host, self.stale_interfaces)
             self.nat = alice.router
             self.router = self.start_router(scene, alice.address.rsplit(".", 1)[0] + ".1")
             scene.write_config()
@@ -83,6 +96,10 @@ class Home:
         return self.closing.__exit__(*reason)
 
     def start_router(self, scene, inside):
+        if self.dialect == "hung":
+            router = scene.start("router", self.nat, [sys.executable, HUNG_GATEWAY, inside])
+            router.wait_for("waits")
+            return router
         if not self.dialect.startswith("miniupnpd"):
             router = scene.start("router", self.nat, [sys.executable, GATEWAY, inside, self.nat.address, self.dialect])
             router.wait_for("^{")
@@ -151,6 +168,19 @@ class PortMapping(unittest.TestCase):
             path, seconds = home.get()
             print(f"  silent: {path}, {seconds:.1f} s", flush=True)
             self.assertEqual(path, "relayed")
+
+    def test_a_router_that_hangs_and_stale_interfaces_keep_nothing_from_flowing(self):
+        # The answer that the router begins never ends: who waited for it would not get through at all.
+        with Home("hung", stale_interfaces=12) as home:
+            home.bob.gateway()
+            url = "http://127.0.0.1:7447/alice@example.org/note.txt"
+            fetch = ["curl", "-sSf", "-o", home.target, url]
+            home.bob.place.run(fetch, check=True)
+            home.router.wait_for("holds")
+            # While it hangs a new session begins, and what was open is not disturbed.
+            home.bob.place.run(fetch, check=True)
+            self.assertEqual(home.get()[0], "relayed")
+            self.assertEqual(home.share.end(), 0)
 
     def test_routers_are_left_alone_where_that_is_wanted(self):
         with Home("pcp", environment={"STILE_PORT_MAPPING": "0"}) as home:

@@ -67,7 +67,12 @@ private:
             return add("Network", Level::Bad, "no interface has an address", "there is no network",
                        "connect to one");
         }
-        if (count(AddressFamily::V4) == 0) {
+        if (count(AddressFamily::V4) == 0 && found_.nat64) {
+            add("IPv4", Level::Good,
+                fmt::format("by the network's NAT64, {}/{}", found_.nat64->address.to_string(),
+                            found_.nat64->length),
+                "peers with IPv4 alone are reached through it");
+        } else if (count(AddressFamily::V4) == 0) {
             add("IPv4", Level::Note, "none", "peers with IPv4 alone are reached by a relay");
         }
         const auto six = std::ranges::find(found_.addresses, AddressFamily::V6, &IpAddress::family);

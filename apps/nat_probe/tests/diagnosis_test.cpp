@@ -65,6 +65,15 @@ TEST_CASE("diagnosis: a healthy home") {
     CHECK(line(diagnosis, "NAT").means == "direct with 3 of 9 kinds of NAT");
 }
 
+TEST_CASE("diagnosis: a network of IPv6 alone is told with its NAT64, or without") {
+    NetworkFindings found = healthy();
+    found.addresses = {at("[2001:db8::2]:0").ip};
+    CHECK(line(diagnose(found), "IPv4").level == Level::Note);
+    found.nat64 = IpPrefix::parse("64:ff9b::/96");
+    CHECK(line(diagnose(found), "IPv4").level == Level::Good);
+    CHECK(line(diagnose(found), "IPv4").found == "by the network's NAT64, 64:ff9b::/96");
+}
+
 TEST_CASE("diagnosis: whatever is bad comes with a fix") {
     std::vector<NetworkFindings> ill(9, healthy());
     ill[0].addresses.clear();

@@ -87,6 +87,7 @@ std::optional<Received> Connector::handle_relayed(Instant now, Relay& relay, Byt
 
 std::optional<Received> Connector::deliver(Instant now, const Path& pair, BytesView payload) {
     if (!stun::looks_like_stun(payload)) return Received{pair, payload};
+    admit_if_aside(now, pair.remote);
     (void)agent_.handle_datagram(now, pair, payload);
     return std::nullopt;
 }
@@ -119,6 +120,7 @@ std::expected<void, DescriptionError> Connector::set_remote_description(
                                    ? DescriptionError::OtherCredentials
                                    : DescriptionError::BadCredentials);
     }
+    if (!unlikely_from_) unlikely_from_ = now + limits::unlikely_patience;
     for (const ice::Candidate& candidate : description.candidates) {
         add_remote_candidate(now, candidate);
     }
@@ -128,23 +130,14 @@ std::expected<void, DescriptionError> Connector::set_remote_description(
 }
 
 bool Connector::add_remote_candidate(Instant now, const ice::Candidate& candidate) {
-    const bool added = agent_.add_remote_candidate(now, candidate).has_value();
-    // Before the first check: without a permission the relay drops what comes back.
-    if (added) permit(now, candidate.address.ip);
-    // The original stays: our relay may have an IPv4 address.
-    if (added && config_.nat64_prefix) {
-        if (const auto embedded = config_.nat64_prefix->embed(candidate.address.ip)) {
-            ice::Candidate translated = candidate;
-            translated.address.ip = *embedded;
-            (void)agent_.add_remote_candidate(now, std::move(translated));
-        }
-    }
+    const bool added = is_unlikely(candidate) ? set_aside(candidate) : admit(now, candidate);
     see(now);
     return added;
 }
 
 void Connector::end_of_remote_candidates(Instant now) {
-    agent_.end_of_remote_candidates(now);
+    remote_gathering_ = Gathering::Complete;
+    consider_remote_ended(now);
     see(now);
 }
 
@@ -188,8 +181,13 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     std::erase_if(gathered_, [](const ice::GatheredCandidate& gathered) {
         return gathered.type == ice::CandidateType::ServerReflexive;
     });
+    guessed_ = 0;
+    guessed_for_.clear();
     alive_.clear();
     silent_.clear();
+    aside_.clear();
+    remote_gathering_ = Gathering::Ongoing;
+    unlikely_from_.reset();
     local_.credentials = agent_.local_credentials();
     local_.candidates.clear();
     local_.gathering = Gathering::Ongoing;
@@ -241,14 +239,18 @@ void Connector::translate_servers() {
 // longest and always work.
 void Connector::ask_sources(Instant now) {
     waiting_.clear();
-    for (const TurnServer& server : config_.turn_servers) {
-        const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
-            return !relay.stream && relay.wire.remote == server.address;
-        });
-        if (!is_there && !turn::is_stream(server.transport)) waiting_.emplace_back(server);
-    }
-    // Server by server: which sockets lead out is known soonest so.
-    for (const SocketAddress& server : config_.stun_servers) {
+    // Round by round, so that a server which is gone delays those before it not at all; in each
+    // server by server: which sockets lead out is known soonest so.
+    for (std::size_t rank = 0; rank < limits::most_turn_servers; ++rank) {
+        if (rank < config_.turn_servers.size()) {
+            const TurnServer& server = config_.turn_servers[rank];
+            const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
+                return !relay.stream && relay.wire.remote == server.address;
+            });
+            if (!is_there && !turn::is_stream(server.transport)) waiting_.emplace_back(server);
+        }
+        if (rank >= config_.stun_servers.size()) continue;
+        const SocketAddress& server = config_.stun_servers[rank];
         for (const SocketAddress& host : config_.hosts) {
             if (may_use(host) && can_reach(host, server)) waiting_.emplace_back(Path{host, server});
         }
@@ -288,12 +290,16 @@ void Connector::start_due_source(Instant now, ice::Pacer& pacer) {
     }
 }
 
-// One allocation a server, from the best socket of its family: more would cost the server ports and
-// give the peer the same relay again.
+// One allocation a server, from the best socket of its family, one that leads out if that is known:
+// more would cost the server ports and give the peer the same relay again.
 void Connector::start_relay(Instant now, const TurnServer& server) {
-    const auto host = std::ranges::find_if(config_.hosts, [&](const SocketAddress& candidate) {
+    const auto is_fit = [&](const SocketAddress& candidate) {
         return may_use(candidate) && can_reach(candidate, server.address);
+    };
+    auto host = std::ranges::find_if(config_.hosts, [&](const SocketAddress& candidate) {
+        return is_fit(candidate) && std::ranges::find(alive_, candidate) != alive_.end();
     });
+    if (host == config_.hosts.end()) host = std::ranges::find_if(config_.hosts, is_fit);
     if (host == config_.hosts.end()) return;
     relays_.push_back({
         .wire = {*host, server.address},
@@ -386,7 +392,7 @@ void Connector::see(Instant now) {
     for (Relay& relay : relays_) take_relay_events(now, relay);
     if (phase_ == Phase::Released) return;
     start_due_stream_relay(now);
-    take_back_in_turn(now);
+    try_unlikely(now);
     consider_complete(now);
     take_agent_events(now);
 }
@@ -409,6 +415,7 @@ void Connector::take_probe_events(Instant now, Probe& probe) {
                            .server = path.remote.ip,
                            .local_preference = {},
                            .protocol = probe.protocol});
+        if (!probe.stream) guess_ports(now, path.local);
     }
 }
 
@@ -447,6 +454,7 @@ void Connector::handle_allocated(Instant now, Relay& relay,
     relay.relayed = allocated.relayed.front();
     if (!relay.stream) relay.keepalive_due = now + limits::relay_keepalive;
     relay.report.relayed = relay.relayed;
+    if (!relay.stream) give_up_rivals(now, relay);
     for (const IpAddress& peer : peers_) {
         if (peer.family() == relay.relayed->ip.family()) relay.client.permit(now, peer);
     }
@@ -615,6 +623,8 @@ std::optional<Instant> Connector::poll_timeout() const {
             soonest = earlier(soonest, stream_probes_until_);
         }
         for (const Relay& relay : relays_) soonest = earlier(soonest, relay.keepalive_due);
+        const bool holds = !silent_.empty() || !aside_.empty();
+        if (holds && unlikely_from_ > now_) soonest = earlier(soonest, unlikely_from_);
     }
     for (const Probe& probe : probes_) soonest = earlier(soonest, probe.machine.poll_timeout());
     for (const Relay& relay : relays_) soonest = earlier(soonest, relay.client.poll_timeout());

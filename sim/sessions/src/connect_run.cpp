@@ -91,6 +91,9 @@ connect::ConnectorConfig ConnectRun::config_of(std::size_t index,
     const auto& addresses = index == 0 ? scene_.left_addresses : scene_.right_addresses;
     const auto& prefix = index == 0 ? scene_.left_prefix : scene_.right_prefix;
     const bool has_v4 = std::ranges::any_of(addresses, &IpAddress::is_v4);
+    const auto place_of_silent = [&](auto& servers) {
+        return scene_.silent_servers == Order::First ? servers.begin() : servers.end();
+    };
     connect::ConnectorConfig config =
         server_.client_config(has_v4 || prefix ? AddressFamily::V4 : AddressFamily::V6);
     for (const IpAddress& address : addresses) {
@@ -98,6 +101,12 @@ connect::ConnectorConfig ConnectRun::config_of(std::size_t index,
         if (scene_.transports == Transports::UdpOnly) continue;
         config.listeners.push_back({{address, passive_port}, ice::TcpType::Passive});
         config.listeners.push_back({{address, open_port}, ice::TcpType::SimultaneousOpen});
+    }
+    for (const SocketAddress& silent : scene_.silent_stun_servers) {
+        config.stun_servers.insert(place_of_silent(config.stun_servers), silent);
+    }
+    for (const SocketAddress& silent : scene_.silent_turn_servers) {
+        config.turn_servers.insert(place_of_silent(config.turn_servers), {silent, "peer", "none"});
     }
     config.policy = policy;
     config.ice.role = index == 0 ? ice::Role::Controlling : ice::Role::Controlled;
@@ -297,6 +306,11 @@ void ConnectRun::run_until(Instant end) {
         }
         steps = world_.now() == last ? steps + 1 : 0;
         last = world_.now();
+        for (Side& side : sides_) {
+            if (!side.first_route && side.connector.route()) {
+                side.first_route = world_.now() - Instant{};
+            }
+        }
         if (!first_route_ && sides_[0].connector.route() && sides_[1].connector.route()) {
             first_route_ = world_.now() - Instant{};
         }

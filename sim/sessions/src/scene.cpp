@@ -103,6 +103,22 @@ Scene two_homes(NatKind left, NatKind right, std::uint64_t seed, Weather weather
     return scene;
 }
 
+Scene two_homes(const NatBehavior& left, const NatBehavior& right, std::uint64_t seed) {
+    crypto::RandomStream random{crypto::seed_from_number(seed)};
+    Scene scene = scene_with_server("two NATs that are known");
+    scene.server_sockets.push_back({ip("198.51.100.1"), Port{3479}});
+    Topology& topology = scene.topology;
+    put_left(
+        scene,
+        topology.add_nat(Topology::internet, ip("203.0.113.1"), left, line(random, Weather::Fair)),
+        "192.168.1.2", cable());
+    put_right(
+        scene,
+        topology.add_nat(Topology::internet, ip("203.0.113.2"), right, line(random, Weather::Fair)),
+        "192.168.2.2", cable());
+    return scene;
+}
+
 Scene make_place(Place place, std::uint64_t seed, Weather weather) {
     crypto::RandomStream random{crypto::seed_from_number(seed)};
     Scene scene = scene_with_server(std::string{to_string(place)});

@@ -22,6 +22,7 @@ struct Reach {
 // What was found out about a network. Absent is not asked, or not answered in time.
 struct NetworkFindings {
     std::vector<IpAddress> addresses;  // of this host, usable beyond its own network
+    std::optional<IpPrefix> nat64;     // asked for where no address is IPv4 (RFC 7050)
     struct Udp {
         SocketAddress server;
         SocketAddress local;

@@ -295,11 +295,19 @@ private:
     std::optional<std::size_t> take_packets(Instant now, const Stream& stream, BytesView octets);
     std::optional<std::size_t> take_messages(Instant now, const Stream& stream, BytesView octets);
     void keep_received(const Received& received);
-    // silent_hosts.cpp
+    // unlikely.cpp
     void note_alive(Instant now, const SocketAddress& host);
+    void ask_relays_from(Instant now, const SocketAddress& alive);
+    void give_up_rivals(Instant now, const Relay& allocated);
     void set_silent_aside(Instant now);
-    void take_back_in_turn(Instant now);
+    bool is_unlikely(const ice::Candidate& remote) const;
+    bool set_aside(const ice::Candidate& remote);
+    bool admit(Instant now, ice::Candidate remote);
+    void admit_if_aside(Instant now, const SocketAddress& remote);
+    bool may_try_unlikely(Instant now) const;
+    void try_unlikely(Instant now);
     void take_back(Instant now, const SocketAddress& host);
+    void consider_remote_ended(Instant now);
     // spare_relays.cpp
     void keep_relays_alive(Instant now);
     void note_sent(Relay& relay);
@@ -309,6 +317,14 @@ private:
     bool is_by(const Relay& relay, const SocketAddress& host) const;
     void reconsider_translation();
     void ask_from_anew(Instant now, std::optional<SocketAddress> host);
+    // port_guesses.cpp
+    struct SeenMapping {
+        Path path;  // the socket and the server
+        Instant asked;
+        std::optional<SocketAddress> mapped;
+    };
+    std::vector<SeenMapping> seen_mappings() const;
+    void guess_ports(Instant now, const SocketAddress& host);
     // mapped_ports.cpp
     std::optional<std::uint16_t> preference_of(const MappedPort& mapped) const;
     void gather_mapped(Instant now, const Mapped& mapped);
@@ -364,9 +380,14 @@ private:
     Bytes current_received_;
     std::vector<ice::GatheredCandidate> gathered_;
     std::vector<Mapped> mapped_;
+    std::size_t guessed_ = 0;  // ports that were told without a server's word
+    std::vector<SocketAddress> guessed_for_;
     std::vector<SocketAddress> alive_;   // hosts where STUN came in since the last restart
     std::vector<SocketAddress> silent_;  // hosts set aside, best first
-    std::vector<IpAddress> peers_;       // what relays permit
+    std::deque<ice::Candidate> aside_;   // of the peer, which the agent does not know yet
+    Gathering remote_gathering_ = Gathering::Ongoing;
+    std::optional<Instant> unlikely_from_;  // from when on they are tried without a route, too
+    std::vector<IpAddress> peers_;          // what relays permit
     std::optional<Instant> gathering_deadline_;
     Description local_;
     std::optional<Selected> selected_;

@@ -38,6 +38,16 @@ inline constexpr std::uint16_t stream_relay_preference = 16'383;
 // Datagrams that came by streams and wait for poll_received: of one read of the driver's.
 inline constexpr std::size_t most_queued_received = 1024;
 
+// How far apart the ports may be that a NAT gives to two mappings in a row, for it to be counting:
+// mappings of others come between. By chance two random ports are so near once in 2,000 times.
+inline constexpr int most_port_distance = 16;
+
+// Guessed ports that the peer is told: each costs it a check. The first few are as good as all, as
+// long as nobody else behind the NAT opens mappings at the same time.
+inline constexpr std::size_t most_guesses_a_socket = 4;
+inline constexpr std::size_t most_guessed_ports = 8;
+inline constexpr int least_guessed_port = 1024;
+
 // Ports that routers keep open: two gateways a socket.
 inline constexpr std::size_t most_mapped_ports = 2 * most_hosts;
 
@@ -48,6 +58,22 @@ inline constexpr Duration source_deadline = std::chrono::seconds{5};
 // Between two datagrams to a relay: Tr of RFC 8445 Section 11. NATs may forget after 30 s of
 // silence (docs/protocols/ice.md), so one of them may be lost.
 inline constexpr Duration relay_keepalive = std::chrono::seconds{15};
+
+// How long addresses that hardly lead anywhere wait for a first route by better ones: several round
+// trips on a slow line, and a retransmission. It costs time only where no server's help is a way:
+// with a first route, whichever, they are tried at once.
+inline constexpr Duration unlikely_patience = std::chrono::seconds{3};
+
+// Not in an RFC: pairs that such addresses may fill the checklist up to. The rest is for reflexive
+// and relayed candidates that come late.
+inline constexpr std::size_t most_unlikely_pairs = ice::limits::most_pairs / 2;
+
+// The peer's candidates that wait so: as many as an agent would take.
+inline constexpr std::size_t most_aside = ice::limits::most_remote_candidates;
+
+// Answers for ipv4only.arpa that are looked at, two for each prefix, and prefixes taken from them.
+inline constexpr std::size_t most_nat64_answers = 16;
+inline constexpr std::size_t most_nat64_prefixes = 4;
 
 // Datagrams not yet fetched by poll_transmit; later ones are lost, as on any full network queue.
 inline constexpr std::size_t most_queued_transmits = 256;

@@ -54,7 +54,8 @@ public:
         std::size_t by_channel = 0;  // of those sent
         std::map<StreamId, connect::StreamId> streams = {};
         std::map<connect::StreamId, std::pair<StreamId, StreamEnd>> ends = {};
-        std::uint16_t next_port = 40'000;  // of connections that leave from any
+        std::uint16_t next_port = 40'000;          // of connections that leave from any
+        std::optional<Duration> first_route = {};  // from the start
     };
     Side& side(std::size_t index) { return sides_.at(index); }
     World& world() { return world_; }

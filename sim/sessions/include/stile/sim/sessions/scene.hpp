@@ -16,6 +16,9 @@ namespace stile::sim {
 // Whether the two hosts' datagrams pass the internet to each other. The server's do in any case.
 enum class Middle : std::uint8_t { Open, Blocked };
 
+// Where what leads nowhere stands among its kind.
+enum class Order : std::uint8_t { First, Last };
+
 // A server on the internet, two hosts somewhere, and the sockets that they open.
 struct Scene {
     std::string name;
@@ -31,6 +34,10 @@ struct Scene {
     Middle middle = Middle::Open;
     // With TCP both listen, and the relay is at its ports over TCP and at 443 over TLS, too.
     Transports transports = Transports::UdpOnly;
+    // Servers that both sides are told of beside the other, and that are not there.
+    std::vector<SocketAddress> silent_stun_servers;
+    std::vector<SocketAddress> silent_turn_servers;
+    Order silent_servers = Order::Last;
 };
 
 enum class Weather : std::uint8_t {
@@ -53,6 +60,10 @@ std::string to_string(NatKind kind);
 // Two homes, each behind a NAT. The seed draws what else a NAT may do, the links, and whether both
 // homes use the same private addresses.
 Scene two_homes(NatKind left, NatKind right, std::uint64_t seed, Weather weather);
+
+// The same with everything of the NATs said, on lines that lose nothing, and a server that has two
+// ports for STUN.
+Scene two_homes(const NatBehavior& left, const NatBehavior& right, std::uint64_t seed);
 
 enum class Place : std::uint8_t {
     BothPublic,
