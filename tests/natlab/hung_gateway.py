@@ -7,6 +7,7 @@ octet a second, so that no patience between two octets runs out. Writes a line w
     hung_gateway.py INSIDE_ADDRESS
 """
 import selectors
+import signal
 import socket
 import struct
 import sys
@@ -26,6 +27,7 @@ def says_one_more(connection):
 
 
 def main():
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     address = sys.argv[1]
     search = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     search.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -56,7 +56,7 @@ def add_stale_interfaces(host, wanted):
     """Interfaces that are up, have an address, and lead nowhere."""
     for number in range(wanted):
         name = f"stale{number}"
-        lab.ip("-n", host.name, "link", "add", name, "type", "dummy")
+        lab.ip("-n", host.name, "link", "add", name, "type", "veth", "peer", "name", f"{name}-end")
         lab.ip("-n", host.name, "addr", "add", f"10.200.{number}.1/24", "dev", name)
         lab.ip("-n", host.name, "link", "set", name, "up")
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Dead servers and interfaces that lead nowhere, one kind at a time and together. The simulated
-// times are exact: whoever waits for something that never comes is later than without it.
+// times are exact: whoever waits for something that never comes is later by more than its turns.
 #include "connect_cases.hpp"
 
 #include <stile/sim/sessions/dead_ends.hpp>
@@ -18,6 +18,10 @@ constexpr NatKind hard{Mapping::AddressAndPortDependent, Filtering::AddressAndPo
 // Where the dead come first among their kind: until servers have shown which sockets lead out, and
 // have been asked for a relay from one of these.
 constexpr Duration at_worst = 1s;
+
+// Where they come last: each dead transaction still takes one of the turns, 5 ms apart, that checks
+// and gathering share (RFC 8445 Section 14.2).
+constexpr Duration turns_of_the_dead = 250ms;
 
 struct FirstRoutes {
     Duration left;
@@ -74,12 +78,15 @@ void for_each_scene(Test test) {
     }
 }
 
-TEST_CASE("connect: dead servers and interfaces that lead nowhere make no first route later") {
+TEST_CASE(
+    "connect: dead servers and interfaces that lead nowhere cost a first route their turns alone") {
     for_each_scene([](const Scene& scene, std::uint64_t seed, const DeadEnds& dead,
                       const FirstRoutes& without) {
         const FirstRoutes with = first_routes(with_dead_ends(scene, dead), seed);
-        CHECK_MESSAGE(with.left.count() <= without.left.count(), with.report, without.report);
-        CHECK_MESSAGE(with.right.count() <= without.right.count(), with.report, without.report);
+        CHECK_MESSAGE(with.left.count() <= (without.left + turns_of_the_dead).count(), with.report,
+                      without.report);
+        CHECK_MESSAGE(with.right.count() <= (without.right + turns_of_the_dead).count(),
+                      with.report, without.report);
     });
 }
 
