@@ -81,6 +81,11 @@ std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& req
     for (const sip::NameAddr& route : *routes) {
         if (!knowledge.own.is_own(route.uri)) break;
         if (++popped > most_own_routes) return std::unexpected(RouteError::TooMany);
+        // What follows a token is for whoever is at its flow, but for more of ours: then the first
+        // is the sender's, who has come back by another flow, and the old one is not yet known to
+        // be gone.
+        const bool is_second = result.flow.has_value();
+        result.flow.reset();
         if (!route.uri.user) continue;
         auto flow = knowledge.tokens.open(*route.uri.user);
         if (!flow && flow.error() == FlowTokenError::Tampered) {
@@ -89,14 +94,12 @@ std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& req
         if (flow) flow = knowledge.successors.resolve(*flow);
         if (!flow || !knowledge.layer.find_flow(*flow)) {
             is_gone = true;
-            continue;
-        }
-        if (*flow == source) {
+        } else if (*flow == source) {
             result.has_own_token = true;
-            continue;
+        } else {
+            result.flow = *flow;
         }
-        result.flow = *flow;
-        break;  // what stands behind it is for whoever is at that flow
+        if (is_second) break;
     }
     if (is_gone && !result.flow) return std::unexpected(RouteError::FlowGone);
     if (popped > 0) {

@@ -376,6 +376,22 @@ TEST_CASE("sip server: the flow closes in a call: requests to it get 480, the ca
 }
 
 TEST_CASE(
+    "sip server: a caller comes back by another flow before the old one is known to be gone") {
+    Pair pair;
+    const auto [caller, callee] = pair.connect();
+    const FlowId old = pair.alice->flow;
+    pair.world.connect(*pair.alice, TransportKind::Tls);
+    pair.alice->agent.replace_flow(old, pair.alice->flow);
+    CHECK(pair.alice->agent.request(pair.world.now, caller, "INFO", {}));
+    pair.world.run();
+    CHECK(take<Call::RequestReceived>(*pair.bob));
+    // What the old connection's owner would have had from the callee is lost with it, not the call.
+    CHECK(pair.alice->agent.bye(pair.world.now, caller));
+    pair.world.run();
+    CHECK(expect_end(*pair.bob).reason == Call::EndReason::RemoteBye);
+}
+
+TEST_CASE(
     "sip server: a call outlives the connections of both ends, and is ended by the new ones") {
     Pair pair;
     World& world = pair.world;

@@ -47,8 +47,8 @@ struct RouteKnowledge {
     const sip::TransactionLayer& layer;  // which flows are open
 };
 
-// A token of a flow that is gone is passed over where one that is open follows: its owner has come
-// back by another flow and still sends along the old route.
+// The first of two tokens is passed over when it is of another flow than the request's, gone or not
+// yet known to be: its owner has come back by this flow and still sends along the old route.
 std::expected<RoutePreprocessed, RouteError> preprocess_route(const sip::Message& request,
                                                               sip::FlowId source,
                                                               const RouteKnowledge& knowledge);
