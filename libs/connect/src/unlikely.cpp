@@ -190,7 +190,8 @@ void Connector::take_back(Instant now, const SocketAddress& host) {
     for (ice::GatheredCandidate gathered : gathered_) {
         if (gathered.base != host || gathered.protocol.transport != ice::Transport::Udp) continue;
         const auto told = std::ranges::find_if(local_.candidates, [&](const auto& candidate) {
-            return candidate.address == gathered.address && candidate.base == gathered.base;
+            return candidate.address == gathered.address && candidate.base == gathered.base &&
+                   candidate.transport == ice::Transport::Udp;
         });
         if (told == local_.candidates.end()) continue;
         // With the priority that the peer knows. RFC 8445 Section 5.1.2.1.
