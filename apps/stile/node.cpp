@@ -3,12 +3,10 @@
 #include "node.hpp"
 
 #include "ended_problem.hpp"
-#include "home.hpp"
 
 #include <stile/base/drain.hpp>
 #include <stile/base/encoding.hpp>
 #include <stile/drivers/random.hpp>
-#include <stile/identity/standing.hpp>
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -31,7 +29,6 @@ app::Problem problem_of(const session::Ended& ended, const std::string& peer,
 
 // How long a stopping node waits for its server to take the registration back.
 constexpr Duration stop_patience = std::chrono::seconds{1};
-constexpr Duration access_retry = std::chrono::minutes{1};
 // From an answered session's route to the end of its handshake.
 constexpr Duration meeting_patience = std::chrono::seconds{15};
 // Sessions that one caller may have with us: a browser, a feed reader and a download at once.
@@ -55,28 +52,6 @@ session::EndpointConfig endpoint_config(const Account& account, session::Purpose
             .software = "stile",
             .purpose = purpose,
             .fingerprint = identity::Fingerprint::of(account.certificate())};
-}
-
-std::optional<identity::Pin> to_identity(const std::optional<drivers::Pin>& stored) {
-    if (!stored) return std::nullopt;
-    auto address = identity::Address::parse(stored->address);
-    if (!address) return std::nullopt;
-    return identity::Pin{.address = *std::move(address),
-                         .key = crypto::Digest{BytesView{stored->thumbprint}},
-                         .first_met = stored->first_seen,
-                         .last_met = stored->last_seen,
-                         .proof = stored->verified == drivers::Pin::Verified::ByCode
-                                      ? identity::Proof::CodeCompared
-                                      : identity::Proof::NotVerified};
-}
-
-drivers::Pin to_stored(const identity::Pin& pin) {
-    return {.address = pin.address.text(),
-            .thumbprint = to_bytes(pin.key.bytes()),
-            .first_seen = pin.first_met,
-            .last_seen = pin.last_met,
-            .verified = pin.proof == identity::Proof::CodeCompared ? drivers::Pin::Verified::ByCode
-                                                                   : drivers::Pin::Verified::No};
 }
 
 }  // namespace
@@ -212,29 +187,6 @@ void Node::fetch(const std::string& address, OnLink done) {
     pump();
 }
 
-// Relay credentials are asked for when they are needed and kept while they are fresh. Nobody waits
-// for them: a session begins without, and gets them when they come. A server that does not hand
-// them out costs the relay, not the session.
-void Node::want_access() {
-    if (access_state_ == AccessState::Asked) return;
-    if (access_state_ != AccessState::None && loop_.now() < access_until_) return;
-    access_state_ = AccessState::Asked;
-    api_.relay_access(account_, [this](auto access) {
-        if (access) {
-            access_ = *std::move(access);
-            access_until_ = loop_.now() + access_.valid / 2;
-            access_state_ = AccessState::Known;
-        } else {
-            access_ = {};
-            access_until_ = loop_.now() + access_retry;
-            access_state_ = AccessState::Failed;
-            if (handlers_.on_trouble) handlers_.on_trouble(access.error());
-        }
-        endpoint_.handle_servers(loop_.now(), access_.stun_servers, access_.turn_servers);
-        pump();
-    });
-}
-
 std::unique_ptr<Link> Node::make_link(const std::string& peer) {
     return std::make_unique<Link>(
         loop_, peer,
@@ -278,64 +230,6 @@ std::unique_ptr<Link> Node::make_link(const std::string& peer) {
                                  pump();
                              }
                          }});
-}
-
-connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
-                                           std::vector<connect::Listener> listeners) const {
-    connect::ConnectorConfig config;
-    config.hosts = std::move(hosts);
-    config.listeners = std::move(listeners);
-    if (access_state_ == AccessState::Asked) {
-        config.servers = connect::Servers::ToCome;
-    } else {
-        config.stun_servers = access_.stun_servers;
-        config.turn_servers = access_.turn_servers;
-    }
-    config.nat64_prefix = nat64_.prefix();
-    if (loopback_admitted()) config.loopback = connect::LoopbackCandidates::Admitted;
-    return config;
-}
-
-// The routers are asked before anybody else: they are the nearest, and whoever describes the path
-// does not wait for them.
-std::vector<SocketAddress> Node::open_sockets(Link& link) {
-    look_for_nat64();
-    auto opened = link.open_sockets(candidate_addresses());
-    if (mappings_) {
-        for (const SocketAddress& socket : opened) mappings_->map(socket);
-    }
-    return opened;
-}
-
-// A network without IPv4 may have a NAT64. A session that begins before the answer does without.
-void Node::look_for_nat64() {
-    if (std::ranges::none_of(candidate_addresses(), &IpAddress::is_v4)) nat64_.look();
-}
-
-void Node::begin_port_mapping() {
-    if (!port_mapping_wanted()) return;
-    const auto to_path = [](const drivers::MappedPort& news) {
-        return connect::MappedPort{
-            .host = news.socket, .external = news.external, .gateway = news.gateway};
-    };
-    mappings_.emplace(loop_, drivers::PortMappingsOptions{},
-                      drivers::PortMappings::Handlers{
-                          .on_mapped =
-                              [this, to_path](const drivers::MappedPort& news) {
-                                  endpoint_.handle_port_mapped(loop_.now(), to_path(news));
-                                  pump();
-                              },
-                          .on_lost =
-                              [this, to_path](const drivers::MappedPort& news) {
-                                  endpoint_.handle_port_unmapped(loop_.now(), to_path(news));
-                                  pump();
-                              }});
-}
-
-quic::Credentials Node::credentials(const session::HttpSession& session) const {
-    return {.key = account_.key(),
-            .chain = {account_.certificate()},
-            .expected = session.expected_fingerprints()};
 }
 
 // ---- the endpoint ------------------------------------------------------------------------------
@@ -455,68 +349,11 @@ void Node::handle_ended(const session::Ended& ended) {
     loop_.post([this] { ended_.clear(); });
 }
 
-// Who answers our checks but never shows who it is would keep its place for ever.
-void Node::end_unmet() {
-    std::vector<session::SessionId> ending;
-    std::optional<Instant> next;
-    for (const auto& [id, entry] : entries_) {
-        if (entry.meeting || !entry.meeting_deadline) continue;
-        if (*entry.meeting_deadline <= loop_.now()) {
-            ending.push_back(id);
-        } else {
-            next = earlier(next, entry.meeting_deadline);
-        }
-    }
-    for (const session::SessionId session : ending) endpoint_.end(loop_.now(), session);
-    meeting_timer_.arm(next);
-    pump();
-}
-
 void Node::handle_signalling_lost(const app::Problem& problem) {
     endpoint_.handle_flow_unavailable(loop_.now());
     for (Waiting& waiting : std::exchange(waiting_, {})) waiting.done(std::unexpected(problem));
     if (handlers_.on_trouble) handlers_.on_trouble(problem);
     pump();
-}
-
-// ---- who the peer is ---------------------------------------------------------------------------
-
-void Node::judge(Link& link) {
-    Entry* const entry = find(link);
-    if (entry == nullptr || entry->meeting) return;
-    const session::HttpSession* const session = endpoint_.find(link.session());
-    const auto met = identity::meet(link.connection()->peer_certificates(), loop_.wall_now());
-    const auto address = identity::Address::parse(link.peer());
-    if (session == nullptr || !met || !address) {
-        return fail(*entry, unusable_certificate(link.peer()));
-    }
-    const auto stored = store_.find_pin(address->text());
-    if (!stored) return fail(*entry, unreadable_pins(stored.error()));
-    const auto pin = to_identity(*stored);
-    const auto decision = identity::decide(pin, session->expected_fingerprints(), *met);
-    const auto standing = identity::standing_of(decision, identity::Proof::NotVerified);
-    if (standing == identity::Standing::Refused) {
-        return fail(*entry, refused_identity(decision, link.peer(), pin, *met));
-    }
-    // A caller of another domain is whoever it says: only our own server vouches for its users.
-    // What it claims is compared with a pin, and makes none.
-    const bool vouched = session->part() == session::Part::Offerer ||
-                         address->text().ends_with('@' + account_.domain);
-    if (pin || vouched) {
-        const auto kept = store_.put_pin(to_stored(identity::remember(
-            pin, decision, *address, *met, identity::Proof::NotVerified, loop_.wall_now())));
-        if (!kept) return fail(*entry, unreadable_pins(kept.error()));
-    }
-    entry->meeting = Meeting{standing, met->address_key.thumbprint().to_hex()};
-    if (session->part() == session::Part::Answerer) {
-        if (handlers_.on_peer) handlers_.on_peer(link, *entry->meeting);
-    }
-    for (OnLink& waiting : std::exchange(entry->waiting, {})) waiting(&link);
-}
-
-const Meeting* Node::meeting(const Link& link) const {
-    const auto found = entries_.find(link.session());
-    return found == entries_.end() || !found->second.meeting ? nullptr : &*found->second.meeting;
 }
 
 void Node::drop(Link& link) { link.close(quic::no_error, "done"); }
@@ -529,11 +366,6 @@ void Node::with_link(session::SessionId session, std::move_only_function<void(Li
 Node::Entry* Node::find(const Link& link) {
     const auto found = entries_.find(link.session());
     return found == entries_.end() ? nullptr : &found->second;
-}
-
-void Node::fail(Entry& entry, const app::Problem& problem) {
-    entry.problem = problem;
-    entry.link->close(identity_refused, "the peer's identity was refused");
 }
 
 }  // namespace stile::peer

@@ -95,17 +95,23 @@ private:
     void handle_ended(const session::Ended& ended);
     void handle_signalling_lost(const app::Problem& problem);
 
-    void want_access();
+    void consider_stopped();
+    void try_waiting();
     void fetch(const std::string& address, OnLink done);
     Entry* find_usable(const std::string& address);
-    void end_unmet();
+    Entry* find(const Link& link);
+    std::unique_ptr<Link> make_link(const std::string& peer);
+    // node_paths.cpp
+    void want_access();
+    connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts,
+                                         std::vector<connect::Listener> listeners) const;
+    std::vector<SocketAddress> open_sockets(Link& link);
+    void look_for_nat64();
     void begin_port_mapping();
     // network_changes.cpp
     void watch_network();
     void handle_network_changed();
     std::vector<IpAddress> candidate_addresses() const;
-    void look_for_nat64();
-    std::vector<SocketAddress> open_sockets(Link& link);
     // node_streams.cpp
     std::unique_ptr<PathStreams> make_streams(Link& link);
     static std::vector<connect::Listener> listen(PathStreams& streams,
@@ -113,15 +119,11 @@ private:
     void open_stream(const session::StreamWanted& event);
     void handle_stream_bytes(Link& link, connect::StreamId stream, BytesView bytes);
     void send_by_session(const Link& link, BytesView payload);
-    void consider_stopped();
-    void try_waiting();
-    std::unique_ptr<Link> make_link(const std::string& peer);
-    connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts,
-                                         std::vector<connect::Listener> listeners) const;
+    // node_meetings.cpp
     quic::Credentials credentials(const session::HttpSession& session) const;
     void judge(Link& link);
-    Entry* find(const Link& link);
     void fail(Entry& entry, const app::Problem& problem);
+    void end_unmet();
 
     drivers::Loop& loop_;
     drivers::PeerStore& store_;

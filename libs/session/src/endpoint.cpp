@@ -1,10 +1,12 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include "ended_by.hpp"
+
+#include <stile/base/assert.hpp>
 #include <stile/base/machine.hpp>
 #include <stile/session/endpoint.hpp>
 
 #include <algorithm>
-#include <stile/base/assert.hpp>
 #include <utility>
 
 namespace stile::session {
@@ -50,79 +52,6 @@ sip::UserAgentConfig agent_config(const EndpointConfig& config) {
     return agent;
 }
 
-std::string status_line(const sip::Message& response) {
-    return std::to_string(response.status().code) + ' ' + std::string{response.reason()};
-}
-
-EndReason reason_of(sip::Status status) {
-    switch (status.code) {
-        case 404:
-        case 604:
-            return EndReason::UnknownPeer;
-        case 408:
-        case 410:
-        case 430:
-        case 480:
-            return EndReason::PeerOffline;
-        case 401:
-        case 407:
-            return EndReason::NotAuthorised;
-        case 406:
-        case 415:
-        case 420:
-        case 488:
-        case 606:
-            return EndReason::NotUnderstood;
-        case 403:
-        case 433:
-        case 486:
-        case 487:
-        case 600:
-        case 603:
-            return EndReason::Declined;
-    }
-    return EndReason::ServerFailure;
-}
-
-Ended ended_by(SessionId session, const sip::Call::Ended& ended) {
-    using Reason = sip::Call::EndReason;
-    Ended result{session, EndReason::ServerFailure, {}, {}};
-    if (ended.message && ended.message->is_response()) {
-        result.evidence = status_line(*ended.message);
-    }
-    switch (ended.reason) {
-        case Reason::LocalBye:
-        case Reason::LocalCancel:
-        case Reason::LocalReject:
-            result.reason = EndReason::Local;
-            break;
-        case Reason::RemoteBye:
-        case Reason::RemoteCancel:
-        case Reason::PeerGone:
-            result.reason = EndReason::PeerEnded;
-            break;
-        case Reason::Rejected:
-            if (ended.message) result.reason = reason_of(ended.message->status());
-            break;
-        case Reason::Unauthorized:
-            result.reason = EndReason::NotAuthorised;
-            break;
-        case Reason::TimedOut:
-            result.reason = EndReason::NoAnswer;
-            break;
-        case Reason::TransportFailed:
-            result.reason = EndReason::Unreachable;
-            break;
-        case Reason::NotAcknowledged:
-            result.reason = EndReason::NoAnswer;
-            break;
-        case Reason::BadAnswer:
-            result.reason = EndReason::NotUnderstood;
-            break;
-    }
-    return result;
-}
-
 std::string peer_of(const sip::Message& invite) {
     const auto from = invite.from();
     if (!from || !from->uri.is_sip_or_sips()) return {};
@@ -135,75 +64,6 @@ Endpoint::Endpoint(Instant, EndpointConfig config, crypto::RandomStream random)
     : config_(std::move(config)),
       random_(std::move(random)),
       agent_(agent_config(config_), random_.fork()) {}
-
-// ---- signalling --------------------------------------------------------------------------------
-
-void Endpoint::start(Instant now) {
-    if (config_.purpose == Purpose::Serve && !registration_) {
-        sip::RegistrationConfig registration;
-        const std::size_t at = config_.address.find('@');
-        registration.registrar = *sip::Uri::parse("sip:" + config_.address.substr(at + 1));
-        if (auto started = agent_.register_with(now, std::move(registration), flow_)) {
-            registration_ = *started;
-        }
-    } else if (!flow_) {
-        queue_event(FlowWanted{});
-    }
-    see(now);
-}
-
-void Endpoint::stop(Instant now) {
-    while (!entries_.empty()) end(now, entries_.begin()->first);
-    if (registration_) (void)agent_.unregister(now, *registration_);
-    see(now);
-}
-
-void Endpoint::handle_flow_opened(Instant now, const sip::Flow& flow) {
-    framers_.insert_or_assign(flow.id, sip::StreamFramer{sip::FlowSide::Opened});
-    agent_.handle_flow_opened(now, flow);
-    // Calls of before go on by the new connection.
-    if (last_flow_) agent_.replace_flow(*last_flow_, flow.id);
-    flow_ = last_flow_ = flow.id;
-    if (registration_) (void)agent_.use_flow(now, *registration_, flow.id);
-    release_held();
-    see(now);
-}
-
-void Endpoint::handle_flow_unavailable(Instant now) {
-    if (registration_) (void)agent_.flow_unavailable(now, *registration_);
-    see(now);
-}
-
-void Endpoint::handle_flow_closed(Instant now, sip::FlowId flow) {
-    framers_.erase(flow);
-    if (flow_ == flow) flow_.reset();
-    agent_.handle_flow_closed(now, flow);
-    see(now);
-}
-
-bool Endpoint::handle_signalling(Instant now, sip::FlowId flow, BytesView bytes) {
-    const auto framer = framers_.find(flow);
-    if (framer == framers_.end()) return true;
-    bool sound = true;
-    for (;;) {
-        const std::size_t taken = framer->second.feed(bytes);
-        bytes = bytes.subspan(taken);
-        auto event = framer->second.poll_event();
-        if (!event) break;
-        if (auto* const message = std::get_if<sip::Message>(&*event)) {
-            agent_.handle_message(now, flow, std::move(*message));
-        } else if (std::holds_alternative<sip::PingReceived>(*event)) {
-            agent_.handle_ping(now, flow);
-        } else if (std::holds_alternative<sip::PongReceived>(*event)) {
-            agent_.handle_pong(now, flow);
-        } else if (const auto* const broken = std::get_if<sip::StreamBroken>(&*event)) {
-            agent_.handle_parse_failure(now, flow, broken->failure);
-            sound = false;
-        }
-    }
-    see(now);
-    return sound;
-}
 
 // ---- sessions --------------------------------------------------------------------------------
 
@@ -359,23 +219,6 @@ void Endpoint::take_agent_events(Instant now) {
         } else if (auto* const call = std::get_if<sip::UserAgent::CallEvent>(&*event)) {
             take_call_event(now, call->call, std::move(call->event));
         }
-    }
-}
-
-void Endpoint::take_registration_event(const sip::Registration::Event& event) {
-    if (const auto* const registered = std::get_if<sip::Registration::Registered>(&event)) {
-        queue_event(Registered{registered->expires});
-    } else if (const auto* const failed = std::get_if<sip::Registration::Failed>(&event)) {
-        queue_event(RegistrationFailed{
-            failed->failure, failed->status ? std::to_string(failed->status->code) : std::string{},
-            failed->retry_at});
-    } else if (const auto* const dead = std::get_if<sip::Registration::FlowFailed>(&event)) {
-        queue_event(FlowUnwanted{dead->flow});
-    } else if (std::holds_alternative<sip::Registration::FlowWanted>(event)) {
-        queue_event(FlowWanted{});
-    } else if (std::holds_alternative<sip::Registration::Removed>(event)) {
-        registration_.reset();
-        queue_event(Unregistered{});
     }
 }
 

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
 #include <stile/base/drain.hpp>
-#include <stile/sim/oracle.hpp>
 #include <stile/sim/sessions/connect_run.hpp>
 #include <stile/turn/channel_data.hpp>
 
@@ -11,7 +10,6 @@ namespace stile::sim {
 namespace {
 
 using namespace std::chrono_literals;
-using connect::RouteKind;
 
 // Nobody waits longer for a path.
 constexpr Duration patience = 45s;
@@ -27,12 +25,6 @@ constexpr Port open_port{5002};
 // More calls than this at one instant: a machine whose poll_timeout never moves on.
 constexpr int most_steps_at_once = 20'000;
 
-std::string name(const BestPath& path) {
-    std::string text{to_string(path.kind)};
-    if (path.passage) text += " (" + std::string{to_string(*path.passage)} + ")";
-    return text;
-}
-
 bool is_between_peers(const Scene& scene, const DatagramArrived& arrived) {
     return arrived.host != scene.server &&
            std::ranges::none_of(scene.server_sockets, [&](const SocketAddress& socket) {
@@ -41,26 +33,6 @@ bool is_between_peers(const Scene& scene, const DatagramArrived& arrived) {
 }
 
 }  // namespace
-
-BestPath expected_path(const Scene& scene) {
-    if (scene.middle == Middle::Blocked) return {PathKind::RelayedByOne, {}};
-    return best_path(scene.topology, scene.left, scene.right, scene.server, scene.transports);
-}
-
-RouteKind expected_kind(const Scene& scene) {
-    switch (expected_path(scene).kind) {
-        case PathKind::Host:
-        case PathKind::Reflexive:
-        case PathKind::TcpHost:
-        case PathKind::TcpReflexive:
-            return RouteKind::Direct;
-        case PathKind::RelayedByOne:
-        case PathKind::RelayedByBoth:
-        case PathKind::None:
-            return RouteKind::Relayed;
-    }
-    return RouteKind::Relayed;
-}
 
 ConnectRun::ConnectRun(const Scene& scene, std::uint64_t seed, Signalling signalling,
                        Policies policies)
@@ -132,7 +104,7 @@ std::optional<std::string> ConnectRun::run() {
     }
     const BestPath expected = expected_path(scene_);
     if (chosen_path() != expected) {
-        return "the path is " + name(chosen_path()) + ", not " + name(expected);
+        return "the path is " + to_string(chosen_path()) + ", not " + to_string(expected);
     }
     run_until(world_.now() + 1s);
     return pass_data();
@@ -166,39 +138,6 @@ std::optional<std::string> ConnectRun::stay_idle(Duration time) {
     }
     if (const auto problem = pass_data()) return "after being idle: " + *problem;
     return std::nullopt;
-}
-
-std::size_t ConnectRun::relays_lost() const {
-    std::size_t lost = 0;
-    for (const Side& side : sides_) {
-        lost += static_cast<std::size_t>(std::ranges::count_if(side.events, [](const auto& event) {
-            return std::holds_alternative<connect::RelayFailed>(event);
-        }));
-    }
-    return lost;
-}
-
-BestPath ConnectRun::chosen_path() const {
-    const auto left = sides_[0].connector.route();
-    const auto right = sides_[1].connector.route();
-    if (!left || !right) return {};
-    const auto is_relayed = [](const connect::Route& route) {
-        return route.local_type == ice::CandidateType::Relayed;
-    };
-    if (is_relayed(*left) || is_relayed(*right)) {
-        const bool both = is_relayed(*left) && is_relayed(*right);
-        return {both ? PathKind::RelayedByBoth : PathKind::RelayedByOne, {}};
-    }
-    const bool is_as_sent =
-        left->pair.remote == right->pair.local && right->pair.remote == left->pair.local;
-    const AddressFamily one = left->pair.local.ip.family();
-    const AddressFamily other = right->pair.local.ip.family();
-    const Passage same = one == AddressFamily::V4 ? Passage::V4 : Passage::V6;
-    const Passage passage = one == other ? same : Passage::Translated;
-    if (left->stream || right->stream) {
-        return {is_as_sent ? PathKind::TcpHost : PathKind::TcpReflexive, passage};
-    }
-    return {is_as_sent ? PathKind::Host : PathKind::Reflexive, passage};
 }
 
 bool ConnectRun::both_completed() const {
@@ -263,29 +202,6 @@ void ConnectRun::drain_side(std::size_t index) {
     send_streams(index);
 }
 
-void ConnectRun::send_streams(std::size_t index) {
-    Side& side = sides_[index];
-    while (const auto transmit = side.connector.poll_stream_transmit()) {
-        const auto end = side.ends.find(transmit->stream);
-        if (end == side.ends.end()) {
-            problem_ = "octets for a stream that is not there";
-            return;
-        }
-        world_.send(end->second.first, end->second.second, transmit->octets);
-    }
-}
-
-void ConnectRun::open_stream(std::size_t index, const connect::StreamWanted& wanted) {
-    Side& side = sides_[index];
-    Path path = wanted.path;
-    if (wanted.local_port == connect::StreamWanted::LocalPort::Any) {
-        path.local.port = Port{side.next_port++};
-    }
-    const StreamId stream = world_.connect(side.host, path);
-    side.streams[stream] = wanted.stream;
-    side.ends[wanted.stream] = {stream, StreamEnd::Client};
-}
-
 void ConnectRun::tell_other(std::size_t index) {
     telling_.emplace(world_.now() + signalling_delay_,
                      Told{1 - index, sides_[index].connector.local_description()});
@@ -345,59 +261,6 @@ void ConnectRun::handle(const Happening& happening) {
     drain_side(index_of(host));
 }
 
-void ConnectRun::handle_stream(std::size_t index, const StreamOpened& opened) {
-    Side& side = sides_[index];
-    const auto stream = side.streams.find(opened.stream);
-    if (stream == side.streams.end()) return;
-    side.connector.handle_stream_opened(world_.now(), stream->second, opened.path);
-}
-
-void ConnectRun::handle_stream(std::size_t index, const StreamAccepted& accepted) {
-    Side& side = sides_[index];
-    const auto stream = side.connector.handle_stream_accepted(world_.now(), accepted.path);
-    if (!stream) return world_.close(accepted.stream, StreamEnd::Server);
-    side.streams[accepted.stream] = *stream;
-    side.ends[*stream] = {accepted.stream, StreamEnd::Server};
-}
-
-void ConnectRun::handle_stream(std::size_t index, const StreamArrived& arrived) {
-    Side& side = sides_[index];
-    const auto stream = side.streams.find(arrived.stream);
-    if (stream == side.streams.end()) return;
-    side.connector.handle_stream_bytes(world_.now(), stream->second, arrived.octets);
-}
-
-void ConnectRun::handle_stream(std::size_t index, const StreamClosed& closed) {
-    Side& side = sides_[index];
-    const auto found = side.streams.find(closed.stream);
-    if (found == side.streams.end()) return;
-    const connect::StreamId stream = found->second;
-    side.ends.erase(stream);
-    side.streams.erase(found);
-    using Why = StreamClosed::Why;
-    const auto fail = [&](ice::ConnectFailure failure) {
-        side.connector.handle_stream_failed(world_.now(), stream, failure);
-    };
-    switch (closed.why) {
-        case Why::Ended:
-            return side.connector.handle_stream_closed(world_.now(), stream);
-        case Why::Refused:
-            return fail(ice::ConnectFailure::Refused);
-        case Why::TimedOut:
-            return fail(ice::ConnectFailure::TimedOut);
-        case Why::Unreachable:
-            return fail(ice::ConnectFailure::Unreachable);
-        case Why::Local:
-            return fail(ice::ConnectFailure::Local);
-    }
-}
-
-void ConnectRun::take_received(std::size_t index) {
-    while (const auto received = sides_[index].connector.poll_received()) {
-        count_received(index, received);
-    }
-}
-
 void ConnectRun::count_received(std::size_t index,
                                 const std::optional<connect::Received>& received) {
     if (received && as_text(received->payload) == (index == 0 ? "of the right" : "of the left")) {
@@ -429,27 +292,6 @@ std::optional<Instant> ConnectRun::next_timeout() const {
     if (!telling_.empty()) next = earlier(next, telling_.begin()->first);
     for (const Side& side : sides_) next = earlier(next, side.connector.poll_timeout());
     return next;
-}
-
-std::string ConnectRun::report() const {
-    constexpr std::array types{"host", "srflx", "prflx", "relay"};
-    constexpr std::array states{"frozen",    "waiting", "in progress",
-                                "succeeded", "failed",  "removed"};
-    std::string text;
-    for (const Side& side : sides_) {
-        text += &side == &sides_.front() ? "\n  left:" : "\n  right:";
-        for (const ice::PairReport& pair : side.connector.pairs()) {
-            text += "\n    " + pair.path.local.to_string() + " (" +
-                    types.at(static_cast<std::size_t>(pair.local_type)) + ") to " +
-                    pair.path.remote.to_string() + " (" +
-                    types.at(static_cast<std::size_t>(pair.remote_type)) + ") " +
-                    states.at(static_cast<std::size_t>(pair.state));
-            if (pair.valid) text += " valid";
-            if (pair.nominated) text += " nominated";
-            if (pair.selected) text += " selected";
-        }
-    }
-    return text;
 }
 
 }  // namespace stile::sim

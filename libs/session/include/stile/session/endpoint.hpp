@@ -237,7 +237,8 @@ private:
     void take_registration_event(const sip::Registration::Event& event);
     void take_call_event(Instant now, sip::CallId call, sip::Call::Event event);
     void take_invite(Instant now, sip::CallId call, const sip::Message& invite);
-    HttpSession* running(SessionId session);  // endpoint_streams.cpp
+    // endpoint_streams.cpp
+    HttpSession* running(SessionId session);
     // endpoint_trickle.cpp
     void trickle(Instant now, Entry& entry);
     void release_held();

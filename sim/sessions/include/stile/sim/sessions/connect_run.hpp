@@ -24,6 +24,7 @@ enum class Signalling : std::uint8_t {
 // blocked.
 BestPath expected_path(const Scene& scene);
 connect::RouteKind expected_kind(const Scene& scene);
+std::string to_string(const BestPath& path);
 
 // Two connectors in a scene. They are told each other's descriptions after a fixed delay, and share
 // nothing else.
