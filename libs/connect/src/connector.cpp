@@ -161,6 +161,8 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     // Sockets and living relays are what they were; how NATs show them is asked again.
     drop_stream_probes();
     probes_.clear();
+    recalled_.clear();
+    config_.reflexive.clear();
     forget_dead_relays();
     std::erase_if(attempts_,
                   [](const Attempt& attempt) { return attempt.state == SourceState::Done; });

@@ -11,6 +11,7 @@ namespace stile::connect {
 
 // A host with IPv4 needs no NAT64, and gets a shorter way without.
 void Connector::translate_servers() {
+    if (config_.sockets == Sockets::Shared) ask_relays_as_stun_servers();
     const bool has_v4 = std::ranges::any_of(
         config_.hosts, [](const SocketAddress& host) { return host.ip.is_v4(); });
     if (has_v4) config_.nat64_prefix.reset();
@@ -20,6 +21,17 @@ void Connector::translate_servers() {
     };
     for (SocketAddress& server : config_.stun_servers) translate(server);
     for (TurnServer& server : config_.turn_servers) translate(server.address);
+}
+
+// An allocation from another socket does not show how a NAT maps this one; a Binding request to the
+// same server does.
+void Connector::ask_relays_as_stun_servers() {
+    for (const TurnServer& server : config_.turn_servers) {
+        if (config_.stun_servers.size() == limits::most_servers) return;
+        const auto known = std::ranges::find(config_.stun_servers, server.address);
+        if (known != config_.stun_servers.end() || turn::is_stream(server.transport)) continue;
+        config_.stun_servers.push_back(server.address);
+    }
 }
 
 // Transactions are paced as checks are. RFC 8445 Section 14.1. Relays come first: they take the
@@ -39,7 +51,9 @@ void Connector::ask_sources(Instant now) {
         if (rank >= config_.stun_servers.size()) continue;
         const SocketAddress& server = config_.stun_servers[rank];
         for (const SocketAddress& host : config_.hosts) {
-            if (may_use(host) && can_reach(host, server)) waiting_.emplace_back(Path{host, server});
+            const Path path{host, server};
+            if (!may_use(host) || !can_reach(host, server) || recall(now, path)) continue;
+            waiting_.emplace_back(path);
         }
     }
     ask_by_listeners();
@@ -88,6 +102,32 @@ SourceReport Connector::asked(SourceReport::Kind kind, turn::ClientTransport tra
             .failure = {},
             .asked = now,
             .took = {}};
+}
+
+// True where it is known what the server would say.
+bool Connector::recall(Instant now, const Path& path) {
+    const auto known = std::ranges::find(config_.reflexive, path, &ReflexiveAddress::path);
+    if (known == config_.reflexive.end() || known->fresh_until <= now) return false;
+    SourceReport report = asked(SourceReport::Kind::Stun, turn::ClientTransport::Udp, path, now);
+    report.outcome = SourceReport::Outcome::Answered;
+    report.mapped = known->mapped;
+    report.took = Duration::zero();
+    recalled_.push_back(report);
+    note_alive(now, path.local);
+    add_reflexive(now, path, known->mapped, {});
+    return true;
+}
+
+void Connector::add_reflexive(Instant now, const Path& path, const SocketAddress& mapped,
+                              ice::Protocol protocol) {
+    add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
+                       .address = mapped,
+                       .base = path.local,
+                       .component = {},
+                       .related = path.local,
+                       .server = path.remote.ip,
+                       .local_preference = {},
+                       .protocol = protocol});
 }
 
 bool Connector::may_use(const SocketAddress& host) const {
@@ -140,15 +180,11 @@ void Connector::take_probe_events(Instant now, Probe& probe) {
         probe.report.outcome = SourceReport::Outcome::Answered;
         probe.report.mapped = found->mapped;
         const Path& path = probe.machine.path();
-        add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
-                           .address = found->mapped,
-                           .base = path.local,
-                           .component = {},
-                           .related = path.local,
-                           .server = path.remote.ip,
-                           .local_preference = {},
-                           .protocol = probe.protocol});
-        if (!probe.stream) guess_ports(now, path.local);
+        add_reflexive(now, path, found->mapped, probe.protocol);
+        if (probe.stream) continue;
+        std::erase_if(learned_, [&](const ReflexiveAddress& old) { return old.path == path; });
+        learned_.push_back({path, found->mapped, now + limits::reflexive_lifetime});
+        guess_ports(now, path.local);
     }
 }
 

@@ -70,7 +70,7 @@ void Connector::forget_relays_by(const SocketAddress& host) {
 
 // A connection of its own goes with its address.
 bool Connector::is_by(const Relay& relay, const SocketAddress& host) const {
-    if (!relay.stream) return relay.wire.local == host;
+    if (!relay.stream) return relay.host == host;
     return relay.wire.local.ip == host.ip &&
            std::ranges::find(config_.hosts, host.ip, &SocketAddress::ip) == config_.hosts.end();
 }

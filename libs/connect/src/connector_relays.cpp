@@ -37,13 +37,16 @@ void Connector::start_relay(Instant now, const TurnServer& server) {
     });
     if (host == config_.hosts.end()) host = std::ranges::find_if(config_.hosts, is_fit);
     if (host == config_.hosts.end()) return;
+    const bool is_own = config_.sockets == Sockets::Own;
+    const Path wire{is_own ? *host : own_socket_at(*host), server.address};
     relays_.push_back({
-        .wire = {*host, server.address},
+        .host = *host,
+        .wire = wire,
         .client = turn::Client{now, relay_config(server), random_.fork()},
         .relayed = {},
         .state = SourceState::Pending,
         .held = {},
-        .report = asked(SourceReport::Kind::Turn, server.transport, {*host, server.address}, now),
+        .report = asked(SourceReport::Kind::Turn, server.transport, wire, now),
     });
 }
 
@@ -107,15 +110,9 @@ void Connector::handle_allocated(Instant now, Relay& relay,
         if (peer.family() == relay.relayed->ip.family()) relay.client.permit(now, peer);
     }
     const IpAddress server = relay.wire.remote.ip;
-    // How a NAT shows a connection to the server is of no use to anybody else.
-    if (!relay.stream) {
-        add_gathered(now, {.type = ice::CandidateType::ServerReflexive,
-                           .address = allocated.mapped,
-                           .base = relay.wire.local,
-                           .component = {},
-                           .related = relay.wire.local,
-                           .server = server,
-                           .local_preference = {}});
+    // How a NAT shows what is the relay's alone is of no use to anybody else.
+    if (!relay.stream && !is_own_socket(relay.wire.local)) {
+        add_reflexive(now, relay.wire, allocated.mapped, {});
     }
     add_gathered(
         now, {.type = ice::CandidateType::Relayed,

@@ -22,6 +22,7 @@ PathReport Connector::report() const {
     report.role = agent_.role();
     report.state = agent_.state();
     for (const Relay& relay : relays_) report.sources.push_back(judged(relay.report, now_));
+    report.sources.insert(report.sources.end(), recalled_.begin(), recalled_.end());
     for (const Probe& probe : probes_) report.sources.push_back(judged(probe.report, now_));
     for (const Attempt& attempt : attempts_) report.sources.push_back(judged(attempt.report, now_));
     for (const Source& waiting : waiting_) {

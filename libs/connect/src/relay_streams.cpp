@@ -89,6 +89,7 @@ void Connector::open_stream_relay(Instant now, const TurnServer& server, StreamI
     // UDP got through after all.
     if (has_relay()) return close_stream(stream);
     relays_.push_back({
+        .host = path.local,
         .wire = path,
         .client = turn::Client{now, relay_config(server), random_.fork()},
         .relayed = {},

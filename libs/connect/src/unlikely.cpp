@@ -33,9 +33,14 @@ bool takes_room(const ice::PairReport& pair) {
 
 }  // namespace
 
-void Connector::note_alive(Instant now, const SocketAddress& host) {
+void Connector::note_alive(Instant now, const SocketAddress& local) {
+    // A socket of our own beside a shared one shows that this leads out, too.
+    const auto ours = is_own_socket(local)
+                          ? std::ranges::find(config_.hosts, local.ip, &SocketAddress::ip)
+                          : std::ranges::find(config_.hosts, local);
+    if (ours == config_.hosts.end()) return;
+    const SocketAddress host = *ours;
     if (std::ranges::find(alive_, host) != alive_.end()) return;
-    if (std::ranges::find(config_.hosts, host) == config_.hosts.end()) return;
     alive_.push_back(host);
     if (std::erase(silent_, host) != 0) take_back(now, host);
     if (phase_ == Phase::Running) ask_relays_from(now, host);
@@ -53,7 +58,7 @@ void Connector::ask_relays_from(Instant now, const SocketAddress& alive) {
             if (relay.stream || relay.wire.remote != server.address) continue;
             is_asked = true;
             may_answer = may_answer || relay.state == SourceState::Done ||
-                         std::ranges::find(alive_, relay.wire.local) != alive_.end();
+                         std::ranges::find(alive_, relay.host) != alive_.end();
         }
         const bool waits = std::ranges::any_of(waiting_, [&](const Source& source) {
             const auto* const turn = std::get_if<TurnServer>(&source);

@@ -186,17 +186,14 @@ std::span<const MemberId> PortMux::route(Instant now, const Path& path, BytesVie
     }
     const std::vector<Claim>* claims = paths_.find(path_key(path));
     if (claims == nullptr) return {};
-    Claimed highest = Claimed::Tried;
     std::size_t count = 0;
-    for (const Claim& claim : *claims) {
-        if (claim.expires <= now || claim.claimed < highest) continue;
-        if (find(claim.member) == nullptr) continue;
-        if (claim.claimed > highest) count = 0;
-        highest = claim.claimed;
-        routed_[count++] = claim.member;
+    for (const Claimed rank : {Claimed::Selected, Claimed::Tried}) {
+        // The latest claim first.
+        for (auto claim = claims->rbegin(); claim != claims->rend(); ++claim) {
+            if (claim->claimed != rank || claim->expires <= now) continue;
+            if (find(claim->member) != nullptr) routed_[count++] = claim->member;
+        }
     }
-    // The latest claim first.
-    std::reverse(routed_.begin(), routed_.begin() + static_cast<std::ptrdiff_t>(count));
     return std::span{routed_}.first(count);
 }
 

@@ -9,8 +9,10 @@
 #include <stile/connect/mapped_port.hpp>
 #include <stile/connect/nat64.hpp>
 #include <stile/connect/path_report.hpp>
+#include <stile/connect/reflexive_address.hpp>
 #include <stile/connect/reflexive_probe.hpp>
 #include <stile/connect/route.hpp>
+#include <stile/connect/sockets.hpp>
 #include <stile/connect/stream_table.hpp>
 #include <stile/crypto/random_stream.hpp>
 #include <stile/ice/agent.hpp>
@@ -59,6 +61,11 @@ struct ConnectorConfig {
     ice::AgentConfig ice{.ta = proposed_ta};
     // The sockets that the driver has open for this connector, best first; none is a wildcard.
     std::vector<SocketAddress> hosts;
+    // Shared: SharedPorts says what of all that comes in is this connector's.
+    Sockets sockets = Sockets::Own;
+    // What servers have said of these sockets before, as SharedPorts tells it: candidates at once,
+    // without asking again. A restart asks.
+    std::vector<ReflexiveAddress> reflexive;
     // Where the driver accepts TCP for this connector, best first; none is a wildcard. Without any,
     // there are no candidates over TCP. RFC 6544 Section 4.1.
     std::vector<Listener> listeners;
@@ -192,6 +199,8 @@ public:
 
     const Description& local_description() const { return local_; }
     const std::vector<SocketAddress>& hosts() const { return config_.hosts; }
+    // What STUN servers have said over UDP since the start, the latest of each path.
+    const std::vector<ReflexiveAddress>& learned() const { return learned_; }
     std::optional<Route> route() const;
     ice::State state() const { return agent_.state(); }
     ice::Role role() const { return agent_.role(); }
@@ -232,6 +241,7 @@ private:
         SourceReport report{};
     };
     struct Relay {
+        SocketAddress host;  // of config_.hosts; unless the sockets are Shared, wire.local, too
         Path wire;
         turn::Client client;
         std::optional<SocketAddress> relayed;
@@ -259,10 +269,14 @@ private:
                               const Path& path, Instant now);
     turn::ClientConfig relay_config(const TurnServer& server) const;
     void translate_servers();
+    void ask_relays_as_stun_servers();
     void ask_sources(Instant now);
     void begin_sources(Instant now);
     void start_due_source(Instant now, ice::Pacer& pacer);
     void start_relay(Instant now, const TurnServer& server);
+    bool recall(Instant now, const Path& path);
+    void add_reflexive(Instant now, const Path& path, const SocketAddress& mapped,
+                       ice::Protocol protocol);
     bool may_use(const SocketAddress& host) const;
     bool can_reach(const SocketAddress& host, const SocketAddress& server) const;
     void add_gathered(Instant now, const ice::GatheredCandidate& gathered);
@@ -296,7 +310,7 @@ private:
     std::optional<std::size_t> take_messages(Instant now, const Stream& stream, BytesView octets);
     void keep_received(const Received& received);
     // unlikely.cpp
-    void note_alive(Instant now, const SocketAddress& host);
+    void note_alive(Instant now, const SocketAddress& local);
     void ask_relays_from(Instant now, const SocketAddress& alive);
     void give_up_rivals(Instant now, const Relay& allocated);
     void set_silent_aside(Instant now);
@@ -370,6 +384,8 @@ private:
     ice::Pacer pacer_;                    // with Pacing::Own
     stun::RetransmitSchedule schedule_;
     std::vector<Probe> probes_;
+    std::vector<SourceReport> recalled_;  // from config_.reflexive
+    std::vector<ReflexiveAddress> learned_;
     std::vector<Relay> relays_;
     StreamTable streams_;
     std::vector<Attempt> attempts_;

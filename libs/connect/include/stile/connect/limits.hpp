@@ -75,6 +75,13 @@ inline constexpr std::size_t most_aside = ice::limits::most_remote_candidates;
 inline constexpr std::size_t most_nat64_answers = 16;
 inline constexpr std::size_t most_nat64_prefixes = 4;
 
+// How long a NAT keeps a mapping that nothing uses, at least: RFC 4787 Section 4.3 wants two
+// minutes, many have 30 s (docs/protocols/ice.md).
+inline constexpr Duration reflexive_lifetime = std::chrono::seconds{25};
+
+// Addresses of shared sockets that are remembered: each socket, as each server sees it.
+inline constexpr std::size_t most_reflexive = most_hosts * most_servers;
+
 // Datagrams not yet fetched by poll_transmit; later ones are lost, as on any full network queue.
 inline constexpr std::size_t most_queued_transmits = 256;
 

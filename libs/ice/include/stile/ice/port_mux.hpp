@@ -26,16 +26,16 @@ struct MemberId {
 
 // Many agents, full or lite, on one UDP port: says whose an arriving datagram is.
 //
-//   a request        by our fragment in USERNAME: the receiver's comes first (RFC 8445
-//   Section 7.2.2) its answer       by the transaction, if the request left from here anything else
-//   by the path, if a request or an answer to one has left on it
+// - a request by our fragment in USERNAME: the receiver's comes first (RFC 8445 Section 7.2.2);
+// - its answer by the transaction, if the request left from here;
+// - anything else by the path, if a request or an answer to one has left on it.
 //
 // Nothing that arrives changes what is known: who sends from a forged address, or guesses names, is
-// given to an agent that then checks the integrity, or to nobody. A path belongs to those that have
-// selected it, before those that only tried it.
+// given to an agent that then checks the integrity, or to nobody. Of those that share a path, who
+// has selected it comes before who only tried it.
 //
 // Each datagram that an agent sends goes through sent(), and what the agent selects through use().
-// Relays cannot share a port: a TURN server tells clients apart by it (RFC 8656 Section 2.2).
+// Relays cannot share a port: a TURN server tells clients apart by it (RFC 8656 Section 3.2).
 class PortMux {
 public:
     explicit PortMux(HashSeed seed);
