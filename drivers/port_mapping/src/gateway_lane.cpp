@@ -65,15 +65,15 @@ GatewayLane::GatewayLane(Loop& loop, const Gateway& gateway, const IpAddress& lo
     watch_.want_readable(Watch::Wanted::Yes);
 }
 
-void GatewayLane::map(Port port) {
+void GatewayLane::map(const LocalPort& port) {
     if (mappings_.contains(port)) return;
-    const auto id = client_.map(loop_.now(), portmap::Protocol::Udp, port);
+    const auto id = client_.map(loop_.now(), port.protocol, port.socket.port);
     if (!id) return;
     mappings_.emplace(port, *id);
     pump();
 }
 
-void GatewayLane::unmap(Port port) {
+void GatewayLane::unmap(const LocalPort& port) {
     const auto mapping = mappings_.extract(port);
     if (!mapping) return;
     client_.unmap(loop_.now(), mapping.mapped());
@@ -128,7 +128,7 @@ void GatewayLane::handle(const portmap::Client::Event& event) {
     }
 }
 
-std::optional<Port> GatewayLane::port_of(portmap::MappingId id) const {
+std::optional<LocalPort> GatewayLane::port_of(portmap::MappingId id) const {
     for (const auto& [port, mapping] : mappings_) {
         if (mapping == id) return port;
     }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "local_port.hpp"
+
 #include <stile/drivers/file_descriptor.hpp>
 #include <stile/drivers/gateways.hpp>
 #include <stile/drivers/loop.hpp>
@@ -17,9 +19,10 @@ namespace stile::drivers {
 class GatewayLane {
 public:
     struct Handlers {
-        std::function<void(GatewayLane&, Port, const portmap::Client::Mapped&)> on_mapped;
-        std::function<void(GatewayLane&, Port)> on_lost;
-        std::function<void(GatewayLane&, Port)> on_refused;
+        std::function<void(GatewayLane&, const LocalPort&, const portmap::Client::Mapped&)>
+            on_mapped;
+        std::function<void(GatewayLane&, const LocalPort&)> on_lost;
+        std::function<void(GatewayLane&, const LocalPort&)> on_refused;
         std::function<void()> on_idle;  // after each wake-up that leaves nothing mapped
     };
 
@@ -27,8 +30,9 @@ public:
     static std::unique_ptr<GatewayLane> open(Loop& loop, const Gateway& gateway,
                                              const IpAddress& local, const Handlers& handlers);
 
-    void map(Port port);
-    void unmap(Port port);
+    // Requires: ports of local().
+    void map(const LocalPort& port);
+    void unmap(const LocalPort& port);
     // A datagram to the port for announcements.
     void handle_announcement(const IpAddress& source, unsigned interface_index, BytesView datagram);
 
@@ -42,7 +46,7 @@ private:
     void receive();
     void pump();
     void handle(const portmap::Client::Event& event);
-    std::optional<Port> port_of(portmap::MappingId id) const;
+    std::optional<LocalPort> port_of(portmap::MappingId id) const;
 
     Loop& loop_;
     Gateway gateway_;
@@ -50,7 +54,7 @@ private:
     FileDescriptor fd_;
     Handlers handlers_;
     portmap::Client client_;
-    std::map<Port, portmap::MappingId> mappings_;
+    std::map<LocalPort, portmap::MappingId> mappings_;
     Timer timer_;
     Watch watch_;
     bool pumping_ = false;

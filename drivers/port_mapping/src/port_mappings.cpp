@@ -4,35 +4,42 @@
 
 #include "announcements.hpp"
 #include "gateway_lane.hpp"
+#include "local_port.hpp"
 #include "upnp_mapper.hpp"
 
 #include <stile/drivers/interfaces.hpp>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 namespace stile::drivers {
+namespace {
+
+LocalPort port_of(const MappedPort& mapped) { return {mapped.socket, mapped.protocol}; }
+
+}  // namespace
 
 struct PortMappings::Impl : std::enable_shared_from_this<PortMappings::Impl> {
     Impl(Loop& event_loop, PortMappingsOptions wishes, Handlers callbacks);
 
     void begin();
     void look_around();
-    void map(const SocketAddress& socket);
-    void unmap(const SocketAddress& socket);
-    void map_at_gateways(const SocketAddress& socket);
+    void map(const LocalPort& port);
+    void unmap(const LocalPort& port);
+    void map_at_gateways(const LocalPort& port);
     GatewayLane* lane(const Gateway& gateway, const IpAddress& local);
-    bool is_mapped(const SocketAddress& socket) const;
-    void ask_upnp(const SocketAddress& socket);
+    bool is_mapped(const LocalPort& port) const;
+    void ask_upnp(const LocalPort& port);
     void ask_upnp_if_due();
 
     void handle_mapped(const MappedPort& mapped);
-    void handle_lost(const SocketAddress& socket, const IpAddress& gateway, MappedBy by);
-    void handle_refused(const SocketAddress& socket);
+    void handle_lost(const LocalPort& port, const IpAddress& gateway, MappedBy by);
+    void handle_refused(const LocalPort& port);
     void consider_stopped();
     void post(std::move_only_function<void(Impl&)> task);
-    IpAddress best_gateway() const;
+    std::vector<Gateway> gateways_of(const IpAddress& local) const;
+    void give_back(const LocalPort& port);
 
     Loop& loop;
     PortMappingsOptions options;
@@ -40,9 +47,9 @@ struct PortMappings::Impl : std::enable_shared_from_this<PortMappings::Impl> {
     std::vector<Gateway> gateways;
     std::vector<LocalAddress> addresses;
     std::vector<std::unique_ptr<GatewayLane>> lanes;
-    std::unique_ptr<UpnpMapper> upnp;
+    std::map<IpAddress, std::unique_ptr<UpnpMapper>> upnp;  // by our address
     std::vector<std::unique_ptr<AnnouncementListener>> listeners;
-    std::map<SocketAddress, Instant> wanted;  // since when
+    std::map<LocalPort, Instant> wanted;  // since when
     std::vector<MappedPort> mapped;
     Timer upnp_timer;
     Timer stop_timer;
@@ -85,19 +92,27 @@ void PortMappings::Impl::post(std::move_only_function<void(Impl&)> task) {
     });
 }
 
-void PortMappings::Impl::map(const SocketAddress& socket) {
-    if (on_stopped || !wanted.emplace(socket, loop.now()).second) return;
-    map_at_gateways(socket);
+void PortMappings::Impl::map(const LocalPort& port) {
+    if (on_stopped || !wanted.emplace(port, loop.now()).second) return;
+    map_at_gateways(port);
     if (!upnp_timer.deadline()) upnp_timer.arm_after(upnp_delay);
 }
 
-void PortMappings::Impl::map_at_gateways(const SocketAddress& socket) {
-    const auto own = std::ranges::find(addresses, socket.ip, &LocalAddress::ip);
-    if (own == addresses.end()) return;
-    for (const Gateway& gateway : gateways) {
-        if (gateway.interface_index != own->interface_index) continue;
-        if (gateway.address.family() != socket.ip.family()) continue;
-        if (GatewayLane* const found = lane(gateway, socket.ip)) found->map(socket.port);
+// Those that may be on the way of what leaves from this address.
+std::vector<Gateway> PortMappings::Impl::gateways_of(const IpAddress& local) const {
+    const auto own = std::ranges::find(addresses, local, &LocalAddress::ip);
+    std::vector<Gateway> found;
+    if (own == addresses.end()) return found;
+    std::ranges::copy_if(gateways, std::back_inserter(found), [&](const Gateway& gateway) {
+        return gateway.interface_index == own->interface_index &&
+               gateway.address.family() == local.family();
+    });
+    return found;
+}
+
+void PortMappings::Impl::map_at_gateways(const LocalPort& port) {
+    for (const Gateway& gateway : gateways_of(port.socket.ip)) {
+        if (GatewayLane* const found = lane(gateway, port.socket.ip)) found->map(port);
     }
 }
 
@@ -114,83 +129,91 @@ GatewayLane* PortMappings::Impl::lane(const Gateway& gateway, const IpAddress& l
     auto opened = GatewayLane::open(
         loop, gateway, local,
         {.on_mapped =
-             [this, by](GatewayLane& at, Port port, const portmap::Client::Mapped& news) {
-                 handle_mapped({{at.local(), port}, news.external, at.gateway().address, by(news)});
+             [this, by](GatewayLane& at, const LocalPort& port,
+                        const portmap::Client::Mapped& news) {
+                 handle_mapped({.socket = port.socket,
+                                .external = news.external,
+                                .gateway = at.gateway().address,
+                                .by = by(news),
+                                .protocol = port.protocol});
              },
          .on_lost =
-             [this](GatewayLane& at, Port port) {
-                 handle_lost({at.local(), port}, at.gateway().address, MappedBy::Pcp);
+             [this](GatewayLane& at, const LocalPort& port) {
+                 handle_lost(port, at.gateway().address, MappedBy::Pcp);
              },
-         .on_refused = [this](GatewayLane& at, Port port) { handle_refused({at.local(), port}); },
+         .on_refused = [this](GatewayLane&, const LocalPort& port) { handle_refused(port); },
          .on_idle = [this] { consider_stopped(); }});
     if (!opened) return nullptr;
     lanes.push_back(std::move(opened));
     return lanes.back().get();
 }
 
-void PortMappings::Impl::unmap(const SocketAddress& socket) {
-    if (wanted.erase(socket) == 0) return;
-    std::erase_if(mapped, [&](const MappedPort& each) { return each.socket == socket; });
-    for (const auto& each : lanes) {
-        if (each->local() == socket.ip) each->unmap(socket.port);
-    }
-    if (upnp) upnp->unmap(socket);
+void PortMappings::Impl::unmap(const LocalPort& port) {
+    if (wanted.erase(port) == 0) return;
+    std::erase_if(mapped, [&](const MappedPort& each) { return port_of(each) == port; });
+    give_back(port);
 }
 
-bool PortMappings::Impl::is_mapped(const SocketAddress& socket) const {
-    return std::ranges::find(mapped, socket, &MappedPort::socket) != mapped.end();
+void PortMappings::Impl::give_back(const LocalPort& port) {
+    for (const auto& each : lanes) {
+        if (each->local() == port.socket.ip) each->unmap(port);
+    }
+    const auto by_upnp = upnp.find(port.socket.ip);
+    if (by_upnp != upnp.end()) by_upnp->second->unmap(port);
+}
+
+bool PortMappings::Impl::is_mapped(const LocalPort& port) const {
+    return std::ranges::any_of(mapped,
+                               [&](const MappedPort& each) { return port_of(each) == port; });
 }
 
 void PortMappings::Impl::ask_upnp_if_due() {
     std::optional<Instant> next;
-    std::vector<SocketAddress> due;
-    for (const auto& [socket, since] : wanted) {
-        if (is_mapped(socket)) continue;
+    std::vector<LocalPort> due;
+    for (const auto& [port, since] : wanted) {
+        if (is_mapped(port)) continue;
         if (loop.now() >= since + upnp_delay) {
-            due.push_back(socket);
+            due.push_back(port);
         } else {
             next = earlier(next, since + upnp_delay);
         }
     }
-    for (const SocketAddress& socket : due) ask_upnp(socket);
+    for (const LocalPort& port : due) ask_upnp(port);
     upnp_timer.arm(next);
 }
 
-void PortMappings::Impl::ask_upnp(const SocketAddress& socket) {
+void PortMappings::Impl::ask_upnp(const LocalPort& port) {
     if (options.upnp == PortMappingsOptions::Upnp::Off || on_stopped) return;
-    const auto own = std::ranges::find(addresses, socket.ip, &LocalAddress::ip);
-    const bool has_router =
-        own != addresses.end() && std::ranges::any_of(gateways, [&](const Gateway& gateway) {
-            return gateway.address.is_v4() && gateway.interface_index == own->interface_index;
-        });
-    if (!socket.ip.is_v4() || !has_router) return;
-    if (!upnp) {
-        upnp = std::make_unique<UpnpMapper>(
-            loop, UpnpMapper::Handlers{.on_mapped =
-                                           [this](const UpnpMapper::Mapped& news) {
-                                               handle_mapped({news.socket, news.external,
-                                                              best_gateway(), MappedBy::Upnp});
-                                           },
-                                       .on_lost =
-                                           [this](const SocketAddress& lost) {
-                                               handle_lost(lost, best_gateway(), MappedBy::Upnp);
-                                           },
-                                       .on_idle = [this] { consider_stopped(); }});
+    const IpAddress& local = port.socket.ip;
+    const auto routers = gateways_of(local);
+    if (routers.empty()) return;
+    auto& mapper = upnp[local];
+    // UPnP's router says nothing of the kind; who takes the best gateway for it is seldom wrong.
+    const IpAddress router = routers.front().address;
+    if (!mapper) {
+        mapper = std::make_unique<UpnpMapper>(
+            loop, UpnpMapper::Place{local, routers.front().interface_index},
+            UpnpMapper::Handlers{.on_mapped =
+                                     [this, router](const UpnpMapper::Mapped& news) {
+                                         handle_mapped({.socket = news.port.socket,
+                                                        .external = news.external,
+                                                        .gateway = router,
+                                                        .by = MappedBy::Upnp,
+                                                        .protocol = news.port.protocol});
+                                     },
+                                 .on_lost =
+                                     [this, router](const LocalPort& lost) {
+                                         handle_lost(lost, router, MappedBy::Upnp);
+                                     },
+                                 .on_idle = [this] { consider_stopped(); }});
     }
-    upnp->map(socket);
-}
-
-// UPnP's router says nothing of the kind; who takes the best IPv4 gateway for it is seldom wrong.
-IpAddress PortMappings::Impl::best_gateway() const {
-    const auto found = std::ranges::find_if(
-        gateways, [](const Gateway& gateway) { return gateway.address.is_v4(); });
-    return found == gateways.end() ? IpAddress{} : found->address;
+    mapper->map(port);
 }
 
 void PortMappings::Impl::handle_mapped(const MappedPort& news) {
-    if (!wanted.contains(news.socket)) return;
+    if (!wanted.contains(port_of(news))) return;
     std::erase_if(mapped, [&](const MappedPort& each) {
-        return each.socket == news.socket && each.gateway == news.gateway;
+        return port_of(each) == port_of(news) && each.gateway == news.gateway;
     });
     mapped.push_back(news);
     post([news](Impl& self) {
@@ -200,10 +223,9 @@ void PortMappings::Impl::handle_mapped(const MappedPort& news) {
     });
 }
 
-void PortMappings::Impl::handle_lost(const SocketAddress& socket, const IpAddress& gateway,
-                                     MappedBy by) {
+void PortMappings::Impl::handle_lost(const LocalPort& port, const IpAddress& gateway, MappedBy by) {
     const auto lost = std::ranges::find_if(mapped, [&](const MappedPort& each) {
-        return each.socket == socket && each.gateway == gateway &&
+        return port_of(each) == port && each.gateway == gateway &&
                (each.by == MappedBy::Upnp) == (by == MappedBy::Upnp);
     });
     if (lost == mapped.end()) return;
@@ -214,14 +236,14 @@ void PortMappings::Impl::handle_lost(const SocketAddress& socket, const IpAddres
     });
 }
 
-void PortMappings::Impl::handle_refused(const SocketAddress& socket) {
-    if (wanted.contains(socket) && !is_mapped(socket)) ask_upnp(socket);
+void PortMappings::Impl::handle_refused(const LocalPort& port) {
+    if (wanted.contains(port) && !is_mapped(port)) ask_upnp(port);
 }
 
 void PortMappings::Impl::consider_stopped() {
     const bool at_rest =
         std::ranges::all_of(lanes, [](const auto& each) { return each->idle(); }) &&
-        (!upnp || upnp->idle());
+        std::ranges::all_of(upnp, [](const auto& each) { return each.second->idle(); });
     if (on_stopped && at_rest) stop_timer.arm(loop.now());
 }
 
@@ -232,9 +254,15 @@ PortMappings::PortMappings(Loop& loop, PortMappingsOptions options, Handlers han
 
 PortMappings::~PortMappings() = default;
 
-void PortMappings::map(const SocketAddress& socket) { impl_->map(socket); }
+void PortMappings::map(const SocketAddress& socket, portmap::Protocol protocol) {
+    impl_->map({socket, protocol});
+}
 
-void PortMappings::unmap(const SocketAddress& socket) { impl_->unmap(socket); }
+void PortMappings::unmap(const SocketAddress& socket, portmap::Protocol protocol) {
+    impl_->unmap({socket, protocol});
+}
+
+const std::vector<MappedPort>& PortMappings::mapped() const { return impl_->mapped; }
 
 void PortMappings::handle_network_changed() {
     Impl& impl = *impl_;
@@ -252,27 +280,24 @@ void PortMappings::handle_network_changed() {
     };
     for (const auto& lane : impl.lanes) {
         if (!is_gone(*lane)) continue;
-        for (const auto& [socket, since] : impl.wanted) {
-            if (socket.ip != lane->local()) continue;
-            impl.handle_lost(socket, lane->gateway().address, MappedBy::Pcp);
+        for (const auto& [port, since] : impl.wanted) {
+            if (port.socket.ip != lane->local()) continue;
+            impl.handle_lost(port, lane->gateway().address, MappedBy::Pcp);
         }
     }
     std::erase_if(impl.lanes, [&](const auto& lane) { return is_gone(*lane); });
     if (impl.on_stopped) return;
-    if (impl.upnp && before != impl.gateways) impl.upnp->forget_routers();
-    for (const auto& [socket, since] : impl.wanted) impl.map_at_gateways(socket);
+    if (before != impl.gateways) {
+        for (const auto& [local, mapper] : impl.upnp) mapper->forget_router();
+    }
+    for (const auto& [port, since] : impl.wanted) impl.map_at_gateways(port);
 }
 
 void PortMappings::stop(Task done) {
     Impl& impl = *impl_;
     impl.on_stopped = std::move(done);
     impl.stop_timer.arm_after(stop_patience);
-    for (const auto& [socket, since] : std::exchange(impl.wanted, {})) {
-        for (const auto& lane : impl.lanes) {
-            if (lane->local() == socket.ip) lane->unmap(socket.port);
-        }
-        if (impl.upnp) impl.upnp->unmap(socket);
-    }
+    for (const auto& [port, since] : std::exchange(impl.wanted, {})) impl.give_back(port);
     impl.mapped.clear();
     impl.consider_stopped();
 }

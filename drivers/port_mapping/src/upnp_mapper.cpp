@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -27,13 +28,13 @@ constexpr auto renewal_interval = std::chrono::minutes{20};
 constexpr unsigned most_ports_tried = 4;
 
 struct Map {
-    SocketAddress socket;
+    LocalPort port;
 };
 struct Unmap {
-    SocketAddress socket;
+    LocalPort port;
 };
-struct ForgetRouters {};
-using Job = std::variant<Map, Unmap, ForgetRouters>;
+struct ForgetRouter {};
+using Job = std::variant<Map, Unmap, ForgetRouter>;
 
 }  // namespace
 
@@ -42,7 +43,7 @@ struct UpnpMapper::Shared {
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Job> jobs;
-    std::set<SocketAddress> asked;  // for which a router has, or may have, a mapping
+    std::set<LocalPort> asked;  // for which a router has, or may have, a mapping
     // Absent: nobody listens any more, and the thread ends.
     Loop* loop = nullptr;
     UpnpMapper* owner = nullptr;  // used on the loop's thread alone
@@ -63,23 +64,31 @@ struct UpnpMapper::Thread {
     struct Kept {
         Port external;
         std::chrono::seconds lifetime;
+        std::string pinhole;  // the router's name for it, for IPv6
         SocketAddress told;
     };
+    enum class Search : std::uint8_t { Due, Done };
+    enum class Asked : std::uint8_t { No, Yes };
 
     void run();
     std::optional<Job> next_job();
-    void map(const SocketAddress& socket);
-    void unmap(const SocketAddress& socket);
+    void map(const LocalPort& port);
+    void unmap(const LocalPort& port);
     void renew();
-    enum class Asked : std::uint8_t { No, Yes };
-    void note_asked(const SocketAddress& socket, Asked asked);
-    UpnpRouter* router_at(const IpAddress& local);
-    std::optional<Kept> add(UpnpRouter& router, Port internal);
+    // Where the port is reachable by now; empty where it is not.
+    std::optional<SocketAddress> renewed(const LocalPort& port, Kept& entry);
+    void note_asked(const LocalPort& port, Asked asked);
+    UpnpRouter* router();
+    std::optional<Kept> add(UpnpRouter& at, const LocalPort& port);
+    std::optional<Kept> add_mapping(UpnpRouter& at, const LocalPort& port);
+    std::optional<Kept> open_pinhole(UpnpRouter& at, const LocalPort& port);
     void tell(std::move_only_function<void(UpnpMapper&)> news);
 
     std::shared_ptr<Shared> shared;
-    std::map<IpAddress, std::optional<UpnpRouter>> routers{};  // none: there was none
-    std::map<SocketAddress, Kept> kept{};
+    Place place;
+    Search search = Search::Due;
+    std::optional<UpnpRouter> found{};  // after the search: none, there was none
+    std::map<LocalPort, Kept> kept{};
     Clock::time_point renewal{};
     crypto::RandomStream random{random_seed()};
 };
@@ -95,11 +104,12 @@ void UpnpMapper::Thread::run() {
         if (!job) {
             renew();
         } else if (const auto* const wanted = std::get_if<Map>(&*job)) {
-            map(wanted->socket);
+            map(wanted->port);
         } else if (const auto* const unwanted = std::get_if<Unmap>(&*job)) {
-            unmap(unwanted->socket);
+            unmap(unwanted->port);
         } else {
-            routers.clear();
+            found.reset();
+            search = Search::Due;
         }
     }
 }
@@ -123,28 +133,39 @@ void UpnpMapper::Thread::tell(std::move_only_function<void(UpnpMapper&)> news) {
     });
 }
 
-void UpnpMapper::Thread::note_asked(const SocketAddress& socket, Asked asked) {
+void UpnpMapper::Thread::note_asked(const LocalPort& port, Asked asked) {
     const std::lock_guard lock{shared->mutex};
     if (asked == Asked::Yes) {
-        shared->asked.insert(socket);
+        shared->asked.insert(port);
     } else {
-        shared->asked.erase(socket);
+        shared->asked.erase(port);
     }
 }
 
-UpnpRouter* UpnpMapper::Thread::router_at(const IpAddress& local) {
-    auto known = routers.find(local);
-    if (known == routers.end()) {
-        known = routers.emplace(local, UpnpRouter::discover(local)).first;
+UpnpRouter* UpnpMapper::Thread::router() {
+    if (std::exchange(search, Search::Done) == Search::Due) {
+        found = UpnpRouter::discover(place.local, place.interface_index);
     }
-    return known->second ? &*known->second : nullptr;
+    return found ? &*found : nullptr;
 }
 
-std::optional<UpnpMapper::Thread::Kept> UpnpMapper::Thread::add(UpnpRouter& router, Port internal) {
-    Kept entry{.external = internal, .lifetime = lease, .told = {}};
+std::optional<UpnpMapper::Thread::Kept> UpnpMapper::Thread::add(UpnpRouter& at,
+                                                                const LocalPort& port) {
+    return place.local.is_v4() ? add_mapping(at, port) : open_pinhole(at, port);
+}
+
+std::optional<UpnpMapper::Thread::Kept> UpnpMapper::Thread::add_mapping(UpnpRouter& at,
+                                                                        const LocalPort& port) {
+    const auto address = at.external_address();
+    if (!address) return std::nullopt;
+    note_asked(port, Asked::Yes);
+    Kept entry{.external = port.socket.port, .lifetime = lease, .pinhole = {}, .told = {}};
     for (unsigned tried = 0; tried < most_ports_tried; ++tried) {
-        const auto added = router.add(entry.external, internal, entry.lifetime);
-        if (added) return entry;
+        const auto added = at.add(port.protocol, entry.external, port.socket.port, entry.lifetime);
+        if (added) {
+            entry.told = {*address, entry.external};
+            return entry;
+        }
         if (added.error() == UpnpRouter::Refusal::NoLeases && entry.lifetime == lease) {
             entry.lifetime = {};
         } else if (added.error() == UpnpRouter::Refusal::PortTaken) {
@@ -157,58 +178,81 @@ std::optional<UpnpMapper::Thread::Kept> UpnpMapper::Thread::add(UpnpRouter& rout
     return std::nullopt;
 }
 
-void UpnpMapper::Thread::map(const SocketAddress& socket) {
-    UpnpRouter* const router = router_at(socket.ip);
-    if (router == nullptr) return;
-    const auto address = router->external_address();
-    if (!address) return;
-    note_asked(socket, Asked::Yes);
-    auto entry = add(*router, socket.port);
-    if (!entry) return note_asked(socket, Asked::No);
-    entry->told = {*address, entry->external};
-    kept.insert_or_assign(socket, *entry);
-    tell(
-        [mapped = Mapped{socket, entry->told}](UpnpMapper& owner) { owner.handle_mapped(mapped); });
+std::optional<UpnpMapper::Thread::Kept> UpnpMapper::Thread::open_pinhole(UpnpRouter& at,
+                                                                         const LocalPort& port) {
+    note_asked(port, Asked::Yes);
+    const auto pinhole = at.open_pinhole(port.protocol, port.socket.port, lease);
+    if (!pinhole) return std::nullopt;
+    return Kept{
+        .external = port.socket.port, .lifetime = lease, .pinhole = *pinhole, .told = port.socket};
 }
 
-void UpnpMapper::Thread::unmap(const SocketAddress& socket) {
-    if (const auto entry = kept.extract(socket)) {
-        if (UpnpRouter* const router = router_at(socket.ip)) {
-            router->remove(entry.mapped().external);
-        }
+void UpnpMapper::Thread::map(const LocalPort& port) {
+    UpnpRouter* const at = router();
+    if (at == nullptr) return;
+    const auto entry = add(*at, port);
+    if (!entry) return note_asked(port, Asked::No);
+    kept.insert_or_assign(port, *entry);
+    tell([mapped = Mapped{port, entry->told}](UpnpMapper& owner) { owner.handle_mapped(mapped); });
+}
+
+void UpnpMapper::Thread::unmap(const LocalPort& port) {
+    UpnpRouter* const at = kept.contains(port) ? router() : nullptr;
+    const auto entry = kept.extract(port);
+    if (at != nullptr && place.local.is_v4()) {
+        at->remove(port.protocol, entry.mapped().external);
+    } else if (at != nullptr) {
+        at->close_pinhole(entry.mapped().pinhole);
     }
-    note_asked(socket, Asked::No);
-    tell([socket](UpnpMapper& owner) { owner.handle_removed(socket); });
+    note_asked(port, Asked::No);
+    tell([port](UpnpMapper& owner) { owner.handle_removed(port); });
+}
+
+std::optional<SocketAddress> UpnpMapper::Thread::renewed(const LocalPort& port, Kept& entry) {
+    UpnpRouter* const at = router();
+    if (at == nullptr) return std::nullopt;
+    if (place.local.is_v6()) {
+        if (at->renew_pinhole(entry.pinhole, lease)) return port.socket;
+        // The router may have begun anew.
+        const auto again = open_pinhole(*at, port);
+        if (!again) return std::nullopt;
+        entry = *again;
+        return port.socket;
+    }
+    const auto address = at->external_address();
+    if (!address || !at->add(port.protocol, entry.external, port.socket.port, entry.lifetime)) {
+        return std::nullopt;
+    }
+    return SocketAddress{*address, entry.external};
 }
 
 void UpnpMapper::Thread::renew() {
     renewal = Clock::now() + renewal_interval;
-    std::vector<SocketAddress> lost;
-    for (auto& [socket, entry] : kept) {
-        UpnpRouter* const router = router_at(socket.ip);
-        const auto address = router == nullptr ? std::nullopt : router->external_address();
-        if (!address || !router->add(entry.external, socket.port, entry.lifetime)) {
-            lost.push_back(socket);
+    std::vector<LocalPort> lost;
+    for (auto& [port, entry] : kept) {
+        const auto external = renewed(port, entry);
+        if (!external) {
+            lost.push_back(port);
             continue;
         }
-        const SocketAddress external{*address, entry.external};
-        if (std::exchange(entry.told, external) == external) continue;
-        tell([mapped = Mapped{socket, external}](UpnpMapper& owner) {
-            owner.handle_mapped(mapped);
-        });
+        if (std::exchange(entry.told, *external) == *external) continue;
+        tell(
+            [mapped = Mapped{port, *external}](UpnpMapper& owner) { owner.handle_mapped(mapped); });
     }
-    for (const SocketAddress& socket : lost) {
-        kept.erase(socket);
-        note_asked(socket, Asked::No);
-        tell([socket](UpnpMapper& owner) { owner.handle_lost(socket); });
+    for (const LocalPort& port : lost) {
+        kept.erase(port);
+        note_asked(port, Asked::No);
+        tell([port](UpnpMapper& owner) { owner.handle_lost(port); });
     }
 }
 
-UpnpMapper::UpnpMapper(Loop& loop, Handlers handlers)
+UpnpMapper::UpnpMapper(Loop& loop, const Place& place, Handlers handlers)
     : handlers_(std::move(handlers)), shared_(std::make_shared<Shared>()) {
     shared_->loop = &loop;
     shared_->owner = this;
-    std::thread([shared = shared_] { Thread{.shared = shared}.run(); }).detach();
+    std::thread([shared = shared_, place] {
+        Thread{.shared = shared, .place = place}.run();
+    }).detach();
 }
 
 UpnpMapper::~UpnpMapper() {
@@ -219,29 +263,29 @@ UpnpMapper::~UpnpMapper() {
     shared_->wake.notify_one();
 }
 
-void UpnpMapper::map(const SocketAddress& socket) {
-    if (wanted_.insert(socket).second) shared_->submit(Map{socket});
+void UpnpMapper::map(const LocalPort& port) {
+    if (wanted_.insert(port).second) shared_->submit(Map{port});
 }
 
-void UpnpMapper::unmap(const SocketAddress& socket) {
-    if (wanted_.erase(socket) == 0) return;
+void UpnpMapper::unmap(const LocalPort& port) {
+    if (wanted_.erase(port) == 0) return;
     const std::lock_guard lock{shared_->mutex};
-    if (shared_->asked.contains(socket)) removing_.insert(socket);
-    shared_->submit_locked(Unmap{socket});
+    if (shared_->asked.contains(port)) removing_.insert(port);
+    shared_->submit_locked(Unmap{port});
 }
 
-void UpnpMapper::forget_routers() { shared_->submit(ForgetRouters{}); }
+void UpnpMapper::forget_router() { shared_->submit(ForgetRouter{}); }
 
 void UpnpMapper::handle_mapped(const Mapped& mapped) {
-    if (wanted_.contains(mapped.socket)) handlers_.on_mapped(mapped);
+    if (wanted_.contains(mapped.port)) handlers_.on_mapped(mapped);
 }
 
-void UpnpMapper::handle_lost(const SocketAddress& socket) {
-    if (wanted_.erase(socket) != 0) handlers_.on_lost(socket);
+void UpnpMapper::handle_lost(const LocalPort& port) {
+    if (wanted_.erase(port) != 0) handlers_.on_lost(port);
 }
 
-void UpnpMapper::handle_removed(const SocketAddress& socket) {
-    removing_.erase(socket);
+void UpnpMapper::handle_removed(const LocalPort& port) {
+    removing_.erase(port);
     if (idle()) handlers_.on_idle();
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <utility>
 
 namespace stile::drivers::test {
 
@@ -23,7 +24,8 @@ struct FakeRouter {
     Manner manner;
     IpAddress external = IpAddress::v4({203, 0, 113, 7});
     std::unique_ptr<UdpSocket> socket;
-    std::map<std::uint16_t, std::uint16_t> ports{};  // inside, outside
+    // By protocol and inside port, as PCP has them: the outside port.
+    std::map<std::pair<std::uint8_t, std::uint16_t>, std::uint16_t> ports{};
     std::size_t requests = 0;
 
     FakeRouter(Loop& loop, std::uint8_t last_octet, Manner how = Manner::Grants)
@@ -52,9 +54,10 @@ struct FakeRouter {
         reader.skip(3);
         const std::uint16_t inside = reader.u16();
         if (lifetime == 0) {
-            ports.erase(inside);
+            ports.erase({protocol, inside});
         } else {
-            ports.emplace(inside, static_cast<std::uint16_t>(40'000 + ports.size()));
+            ports.emplace(std::pair{protocol, inside},
+                          static_cast<std::uint16_t>(40'000 + ports.size()));
         }
         Bytes octets;
         ByteWriter writer{octets};
@@ -68,7 +71,7 @@ struct FakeRouter {
         writer.u8(protocol);
         writer.zeros(3);
         writer.u16(inside);
-        writer.u16(lifetime == 0 ? std::uint16_t{0} : ports.at(inside));
+        writer.u16(lifetime == 0 ? std::uint16_t{0} : ports.at({protocol, inside}));
         writer.zeros(10);
         writer.u16(0xFFFF);
         writer.bytes(external.octets());

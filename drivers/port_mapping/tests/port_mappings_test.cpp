@@ -47,7 +47,33 @@ TEST_CASE("port mappings: a port is mapped at the gateway, and given back at the
     CHECK(heard.mapped.front() == MappedPort{.socket = socket_address,
                                              .external = {router.external, Port{40'000}},
                                              .gateway = router.address,
-                                             .by = MappedBy::Pcp});
+                                             .by = MappedBy::Pcp,
+                                             .protocol = portmap::Protocol::Udp});
+    CHECK(mappings.mapped() == heard.mapped);
+    bool stopped = false;
+    mappings.stop([&] { stopped = true; });
+    REQUIRE(loop.run_until([&] { return stopped; }, patience) == Loop::Outcome::Done);
+    CHECK(router.ports.empty());
+    CHECK(heard.lost.empty());
+}
+
+TEST_CASE("port mappings: the same port of TCP is another mapping") {
+    using portmap::Protocol;
+    Loop loop;
+    FakeRouter router{loop, 7};
+    Heard heard;
+    PortMappings mappings{loop, options_with({at_loopback(router.address)}), heard.handlers()};
+    mappings.map(socket_address);
+    mappings.map(socket_address, Protocol::Tcp);
+    REQUIRE(loop.run_until([&] { return heard.mapped.size() == 2; }, patience) ==
+            Loop::Outcome::Done);
+    CHECK(heard.mapped[0].protocol != heard.mapped[1].protocol);
+    CHECK(heard.mapped[0].external != heard.mapped[1].external);
+    mappings.unmap(socket_address);
+    REQUIRE(loop.run_until([&] { return router.ports.size() == 1; }, patience) ==
+            Loop::Outcome::Done);
+    REQUIRE(mappings.mapped().size() == 1);
+    CHECK(mappings.mapped().front().protocol == Protocol::Tcp);
     bool stopped = false;
     mappings.stop([&] { stopped = true; });
     REQUIRE(loop.run_until([&] { return stopped; }, patience) == Loop::Outcome::Done);

@@ -34,7 +34,9 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
         const auto* const path = std::get_if<Path>(&source);
         return path != nullptr && path->local == host;
     });
-    std::erase_if(mapped_, [&](const Mapped& mapped) { return mapped.port.host == host; });
+    std::erase_if(mapped_, [&](const Mapped& mapped) {
+        return mapped.port.host == host && mapped.port.transport == ice::Transport::Udp;
+    });
     std::erase_if(gathered_, [&](const ice::GatheredCandidate& gathered) {
         return gathered.base == host && gathered.protocol.transport == ice::Transport::Udp;
     });

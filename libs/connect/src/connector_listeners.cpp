@@ -23,6 +23,9 @@ bool Connector::add_listener(Instant now, const Listener& listener) {
 
 void Connector::remove_listener(Instant now, const Listener& listener) {
     if (std::erase(config_.listeners, listener) == 0) return;
+    std::erase_if(mapped_, [&](const Mapped& mapped) {
+        return mapped.port.host == listener.address && mapped.port.transport == ice::Transport::Tcp;
+    });
     const bool address_stays = std::ranges::any_of(config_.listeners, [&](const Listener& other) {
         return other.address.ip == listener.address.ip;
     });

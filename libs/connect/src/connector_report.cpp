@@ -43,6 +43,7 @@ PathReport Connector::report() const {
         source.transport = server.transport;
         source.path = {SocketAddress{}, server.address};
     }
+    for (const Mapped& mapped : mapped_) report.mapped.push_back(mapped.port);
     const ice::LocalCandidates& local = agent_.local_candidates();
     for (std::uint16_t i = 0; i < local.size(); ++i) {
         if (!local.is_retired(i)) report.local.push_back(local[i]);

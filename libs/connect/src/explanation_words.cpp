@@ -138,6 +138,17 @@ std::string describe(const SourceReport& source) {
     return text;
 }
 
+std::string describe(const MappedPort& mapped) {
+    const std::string over = mapped.transport == ice::Transport::Tcp ? " over TCP" : "";
+    const std::string router = "router " + mapped.gateway.to_string();
+    // A firewall without translation.
+    if (mapped.external == mapped.host) {
+        return router + " lets everybody reach " + mapped.host.to_string() + over;
+    }
+    return router + " opens " + mapped.external.to_string() + " for " + mapped.host.to_string() +
+           over;
+}
+
 std::string describe(const ice::PairReport& pair) {
     using ice::PairState;
     const std::string over = pair.transport == ice::Transport::Tcp ? "over TCP: " : "";

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support.hpp"
 
+#include <stile/connect/explanation.hpp>
+
 namespace stile::connect {
 namespace {
 
@@ -139,6 +141,52 @@ TEST_CASE("connector: mappings of others' sockets, refused ones and released one
     Driven shy{hidden};
     shy.connector.handle_port_mapped(shy.now, mapping("203.0.113.1:7000"));
     CHECK(told(shy).empty());
+}
+
+TEST_CASE("connector: a port kept open for a listener is a passive candidate over TCP") {
+    ConnectorConfig config = config_with({"192.168.1.2:5000"});
+    const Listener listener{host, ice::TcpType::Passive};  // the same address and port as by UDP
+    config.listeners = {listener};
+    Driven driven{std::move(config)};
+    MappedPort by_tcp = mapping("203.0.113.1:7000");
+    by_tcp.transport = ice::Transport::Tcp;
+    driven.connector.handle_port_mapped(driven.now, by_tcp);
+    driven.settle();
+    const ice::Candidate found = driven.last<CandidateGathered>().candidate;
+    CHECK(found.type == ice::CandidateType::ServerReflexive);
+    CHECK(found.transport == ice::Transport::Tcp);
+    CHECK(found.tcp_type == ice::TcpType::Passive);
+    CHECK(found.address == at("203.0.113.1:7000"));
+    CHECK(found.base == host);
+    // The UDP socket's mapping of the same number is another one.
+    driven.connector.handle_port_mapped(driven.now, mapping("203.0.113.1:7000"));
+    CHECK(driven.connector.report().mapped.size() == 2);
+    driven.connector.handle_port_unmapped(driven.now, mapping("203.0.113.1:7000"));
+    CHECK(tells(driven, "203.0.113.1:7000"));
+    // After a restart, too; but not without its listener.
+    driven.connector.restart(driven.now);
+    CHECK(tells(driven, "203.0.113.1:7000"));
+    driven.connector.remove_listener(driven.now, listener);
+    CHECK_FALSE(tells(driven, "203.0.113.1:7000"));
+    CHECK(driven.connector.report().mapped.empty());
+    driven.connector.handle_port_mapped(driven.now, by_tcp);
+    CHECK_FALSE(tells(driven, "203.0.113.1:7000"));
+}
+
+TEST_CASE("connector: a firewall that was opened adds no candidate, and is in the report") {
+    Driven driven{config_with({"[2001:db8::2]:5000"})};
+    const SocketAddress six = at("[2001:db8::2]:5000");
+    const MappedPort opened{.host = six,
+                            .external = six,
+                            .gateway = *IpAddress::parse("fe80::1"),
+                            .transport = ice::Transport::Udp};
+    driven.connector.handle_port_mapped(driven.now, opened);
+    CHECK(told(driven).size() == 1);
+    REQUIRE(driven.connector.report().mapped.size() == 1);
+    CHECK(describe(driven.connector.report().mapped.front()) ==
+          "router fe80::1 lets everybody reach [2001:db8::2]:5000");
+    driven.connector.handle_port_unmapped(driven.now, opened);
+    CHECK(told(driven).size() == 1);
 }
 
 TEST_CASE("connector: mapped ports are taken up to the limit") {

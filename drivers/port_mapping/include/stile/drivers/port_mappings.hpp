@@ -5,6 +5,7 @@
 #include <stile/base/socket_address.hpp>
 #include <stile/drivers/gateways.hpp>
 #include <stile/drivers/loop.hpp>
+#include <stile/portmap/mapping.hpp>
 
 #include <functional>
 #include <memory>
@@ -23,19 +24,20 @@ struct PortMappingsOptions {
 enum class MappedBy : std::uint8_t { Pcp, NatPmp, Upnp };
 
 // What comes to `external` reaches the socket. A gateway behind another NAT maps a private address:
-// it is told as it is.
+// it is told as it is. Of a firewall that was opened (IPv6) `external` is the socket's own address.
 struct MappedPort {
     SocketAddress socket;
     SocketAddress external;
     IpAddress gateway;
     MappedBy by = MappedBy::Pcp;
+    portmap::Protocol protocol = portmap::Protocol::Udp;
     friend bool operator==(const MappedPort&, const MappedPort&) = default;
 };
 
-// Keeps UDP ports of this host open at its routers: by PCP or NAT-PMP at the gateway of every
-// default route, and by UPnP IGD where neither answers. For IPv6 a firewall is opened. Each gateway
-// is a matter of its own: one that is silent, hangs or refuses delays no other. UPnP, whose library
-// blocks, has a thread.
+// Keeps ports of this host open at its routers: by PCP or NAT-PMP at the gateway of every default
+// route, and by UPnP IGD where neither answers. For IPv6 a firewall is opened, by PCP or UPnP. Each
+// gateway is a matter of its own: one that is silent, hangs or refuses delays no other. UPnP, whose
+// library blocks, has a thread for each of our addresses.
 class PortMappings {
 public:
     // Each may destroy the object.
@@ -56,10 +58,13 @@ public:
     // Waits for nothing; call stop() first.
     ~PortMappings();
 
-    // A UDP socket of this host, bound to an address of an interface. Other addresses and those
-    // without a router are nobody's, which is no error.
-    void map(const SocketAddress& socket);
-    void unmap(const SocketAddress& socket);
+    // A socket of this host, bound to an address of an interface; for TCP one that listens. Other
+    // addresses and those without a router are nobody's, which is no error. What is mapped already
+    // is not told again: mapped() has it.
+    void map(const SocketAddress& socket, portmap::Protocol protocol = portmap::Protocol::Udp);
+    void unmap(const SocketAddress& socket, portmap::Protocol protocol = portmap::Protocol::Udp);
+    // What is open now, for whoever comes later than the news.
+    const std::vector<MappedPort>& mapped() const;
     // Addresses or routes have changed: gateways that are new are asked, those that are gone
     // forgotten.
     void handle_network_changed();

@@ -155,7 +155,7 @@ public:
     bool add_remote_candidate(Instant now, const ice::Candidate& candidate);
     void end_of_remote_candidates(Instant now);
     // A candidate more, at any time; it delays nothing. Nothing happens where `host` is none of the
-    // connector's sockets.
+    // connector's sockets or listeners.
     void handle_port_mapped(Instant now, const MappedPort& mapped);
     // As it was said before: the candidate is told no longer.
     void handle_port_unmapped(Instant now, const MappedPort& mapped);
@@ -340,6 +340,7 @@ private:
     std::vector<SeenMapping> seen_mappings() const;
     void guess_ports(Instant now, const SocketAddress& host);
     // mapped_ports.cpp
+    std::optional<ice::Protocol> protocol_of(const MappedPort& mapped) const;
     std::optional<std::uint16_t> preference_of(const MappedPort& mapped) const;
     void gather_mapped(Instant now, const Mapped& mapped);
     void forget_mapped(const MappedPort& mapped);

@@ -79,6 +79,8 @@ Explanation explain(const PathReport& report, NatKnowledge ours = {});
 // 203.0.113.9:4000".
 std::string describe(const SourceReport& source);
 std::string describe(const ice::PairReport& pair);
+// "192.168.1.1 opens 203.0.113.9:4000 for 192.168.1.20:5000", or "... lets everybody reach ..."
+std::string describe(const MappedPort& mapped);
 std::string describe_origin(const ice::Candidate& candidate, ice::Side side);
 
 // Words for programs, stable: "nats-exclude", "relayed".

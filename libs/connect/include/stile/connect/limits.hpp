@@ -48,8 +48,8 @@ inline constexpr std::size_t most_guesses_a_socket = 4;
 inline constexpr std::size_t most_guessed_ports = 8;
 inline constexpr int least_guessed_port = 1024;
 
-// Ports that routers keep open: two gateways a socket.
-inline constexpr std::size_t most_mapped_ports = 2 * most_hosts;
+// Ports that routers keep open: two gateways a socket or listener.
+inline constexpr std::size_t most_mapped_ports = 2 * (most_hosts + most_listeners);
 
 // How long a source of candidates may take before gathering is called complete without it. What it
 // finds later is still used. Nothing waits for this: candidates are told as they come.

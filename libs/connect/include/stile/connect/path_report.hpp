@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stile/base/time.hpp>
+#include <stile/connect/mapped_port.hpp>
 #include <stile/connect/route.hpp>
 #include <stile/ice/candidate.hpp>
 #include <stile/ice/events.hpp>
@@ -41,6 +42,7 @@ struct PathReport {
     ice::Role role = ice::Role::Controlling;
     ice::State state = ice::State::Waiting;
     std::vector<SourceReport> sources;  // in the order in which they were asked
+    std::vector<MappedPort> mapped;     // what routers keep open for it now
     std::vector<ice::Candidate> local;  // those that checks discovered included
     std::vector<ice::Candidate> remote;
     std::vector<ice::PairReport> pairs;  // by falling priority
