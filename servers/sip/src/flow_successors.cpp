@@ -25,10 +25,13 @@ void FlowSuccessors::note_registered(std::string_view user, std::string_view key
         lost_order_.erase(lost->second.order);
         lost_.erase(lost);
     }
-    if (!old || *old == flow) return;
+    if (old) note_moved(*old, flow);
+}
+
+void FlowSuccessors::note_moved(sip::FlowId old, sip::FlowId flow) {
     // A flow number is never used twice, so a successor is always the later one: no circles.
-    if (flow < *old || !successors_.emplace(*old, flow).second) return;
-    successor_order_.push_back(*old);
+    if (flow <= old || !successors_.emplace(old, flow).second) return;
+    successor_order_.push_back(old);
     if (successors_.size() <= most_) return;
     successors_.erase(successor_order_.front());
     successor_order_.pop_front();

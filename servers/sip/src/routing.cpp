@@ -85,7 +85,7 @@ std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& req
         // is the sender's, who has come back by another flow, and the old one is not yet known to
         // be gone.
         const bool is_second = result.flow.has_value();
-        result.flow.reset();
+        if (is_second) result.left = std::exchange(result.flow, {});
         if (!route.uri.user) continue;
         auto flow = knowledge.tokens.open(*route.uri.user);
         if (!flow && flow.error() == FlowTokenError::Tampered) {
@@ -94,6 +94,7 @@ std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& req
         if (flow) flow = knowledge.successors.resolve(*flow);
         if (!flow || !knowledge.layer.find_flow(*flow)) {
             is_gone = true;
+            if (flow && !result.left && !result.has_own_token) result.left = *flow;
         } else if (*flow == source) {
             result.has_own_token = true;
         } else {

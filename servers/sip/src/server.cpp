@@ -9,6 +9,7 @@
 #include <stile/base/text.hpp>
 #include <stile/sip/stream_framer.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace stile::sip_server {
@@ -82,7 +83,10 @@ void Server::handle_flow_opened(Instant now, sip::Flow flow,
 }
 
 void Server::handle_flow_closed(Instant now, FlowId flow) {
-    flows_.erase(flow);
+    if (const auto gone = flows_.extract(flow); gone && gone.mapped().has_user()) {
+        departed_.insert_or_assign(flow, std::move(gone.mapped()));
+        if (departed_.size() > most_departed_flows) departed_.erase(departed_.begin());
+    }
     layer_.handle_flow_closed(now, flow);
     proxy_.handle_source_closed(now, proxy_context(), flow);
     const std::vector<BindingRemoved> removed = locations_.close_flow(flow);
@@ -260,8 +264,23 @@ std::string Server::user_of(const sip::Uri& uri) const {
 
 bool Server::is_known(FlowId flow, std::string_view user) const {
     const auto found = flows_.find(flow);
-    if (found == flows_.end() || user.empty()) return false;
-    return found->second.certificate_user == user || found->second.users.contains(user);
+    return found != flows_.end() && found->second.is_of(user);
+}
+
+// Both must be the same user's: else whoever takes part in a dialog could draw the other's requests
+// to itself.
+void Server::note_moved(FlowId from, FlowId to) {
+    const auto now_at = flows_.find(to);
+    if (now_at == flows_.end()) return;
+    const auto open = flows_.find(from);
+    const auto closed = departed_.find(from);
+    if (open == flows_.end() && closed == departed_.end()) return;
+    const FlowState& before = open != flows_.end() ? open->second : closed->second;
+    const bool is_same = now_at->second.is_of(before.certificate_user.value_or("")) ||
+                         std::ranges::any_of(before.users, [&](const std::string& user) {
+                             return now_at->second.is_of(user);
+                         });
+    if (is_same) successors_.note_moved(from, to);
 }
 
 // Only a connection proves that the next request is from the same client.

@@ -158,6 +158,7 @@ void Server::route(Instant now, Received received, Proof proof) {
         demand_proof(now, std::move(received));
         return;
     }
+    if (prepared->left && prepared->flow) note_moved(*prepared->left, received.flow);
     std::string loop = loop_value(original);
     received.request = std::move(prepared->request);
     if (stays) {

@@ -391,6 +391,51 @@ TEST_CASE(
     CHECK(expect_end(*pair.bob).reason == Call::EndReason::RemoteBye);
 }
 
+TEST_CASE("sip server: what the callee asks follows a caller that has come back by another flow") {
+    for (const bool is_known_to_be_gone : {false, true}) {
+        CAPTURE(is_known_to_be_gone);
+        Pair pair;
+        World& world = pair.world;
+        const auto [caller, callee] = pair.connect();
+        const FlowId old = pair.alice->flow;
+        if (is_known_to_be_gone) world.disconnect(old);
+        world.connect(*pair.alice, TransportKind::Tls, "alice");
+        pair.alice->agent.replace_flow(old, pair.alice->flow);
+        CHECK(pair.alice->agent.reinvite(world.now, caller, answer_body));
+        world.run();
+        REQUIRE(take<Call::Reinvited>(*pair.bob));
+        CHECK(pair.bob->agent.answer_reinvite(world.now, callee, answer_body));
+        world.run();
+        REQUIRE(take<Call::ReinviteAnswered>(*pair.alice));
+        CHECK(pair.bob->agent.request(world.now, callee, "INFO", {}));
+        world.run();
+        CHECK(take<Call::RequestReceived>(*pair.alice));
+    }
+}
+
+TEST_CASE("sip server: nobody draws another user's requests to a flow of their own") {
+    Pair pair;
+    World& world = pair.world;
+    const auto [caller, callee] = pair.connect();
+    const FlowId old = pair.alice->flow;
+    // The same route, by a flow that has shown to be somebody else's, or nobody's.
+    for (const std::optional<std::string>& user :
+         {std::optional<std::string>{"bob"}, std::optional<std::string>{}}) {
+        world.connect(*pair.alice, TransportKind::Tls, user);
+        pair.alice->agent.replace_flow(old, pair.alice->flow);
+        CHECK(pair.alice->agent.request(world.now, caller, "INFO", {}));
+        world.run();
+        REQUIRE(take<Call::RequestReceived>(*pair.bob));
+        const FlowId thief = pair.alice->flow;
+        pair.alice->agent.replace_flow(thief, old);
+        CHECK(pair.bob->agent.request(world.now, callee, "INFO", {}));
+        world.run(10ms);
+        world.run(10ms);
+        CHECK(world.last_to_client == old);
+        world.run();
+    }
+}
+
 TEST_CASE(
     "sip server: a call outlives the connections of both ends, and is ended by the new ones") {
     Pair pair;

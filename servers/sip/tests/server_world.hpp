@@ -277,6 +277,7 @@ struct World {
         const auto connection = connections.find(message.flow);
         if (connection == connections.end()) return;
         Client& client = *connection->second.client;
+        if (message.direction == Direction::ToClient) last_to_client = message.flow;
         const std::string_view text = as_text(message.bytes);
         if (text == "\r\n\r\n") {
             server->handle_ping(now, message.flow);
@@ -339,6 +340,7 @@ struct World {
     bool fail_store = false;
     std::uint64_t loss_one_in = 0;
     std::uint64_t last_flow = 0;
+    FlowId last_to_client{};  // by which the last message was delivered
     std::uint32_t epoch = 0;
     std::size_t account_queries = 0;
     std::size_t loaded = 0;

@@ -14,8 +14,9 @@
 namespace stile::sip_server {
 
 // Which flow took the place of another. A client that lost its connection registers its instance
-// and reg-id anew (RFC 5626 Section 4.5); the dialogs that it had name the old flow in their route
-// sets, and their requests are to find it by the new one. The oldest are forgotten first.
+// and reg-id anew (RFC 5626 Section 4.5), or, where it does not register, goes on with its dialogs;
+// these name the old flow in their route sets, and their requests are to find it by the new one.
+// The oldest are forgotten first.
 class FlowSuccessors {
 public:
     explicit FlowSuccessors(std::size_t most = most_flow_successors) : most_(most) {}
@@ -25,6 +26,8 @@ public:
     // It was registered anew. `old` is the flow that it had, if it still had one.
     void note_registered(std::string_view user, std::string_view key,
                          std::optional<sip::FlowId> old, sip::FlowId flow);
+    // Whoever had the flow `old` has gone on by `flow`.
+    void note_moved(sip::FlowId old, sip::FlowId flow);
     // The flow that stands for this one now: itself where it has no successor.
     sip::FlowId resolve(sip::FlowId flow) const;
 

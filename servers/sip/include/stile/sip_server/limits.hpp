@@ -38,6 +38,8 @@ inline constexpr std::uint32_t most_auth_failures = 10;
 inline constexpr std::size_t most_users_per_flow = 64;
 // Flows whose place another one has taken, remembered for the dialogs that still name them.
 inline constexpr std::size_t most_flow_successors = 100'000;
+// Closed flows whose users are remembered, so that their dialogs may follow them.
+inline constexpr std::size_t most_departed_flows = most_flow_successors;
 // Route values popped because they name this server: two a pass, and a spiral or two.
 inline constexpr std::size_t most_own_routes = 8;
 

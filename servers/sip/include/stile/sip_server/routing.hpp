@@ -32,6 +32,8 @@ struct RoutePreprocessed {
     // The flow that a Record-Route or Path of ours names and that is not the one it came by.
     std::optional<sip::FlowId> flow;
     bool has_own_token = false;  // a token named the flow that it came by
+    // The flow that was passed over: the sender's of before, by its own account.
+    std::optional<sip::FlowId> left;
 };
 
 enum class RouteError : std::uint8_t {

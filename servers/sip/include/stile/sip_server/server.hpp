@@ -118,6 +118,11 @@ private:
         std::optional<std::string> certificate_user;
         std::set<std::string, std::less<>> users;  // shown by digest on this connection
         std::uint32_t auth_failures = 0;
+
+        bool is_of(std::string_view user) const {
+            return !user.empty() && (certificate_user == user || users.contains(user));
+        }
+        bool has_user() const { return certificate_user || !users.empty(); }
     };
     struct Received {
         sip::ServerTransactionId transaction;
@@ -186,6 +191,8 @@ private:
     std::string user_of(const sip::Uri& uri) const;
     bool is_known(sip::FlowId flow, std::string_view user) const;
     void note_user(sip::FlowId flow, const std::string& user);
+    // A request came by `to` that names `from` as its sender's flow.
+    void note_moved(sip::FlowId from, sip::FlowId to);
     Authenticator::Source source(sip::FlowId flow) const;
     // Sends 401 or 407, or 403 where there is nothing to challenge with.
     void challenge(Instant now, const Received& received, sip::Status status,
@@ -210,6 +217,7 @@ private:
     WallTime clock_wall_;
     std::uint64_t last_id_ = 0;
     std::map<sip::FlowId, FlowState> flows_;
+    std::map<sip::FlowId, FlowState> departed_;  // closed, and whose they were
     std::map<std::uint64_t, Waiting> waiting_;
     DeadlineQueue<std::uint64_t> waiting_deadlines_;
     std::deque<Event> events_;
