@@ -40,6 +40,7 @@ Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream r
         if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     }
     for (const Listener& listener : config_.listeners) gather_listener(now, listener);
+    for (const MappedPort& mapped : config_.mapped_ports) take_mapped(now, mapped);
     ask_sources(now);
     see(now);
 }

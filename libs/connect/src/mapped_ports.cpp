@@ -9,6 +9,11 @@
 namespace stile::connect {
 
 void Connector::handle_port_mapped(Instant now, const MappedPort& mapped) {
+    take_mapped(now, mapped);
+    see(now);
+}
+
+void Connector::take_mapped(Instant now, const MappedPort& mapped) {
     if (phase_ == Phase::Released || !protocol_of(mapped) || !may_use(mapped.host)) return;
     const auto known = std::ranges::find_if(mapped_, [&](const Mapped& other) {
         return other.port.host == mapped.host && other.port.gateway == mapped.gateway &&
@@ -23,7 +28,6 @@ void Connector::handle_port_mapped(Instant now, const MappedPort& mapped) {
     if (mapped_.size() == limits::most_mapped_ports) return;
     mapped_.push_back({.port = mapped, .local_preference = preference_of(mapped)});
     gather_mapped(now, mapped_.back());
-    see(now);
 }
 
 void Connector::handle_port_unmapped(Instant now, const MappedPort& mapped) {

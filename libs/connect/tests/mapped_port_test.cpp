@@ -201,5 +201,16 @@ TEST_CASE("connector: mapped ports are taken up to the limit") {
     CHECK(told(driven).size() == 1 + limits::most_mapped_ports);
 }
 
+TEST_CASE("connector: what routers keep open already is told with the sockets themselves") {
+    ConnectorConfig config = config_with({"192.168.1.2:5000"});
+    config.mapped_ports = {mapping("203.0.113.1:7000"),
+                           mapping("203.0.113.1:7001", at("192.168.1.2:5001"))};
+    Driven driven{config};
+    CHECK(told(driven).size() == 2);
+    CHECK(tells(driven, "203.0.113.1:7000"));
+    driven.connector.handle_port_unmapped(driven.now, mapping("203.0.113.1:7000"));
+    CHECK(told(driven).size() == 1);
+}
+
 }  // namespace
 }  // namespace stile::connect

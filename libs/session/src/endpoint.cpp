@@ -77,6 +77,7 @@ std::expected<SessionId, FetchError> Endpoint::fetch(Instant now, std::string_vi
     Entry& entry = entries_[session];
     entry.peer = address;
     entry.trickling = config_.trickling;
+    prepare_ports(now, path);
     entry.session.emplace(now, session_config(Part::Offerer, std::move(path)), random_.fork());
     see(now);
     return session;
@@ -86,6 +87,7 @@ void Endpoint::accept(Instant now, SessionId session, connect::ConnectorConfig p
     const auto found = entries_.find(session);
     if (found == entries_.end() || found->second.session) return;
     Entry& entry = found->second;
+    prepare_ports(now, path);
     entry.session.emplace(now, session_config(Part::Answerer, std::move(path)), random_.fork());
     const auto taken =
         entry.session->handle_offer(now, std::exchange(entry.offer, {}), entry.fragments);
@@ -137,6 +139,7 @@ void Endpoint::send(Instant now, SessionId session, BytesView payload) {
 
 void Endpoint::handle_timeout(Instant now) {
     agent_.handle_timeout(now);
+    if (ports_) ports_->handle_timeout(now);
     for (auto& [id, entry] : entries_) {
         if (entry.session) entry.session->handle_timeout(now, pacer_);
     }
@@ -151,8 +154,10 @@ std::optional<EndpointTransmit> Endpoint::poll_transmit() {
     if (auto outgoing = agent_.poll_transmit()) return *std::move(outgoing);
     for (auto& [id, entry] : entries_) {
         if (!entry.session) continue;
-        if (const auto datagram = entry.session->poll_transmit())
+        if (const auto datagram = entry.session->poll_transmit()) {
+            if (ports_) ports_->sent(now_, connect::UserId{id.value}, *datagram);
             return PathTransmit{id, *datagram};
+        }
         if (const auto bytes = entry.session->poll_stream_transmit())
             return PathStreamTransmit{id, *bytes};
     }
@@ -176,6 +181,7 @@ std::optional<EndpointEvent> Endpoint::poll_event() {
 
 std::optional<Instant> Endpoint::poll_timeout() const {
     std::optional<Instant> soonest = agent_.poll_timeout();
+    if (ports_) soonest = earlier(soonest, ports_->poll_timeout());
     for (const auto& [id, entry] : entries_) {
         if (!entry.session) continue;
         soonest = earlier(soonest, earlier(entry.session->poll_timeout(), restart_time(entry)));
@@ -203,6 +209,7 @@ HttpSessionConfig Endpoint::session_config(Part part, connect::ConnectorConfig p
 }
 
 void Endpoint::see(Instant now) {
+    now_ = now;
     take_agent_events(now);
     for (auto entry = entries_.begin(); entry != entries_.end();) {
         // finish() erases this entry and no other.
@@ -302,6 +309,7 @@ void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
     }
     // After the description: the call that carries both is there then.
     trickle(now, state);
+    follow_ports(now, id, *state.session);
 }
 
 bool Endpoint::describe(Instant now, Entry& entry, const DescriptionReady& ready) {
@@ -342,6 +350,7 @@ void Endpoint::finish(Instant now, Entries::iterator entry, Ended ended) {
             (void)agent_.reject(now, *call, sip::status::TemporarilyUnavailable);
         }
     }
+    if (ports_) ports_->leave(connect::UserId{entry->first.value});
     if (entry->second.session) {
         entry->second.session->release(now);
         if (released_.size() == limits::most_released) released_.pop_front();

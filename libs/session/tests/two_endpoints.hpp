@@ -106,7 +106,8 @@ struct TwoEndpoints {
     Person alice{"alice", Purpose::Ask, "192.0.2.1", 1};
     Person bob{"bob", Purpose::Serve, "203.0.113.1", 2};
     Instant now{};
-    bool is_cut = false;  // the network of the paths
+    bool is_cut = false;     // the network of the paths
+    bool is_shared = false;  // sessions of a person use the same sockets
     // What becomes of signalling on its way; empty: it is lost.
     std::function<std::string(const Person& from, std::string text)> middle =
         [](const Person&, std::string text) { return text; };
@@ -139,6 +140,7 @@ struct TwoEndpoints {
     connect::ConnectorConfig path(Person& person) {
         connect::ConnectorConfig config;
         config.hosts = {at(person.host + ":5000")};
+        if (is_shared) config.sockets = connect::Sockets::Shared;
         person.sockets = config.hosts;
         return config;
     }
@@ -188,11 +190,20 @@ struct TwoEndpoints {
                     const auto& own = from->sockets;
                     if (is_cut || std::ranges::find(open, path.remote) == open.end()) continue;
                     if (std::ranges::find(own, path.local) == own.end() || !to.session) continue;
-                    (void)to.endpoint.handle_datagram(now, *to.session, {path.remote, path.local},
-                                                      octets);
+                    deliver(to, {path.remote, path.local}, octets);
                     is_busy = true;
                 }
             }
+        }
+    }
+    void deliver(Person& to, const Path& path, const Bytes& octets) {
+        std::vector<SessionId> sessions{*to.session};
+        if (is_shared) {
+            const auto receivers = to.endpoint.receivers(now, path, octets);
+            sessions.assign(receivers.begin(), receivers.end());
+        }
+        for (const SessionId session : sessions) {
+            (void)to.endpoint.handle_datagram(now, session, path, octets);
         }
     }
     bool hand_over(const Person& from, const std::string& written) {

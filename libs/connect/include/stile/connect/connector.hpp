@@ -66,6 +66,8 @@ struct ConnectorConfig {
     // What servers have said of these sockets before, as SharedPorts tells it: candidates at once,
     // without asking again. A restart asks.
     std::vector<ReflexiveAddress> reflexive;
+    // Ports of these sockets that routers keep open already, as handle_port_mapped() would say.
+    std::vector<MappedPort> mapped_ports;
     // Where the driver accepts TCP for this connector, best first; none is a wildcard. Without any,
     // there are no candidates over TCP. RFC 6544 Section 4.1.
     std::vector<Listener> listeners;
@@ -199,6 +201,7 @@ public:
 
     const Description& local_description() const { return local_; }
     const std::vector<SocketAddress>& hosts() const { return config_.hosts; }
+    Sockets sockets() const { return config_.sockets; }
     // What STUN servers have said over UDP since the start, the latest of each path.
     const std::vector<ReflexiveAddress>& learned() const { return learned_; }
     std::optional<Route> route() const;
@@ -342,6 +345,7 @@ private:
     // mapped_ports.cpp
     std::optional<ice::Protocol> protocol_of(const MappedPort& mapped) const;
     std::optional<std::uint16_t> preference_of(const MappedPort& mapped) const;
+    void take_mapped(Instant now, const MappedPort& mapped);
     void gather_mapped(Instant now, const Mapped& mapped);
     void forget_mapped(const MappedPort& mapped);
 

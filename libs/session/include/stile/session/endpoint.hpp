@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stile/connect/shared_ports.hpp>
 #include <stile/session/http_session.hpp>
 #include <stile/sip/stream_framer.hpp>
 #include <stile/sip/user_agent.hpp>
@@ -122,9 +123,10 @@ enum class FetchError : std::uint8_t {
 // A peer: its signalling over one connection to its own server, and its sessions. The signalling
 // may break and come back while sessions go on.
 //
-// Sockets belong to sessions: the driver opens them, names them in ConnectorConfig::hosts, and
-// hands in what they receive with the session's id until Ended; where it can, for
-// limits::release_patience longer, so that relays hear that they are free.
+// The driver opens sockets, for a session or for all of them (ConnectorConfig::sockets), names them
+// in ConnectorConfig::hosts, and hands in what they receive: what comes on a session's own with its
+// id until Ended, and where it can for limits::release_patience longer, so that relays hear that
+// they are free; what comes on shared ones to each of receivers().
 class Endpoint {
 public:
     // Requires: config.address is user@domain.
@@ -149,6 +151,10 @@ public:
     void end(Instant now, SessionId session);
     std::optional<connect::Received> handle_datagram(Instant now, SessionId session,
                                                      const Path& path, BytesView datagram);
+    // Whose a datagram on a socket that sessions share may be, the likeliest first; mostly one.
+    // Give it to one after the other until one's carrier takes it. None: it is a stranger's, or
+    // comes too late. Valid until the next non-const call.
+    std::span<const SessionId> receivers(Instant now, const Path& path, BytesView datagram);
     // Of TCP connections, as StreamWanted asks for them or a listener of ConnectorConfig::listeners
     // accepts them. No stream: close it. poll_received() after each handle_stream_bytes(), until it
     // is empty.
@@ -172,6 +178,8 @@ public:
     // over or not yet accepted.
     void handle_host_added(Instant now, SessionId session, const SocketAddress& host);
     void handle_host_removed(Instant now, SessionId session, const SocketAddress& host);
+    // Routes or addresses are others: what servers have said of shared sockets is asked again.
+    void handle_network_changed();
     // The servers for all sessions that were begun with connect::Servers::ToCome, and for none
     // other. Empty: there are none. Requires: at most connect::limits::most_servers and
     // most_turn_servers.
@@ -265,6 +273,9 @@ private:
     void take_session_events(Instant now, Entries::iterator entry);
     void finish(Instant now, Entries::iterator entry, Ended ended);
     Entries::iterator find_call(sip::CallId call);
+    // endpoint_ports.cpp
+    void prepare_ports(Instant now, connect::ConnectorConfig& path);
+    void follow_ports(Instant now, SessionId id, const HttpSession& session);
     bool has_room() const;
     void queue_event(EndpointEvent event);
 
@@ -280,6 +291,9 @@ private:
     std::deque<EndpointEvent> events_;
     ice::Pacer pacer_;  // of all sessions together
     std::deque<Released> released_;
+    std::optional<connect::SharedPorts> ports_;  // once a session shares its sockets
+    std::vector<SessionId> receivers_;
+    Instant now_{};  // the latest seen
 };
 
 }  // namespace stile::session
