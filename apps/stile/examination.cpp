@@ -22,6 +22,7 @@ constexpr stun::RetransmitSchedule behavior_schedule{
 constexpr Duration stream_patience = std::chrono::seconds{4};
 // A router that opens ports does so at once; UPnP has to be found first.
 constexpr Duration mapping_patience = std::chrono::seconds{4};
+constexpr Duration more_mappings_patience = std::chrono::milliseconds{1500};
 
 constexpr Duration guess_delay = std::chrono::seconds{2};
 constexpr Port stun_port{3478};  // RFC 8489 Section 8.1
@@ -253,25 +254,54 @@ void Examination::ask_relay(const connect::TurnServer& server) {
         *std::move(socket), random_.fork());
 }
 
+// A port of each kind that a session would want to be reached at. Nobody connects to them.
 void Examination::ask_gateways() {
-    const auto four = std::ranges::find_if(
-        found_.addresses, [](const IpAddress& ip) { return ip.is_v4() && !ip.is_loopback(); });
-    if (four == found_.addresses.end()) return;
-    auto socket = nat_probe::open_unused_socket(loop_, random_, *four);
-    if (!socket) return;
-    mapped_socket_ = *std::move(socket);
     mappings_ = std::make_unique<drivers::PortMappings>(
         loop_, drivers::PortMappingsOptions{},
         drivers::PortMappings::Handlers{
-            .on_mapped =
-                [this](const drivers::MappedPort& mapped) {
-                    found_.gateway = nat_probe::NetworkFindings::Gateway::Maps;
-                    found_.port_mapping = {name_of(mapped.by), mapped.external};
-                    mapping_deadline_.disarm();
-                },
-            .on_lost = [](const drivers::MappedPort&) {}});
-    mappings_->map(mapped_socket_->local_address());
-    mapping_deadline_.arm_after(mapping_patience);
+            .on_mapped = [this](const drivers::MappedPort& mapped) { note_mapped(mapped); },
+            .on_lost = {}});
+    for (const AddressFamily family : {AddressFamily::V4, AddressFamily::V6}) {
+        const auto local = std::ranges::find_if(found_.addresses, [&](const IpAddress& ip) {
+            return ip.family() == family && !ip.is_loopback();
+        });
+        if (local == found_.addresses.end()) continue;
+        auto socket = nat_probe::open_unused_socket(loop_, random_, *local);
+        if (!socket) continue;
+        mapped_sockets_.push_back(*std::move(socket));
+        mappings_->map(mapped_sockets_.back()->local_address());
+        if (family == AddressFamily::V6) continue;
+        auto listener = drivers::TcpListener::open(loop_, {*local, Port{0}}, [](auto) {});
+        if (!listener) continue;
+        mapped_listener_ = *std::move(listener);
+        mappings_->map(mapped_listener_->local_address(), portmap::Protocol::Tcp);
+    }
+    if (!mapped_sockets_.empty()) mapping_deadline_.arm_after(mapping_patience);
+}
+
+void Examination::note_mapped(const drivers::MappedPort& mapped) {
+    using Mapping = nat_probe::NetworkFindings::PortMapping;
+    found_.gateway = nat_probe::NetworkFindings::Gateway::Maps;
+    const auto protocol =
+        mapped.protocol == portmap::Protocol::Udp ? Mapping::Protocol::Udp : Mapping::Protocol::Tcp;
+    auto& known = found_.port_mappings;
+    std::erase_if(known, [&](const Mapping& other) {
+        return other.protocol == protocol &&
+               other.external.ip.family() == mapped.external.ip.family();
+    });
+    known.push_back({.by = name_of(mapped.by),
+                     .external = mapped.external,
+                     .protocol = protocol,
+                     .effect = mapped.external == mapped.socket ? Mapping::Effect::LetsThrough
+                                                                : Mapping::Effect::Forwards});
+    // The others come at once, or by the slower UPnP; a router that knows one of them only is not
+    // waited for to the end.
+    const std::size_t wanted = mapped_sockets_.size() + (mapped_listener_ ? 1 : 0);
+    if (known.size() == wanted) return mapping_deadline_.disarm();
+    const Instant soon = loop_.now() + more_mappings_patience;
+    if (mapping_deadline_.deadline() && *mapping_deadline_.deadline() > soon) {
+        mapping_deadline_.arm(soon);
+    }
 }
 
 nat_probe::NetworkFindings Examination::findings() const {

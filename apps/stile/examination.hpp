@@ -8,6 +8,7 @@
 
 #include <stile/drivers/dns.hpp>
 #include <stile/drivers/port_mappings.hpp>
+#include <stile/drivers/tcp.hpp>
 #include <stile/drivers/tls.hpp>
 #include <stile/nat_probe/behavior_probe.hpp>
 #include <stile/nat_probe/connection_probe.hpp>
@@ -62,6 +63,7 @@ private:
     void guess_stun();
     void ask_relay(const connect::TurnServer& server);
     void ask_gateways();
+    void note_mapped(const drivers::MappedPort& mapped);
     std::optional<IpAddress> source_for(const SocketAddress& server) const;
 
     drivers::Loop& loop_;
@@ -82,7 +84,8 @@ private:
     std::unique_ptr<nat_probe::ConnectionProbe> tcp_;
     SocketAddress tcp_server_;
     std::unique_ptr<nat_probe::RelayProbe> relay_;
-    std::unique_ptr<drivers::UdpSocket> mapped_socket_;
+    std::vector<std::unique_ptr<drivers::UdpSocket>> mapped_sockets_;
+    std::unique_ptr<drivers::TcpListener> mapped_listener_;
     std::unique_ptr<drivers::PortMappings> mappings_;
     drivers::Timer mapping_deadline_;
     std::optional<IpAddress> server_ip_;

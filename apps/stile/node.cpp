@@ -184,6 +184,7 @@ void Node::fetch(const std::string& address, OnLink done) {
     entry.link = std::move(link);
     entry.streams = std::move(streams);
     entry.waiting.push_back(std::move(done));
+    tell_mapped_ports();
     pump();
 }
 
@@ -325,6 +326,7 @@ void Node::handle_incoming(const session::Incoming& incoming) {
     const auto hosts = open_sockets(*entry->second.link);
     endpoint_.accept(loop_.now(), session,
                      path_config(hosts, listen(*entry->second.streams, hosts)));
+    tell_mapped_ports();
     // The client's first packet may come before our own checks have found the way.
     if (const session::HttpSession* const accepted = endpoint_.find(session)) {
         entry->second.link->set_credentials(quic::Role::Server, credentials(*accepted));
@@ -340,9 +342,7 @@ void Node::handle_ended(const session::Ended& ended) {
     const app::Problem problem =
         entry.problem ? *entry.problem : problem_of(ended, link.peer(), entry.meeting);
     for (OnLink& waiting : std::exchange(entry.waiting, {})) waiting(std::unexpected(problem));
-    if (mappings_) {
-        for (const SocketAddress& socket : link.socket_addresses()) mappings_->unmap(socket);
-    }
+    unmap_ports(entry);
     link.end(problem);
     if (handlers_.on_link_closed) handlers_.on_link_closed(link);
     ended_.push_back(std::move(entry));

@@ -108,14 +108,16 @@ private:
     std::vector<SocketAddress> open_sockets(Link& link);
     void look_for_nat64();
     void begin_port_mapping();
+    void tell_mapped_ports();
+    void unmap_ports(const Entry& entry);
     // network_changes.cpp
     void watch_network();
     void handle_network_changed();
     std::vector<IpAddress> candidate_addresses() const;
     // node_streams.cpp
     std::unique_ptr<PathStreams> make_streams(Link& link);
-    static std::vector<connect::Listener> listen(PathStreams& streams,
-                                                 const std::vector<SocketAddress>& hosts);
+    std::vector<connect::Listener> listen(PathStreams& streams,
+                                          const std::vector<SocketAddress>& hosts);
     void open_stream(const session::StreamWanted& event);
     void handle_stream_bytes(Link& link, connect::StreamId stream, BytesView bytes);
     void send_by_session(const Link& link, BytesView payload);

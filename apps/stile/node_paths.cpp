@@ -12,6 +12,14 @@ namespace {
 
 constexpr Duration access_retry = std::chrono::minutes{1};
 
+connect::MappedPort to_path(const drivers::MappedPort& mapped) {
+    return {.host = mapped.socket,
+            .external = mapped.external,
+            .gateway = mapped.gateway,
+            .transport = mapped.protocol == portmap::Protocol::Udp ? ice::Transport::Udp
+                                                                   : ice::Transport::Tcp};
+}
+
 }  // namespace
 
 // Relay credentials are asked for when they are needed and kept while they are fresh. Nobody waits
@@ -71,22 +79,34 @@ void Node::look_for_nat64() {
 
 void Node::begin_port_mapping() {
     if (!port_mapping_wanted()) return;
-    const auto to_path = [](const drivers::MappedPort& news) {
-        return connect::MappedPort{
-            .host = news.socket, .external = news.external, .gateway = news.gateway};
-    };
     mappings_.emplace(loop_, drivers::PortMappingsOptions{},
                       drivers::PortMappings::Handlers{
                           .on_mapped =
-                              [this, to_path](const drivers::MappedPort& news) {
+                              [this](const drivers::MappedPort& news) {
                                   endpoint_.handle_port_mapped(loop_.now(), to_path(news));
                                   pump();
                               },
                           .on_lost =
-                              [this, to_path](const drivers::MappedPort& news) {
+                              [this](const drivers::MappedPort& news) {
                                   endpoint_.handle_port_unmapped(loop_.now(), to_path(news));
                                   pump();
                               }});
+}
+
+// What is open already when a session begins, for ports that it shares with others.
+void Node::tell_mapped_ports() {
+    if (!mappings_) return;
+    for (const drivers::MappedPort& mapped : mappings_->mapped()) {
+        endpoint_.handle_port_mapped(loop_.now(), to_path(mapped));
+    }
+}
+
+void Node::unmap_ports(const Entry& entry) {
+    if (!mappings_) return;
+    for (const SocketAddress& socket : entry.link->socket_addresses()) mappings_->unmap(socket);
+    for (const SocketAddress& listener : entry.streams->listening_at()) {
+        mappings_->unmap(listener, portmap::Protocol::Tcp);
+    }
 }
 
 }  // namespace stile::peer

@@ -64,6 +64,11 @@ std::vector<connect::Listener> Node::listen(PathStreams& streams,
         if (listeners.size() + 2 > connect::limits::most_listeners) break;
         streams.listen(host, listeners);
     }
+    // A connection that comes in needs no more than the one.
+    for (const connect::Listener& listener : listeners) {
+        if (!mappings_ || listener.type != ice::TcpType::Passive) continue;
+        mappings_->map(listener.address, portmap::Protocol::Tcp);
+    }
     return listeners;
 }
 

@@ -64,6 +64,12 @@ void PathStreams::listen(const SocketAddress& beside, std::vector<connect::Liste
     }
 }
 
+std::vector<SocketAddress> PathStreams::listening_at() const {
+    std::vector<SocketAddress> addresses;
+    for (const auto& listener : listeners_) addresses.push_back(listener->local_address());
+    return addresses;
+}
+
 std::optional<SocketAddress> PathStreams::listen_at(const SocketAddress& address) {
     auto listener = drivers::TcpListener::open(
         loop_, address,

@@ -40,6 +40,7 @@ public:
     // At this address, with the same port where it is free, and at another port of it: for the
     // passive and the simultaneous-open candidate. Appended to `listeners`, as far as it works.
     void listen(const SocketAddress& beside, std::vector<connect::Listener>& listeners);
+    std::vector<SocketAddress> listening_at() const;
 
     // A server is dialled, maybe through a proxy; a peer is not.
     enum class Toward : std::uint8_t { Server, Peer };

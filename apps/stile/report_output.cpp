@@ -170,6 +170,11 @@ std::string to_text(const connect::Explanation& explanation, const connect::Path
         text += fmt::format("{:<9} {}\n", label, app::printable(connect::describe(source)));
         label = "";
     }
+    label = "Mapped";
+    for (const connect::MappedPort& mapped : report.mapped) {
+        text += fmt::format("{:<9} {}\n", label, connect::describe(mapped));
+        label = "";
+    }
     add_candidates(text, "Ours", report.local, ice::Side::Local);
     add_candidates(text, "Theirs", report.remote, ice::Side::Remote);
     label = "Tried";
@@ -206,6 +211,13 @@ ordered_json to_json(const connect::Explanation& explanation, const connect::Pat
     json["their_nat"] = to_json(explanation.theirs);
     if (report.route) json["path"] = describe(*report.route);
     json["asked"] = sources_json(report.sources);
+    json["mapped"] = ordered_json::array();
+    for (const connect::MappedPort& mapped : report.mapped) {
+        json["mapped"].push_back({{"host", mapped.host.to_string()},
+                                  {"external", mapped.external.to_string()},
+                                  {"gateway", mapped.gateway.to_string()},
+                                  {"tcp", mapped.transport == ice::Transport::Tcp}});
+    }
     json["ours"] = candidates_json(report.local, ice::Side::Local);
     json["theirs"] = candidates_json(report.remote, ice::Side::Remote);
     json["pairs"] = pairs_json(report.pairs);

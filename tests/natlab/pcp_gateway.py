@@ -4,7 +4,8 @@
 
     pcp_gateway.py LAN_ADDRESS EXTERNAL_ADDRESS pcp|nat-pmp|silent
 
-Runs on a router of the lab. After each change it prints the mappings as JSON: outside port to inside address.
+Runs on a router of the lab. After each change it prints the mappings as JSON: protocol and outside port to
+inside address.
 """
 import ipaddress
 import json
@@ -44,7 +45,8 @@ class Gateway:
         text = ("table ip mapped {}\ndelete table ip mapped\n"
                 f"table ip mapped {{\nchain prerouting {{\ntype nat hook prerouting priority -110;\n{rules}}}\n}}\n")
         subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
-        print(json.dumps({outside: f"{host}:{port}" for (_, host, port), outside in self.ports.items()}), flush=True)
+        print(json.dumps({f"{'udp' if protocol == 17 else 'tcp'} {outside}": f"{host}:{port}"
+                          for (protocol, host, port), outside in self.ports.items()}), flush=True)
 
     def answer(self, request, sender):
         if self.dialect == "silent" or len(request) < 2:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,11 @@ CONTENT = b"through the wall\n" * 500_000  # more than a pipe and the windows of
 SYSTEM_PATH = "/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", "")
 MINIUPNPD_RULES = """
 table inet filter {
-  chain forward { type filter hook forward priority 0; policy accept; }
+  chain forward { type filter hook forward priority 0; policy accept;
+    iifname "wan" meta nfproto ipv6 jump miniupnpd
+    iifname "wan" meta nfproto ipv6 ct state established,related accept
+    iifname "wan" meta nfproto ipv6 drop
+  }
   chain miniupnpd { }
   chain prerouting { type nat hook prerouting priority -110; jump prerouting_miniupnpd; }
   chain prerouting_miniupnpd { }
@@ -52,6 +57,12 @@ upnp_nat_postrouting_chain=postrouting_miniupnpd
 allow 1024-65535 0.0.0.0/0 1024-65535
 deny 0-65535 0.0.0.0/0 0-65535
 """
+# IPv6 from another port for each destination: no firewall can know it beforehand.
+NAT66 = """
+table ip6 nat {
+  chain postrouting { type nat hook postrouting priority 100; oifname "wan" masquerade fully-random; }
+}
+"""
 
 
 def add_stale_interfaces(host, wanted):
@@ -61,6 +72,20 @@ def add_stale_interfaces(host, wanted):
         lab.ip("-n", host.name, "link", "add", name, "type", "veth", "peer", "name", f"{name}-end")
         lab.ip("-n", host.name, "addr", "add", f"10.200.{number}.1/24", "dev", name)
         lab.ip("-n", host.name, "link", "set", name, "up")
+
+
+# The router's daemon does not hear of IPv4, by whatever protocol.
+DEAF_TO_IPV4 = """
+table ip deaf {
+  chain input { type filter hook input priority 0; policy accept; iifname "lan" udp dport { 1900, 5351 } drop; }
+}
+"""
+# Without it the daemon answers PCP over IPv6, whatever its configuration says of NAT-PMP.
+DEAF_TO_PCP = """
+table ip6 deaf {
+  chain input { type filter hook input priority 0; policy accept; iifname "lan" udp dport 5351 drop; }
+}
+"""
 
 
 class Home:
@@ -79,6 +104,7 @@ class Home:
             alice, bob = (network.host_behind(name, "symmetric") for name in ("alice", "bob"))
             scene = stack.enter_context(
                 programs.Scene(server, environment=self.environment, allow_peers=f"{self.public_prefix}.0/24"))
+            self.prepare(alice, bob)
             for host in (alice, bob):
                 add_stale_interfaces(host, self.stale_interfaces)
             self.nat = alice.router
@@ -96,6 +122,9 @@ class Home:
 
     def __exit__(self, *reason):
         return self.closing.__exit__(*reason)
+
+    def prepare(self, alice, bob):
+        """Before anything runs."""
 
     def start_router(self, scene, inside):
         if self.dialect == "hung":
@@ -155,6 +184,28 @@ class Home:
         return json.loads(lines[-1])
 
 
+class HomeWithFirewall(Home):
+    """Alice has IPv6 behind a firewall that lets nobody in, whose router opens no port of IPv4; Bob's IPv6 comes from
+    ports that nobody can foresee."""
+
+    def prepare(self, alice, bob):
+        for number, host in enumerate((alice, bob), 1):
+            router = host.router
+            router.sysctl("net.ipv6.conf.all.forwarding", 1)
+            for place, interface, address in ((router, "wan", f"2001:db8:0:ff::{number}/64"),
+                                              (router, "lan", f"2001:db8:{number}::1/64"),
+                                              (router, "lan", "fe80::1/64"),
+                                              (host, "eth0", f"2001:db8:{number}::2/64")):
+                lab.ip("-n", place.name, "addr", "add", address, "dev", interface, "nodad")
+            # As router advertisements have it.
+            lab.ip("-n", host.name, "-6", "route", "add", "default", "via", "fe80::1", "dev", "eth0")
+        lab.ip("-n", bob.router.name, "-6", "route", "add", "2001:db8:1::/64", "via", "2001:db8:0:ff::1")
+        bob.router.rules(NAT66)
+        alice.router.rules(DEAF_TO_IPV4)
+        if self.dialect.endswith("upnp"):
+            alice.router.rules(DEAF_TO_PCP)
+
+
 class PortMapping(unittest.TestCase):
     def test_two_symmetric_nats_are_passed_directly_where_one_router_knows_pcp_or_nat_pmp(self):
         for dialect in ("pcp", "nat-pmp"):
@@ -177,11 +228,36 @@ class PortMapping(unittest.TestCase):
             home.share.end()
             home.router.wait_for("DeletePortMapping")
 
+    @unittest.skipUnless(shutil.which("miniupnpd", path=SYSTEM_PATH), "miniupnpd is not installed")
+    def test_an_ipv6_firewall_is_passed_where_it_was_opened_and_not_else(self):
+        for dialect, opened, closed in (("miniupnpd pcp", "PCP.*2001:db8:1::2", "PCP.*removed"),
+                                        ("miniupnpd upnp", "AddPinhole.*2001:db8:1::2", "DeletePinhole")):
+            with self.subTest(dialect), HomeWithFirewall(dialect, public_prefix=ROUTABLE_PREFIX) as home:
+                home.bob.gateway()
+                url = "http://127.0.0.1:7447/alice@example.org/note.txt"
+                home.bob.place.run(["curl", "-sSf", "-o", home.target, url], check=True)
+                home.router.wait_for(opened)
+                # UPnP comes when the checks of a session whose ports are new are over.
+                if dialect.endswith("pcp"):
+                    self.assertRegex(home.get_until_direct(), r"Path +direct")
+                home.share.end(signal.SIGTERM)
+                home.router.wait_for(closed)
+        with HomeWithFirewall("miniupnpd pcp", public_prefix=ROUTABLE_PREFIX,
+                              environment={"STILE_PORT_MAPPING": "0"}) as home:
+            self.assertEqual(home.get()[0], "relayed")
+
+    def test_a_listener_s_port_is_mapped_too(self):
+        with Home("pcp") as home:
+            home.get()
+            inside = re.search(r'"udp 40000": "10.1.0.2:(\d+)"', home.router.text()).group(1)
+            # Beside the socket's, with the same port.
+            self.assertRegex(home.router.text(), rf'"tcp \d+": "10.1.0.2:{inside}"')
+
     def test_what_was_mapped_is_given_back(self):
         with Home("pcp") as home:
             home.get()
-            self.assertRegex(home.router.text(), '"40000": "10.1.0.2:')
-            home.share.end()
+            self.assertRegex(home.router.text(), '"udp 40000": "10.1.0.2:')
+            home.share.end(signal.SIGTERM)
             programs.until(lambda: home.mappings() == {}, 10, "the router has no mapping left")
 
     def test_a_router_that_keeps_silent_costs_nothing(self):

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <utility>
 
 namespace stile::nat_probe {
 namespace {
@@ -23,6 +24,8 @@ std::string seconds_text(Duration duration) {
     if (seconds < 172'800) return fmt::format("{} h", seconds / 3600);
     return fmt::format("{} days", seconds / 86'400);
 }
+
+using PortMapping = NetworkFindings::PortMapping;
 
 class Doctor {
 public:
@@ -272,16 +275,45 @@ private:
             case NetworkFindings::Gateway::Maps:
                 break;
         }
-        if (!found_.port_mapping) return;
-        const auto& mapping = *found_.port_mapping;
-        if (mapping.external.ip.is_private()) {
-            return add("Mapping", Level::Note,
-                       fmt::format("{} opens {}", mapping.by, mapping.external.to_string()),
+        judge_forwarding();
+        judge_pinholes();
+    }
+
+    // "PCP opens 203.0.113.1:40000 over UDP, 203.0.113.1:40001 over TCP".
+    std::string mappings_in_words(PortMapping::Effect effect, std::string_view verb) const {
+        std::string words;
+        std::string by;
+        for (const PortMapping& mapping : found_.port_mappings) {
+            if (mapping.effect != effect) continue;
+            if (!words.empty()) words += ", ";
+            if (std::exchange(by, mapping.by) != mapping.by) {
+                words += fmt::format("{} {} ", mapping.by, verb);
+            }
+            words += fmt::format("{} over {}", mapping.external.to_string(),
+                                 mapping.protocol == PortMapping::Protocol::Udp ? "UDP" : "TCP");
+        }
+        return words;
+    }
+
+    void judge_forwarding() {
+        const std::string words = mappings_in_words(PortMapping::Effect::Forwards, "opens");
+        if (words.empty()) return;
+        const bool is_private =
+            std::ranges::any_of(found_.port_mappings, [](const PortMapping& mapping) {
+                return mapping.effect == PortMapping::Effect::Forwards &&
+                       mapping.external.ip.is_private();
+            });
+        if (is_private) {
+            return add("Mapping", Level::Note, words,
                        "that is a private address: another NAT is behind the router");
         }
-        add("Mapping", Level::Good,
-            fmt::format("{} opens {}", mapping.by, mapping.external.to_string()),
-            "everybody can reach you there");
+        add("Mapping", Level::Good, words, "everybody can reach you there");
+    }
+
+    void judge_pinholes() {
+        const std::string words = mappings_in_words(PortMapping::Effect::LetsThrough, "lets in");
+        if (words.empty()) return;
+        add("Firewall", Level::Good, words, "everybody can reach you there");
     }
 
     void judge_relay() {

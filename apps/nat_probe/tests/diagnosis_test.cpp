@@ -74,6 +74,25 @@ TEST_CASE("diagnosis: a network of IPv6 alone is told with its NAT64, or without
     CHECK(line(diagnose(found), "IPv4").found == "by the network's NAT64, 64:ff9b::/96");
 }
 
+TEST_CASE("diagnosis: what routers open is told by family and protocol") {
+    using Mapping = NetworkFindings::PortMapping;
+    NetworkFindings found = healthy();
+    found.gateway = NetworkFindings::Gateway::Maps;
+    found.port_mappings = {
+        {.by = "PCP", .external = at("203.0.113.9:40000"), .protocol = Mapping::Protocol::Udp},
+        {.by = "UPnP",
+         .external = at("[2001:db8::2]:4000"),
+         .effect = Mapping::Effect::LetsThrough},
+        {.by = "PCP", .external = at("203.0.113.9:40001"), .protocol = Mapping::Protocol::Tcp}};
+    CHECK(line(diagnose(found), "Mapping").found ==
+          "PCP opens 203.0.113.9:40000 over UDP, 203.0.113.9:40001 over TCP");
+    CHECK(line(diagnose(found), "Mapping").level == Level::Good);
+    CHECK(line(diagnose(found), "Firewall").found == "UPnP lets in [2001:db8::2]:4000 over UDP");
+    found.port_mappings.front().external = at("100.64.0.9:40000");
+    CHECK(line(diagnose(found), "Mapping").level == Level::Note);
+    CHECK(line(diagnose(found), "Firewall").level == Level::Good);
+}
+
 TEST_CASE("diagnosis: whatever is bad comes with a fix") {
     std::vector<NetworkFindings> ill(9, healthy());
     ill[0].addresses.clear();

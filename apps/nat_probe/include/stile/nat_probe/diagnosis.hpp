@@ -40,12 +40,17 @@ struct NetworkFindings {
     };
     std::optional<Tcp> tcp;
     struct PortMapping {
+        // What a router does: for IPv6 it translates nothing, and opens its firewall.
+        enum class Effect : std::uint8_t { Forwards, LetsThrough };
+        enum class Protocol : std::uint8_t { Udp, Tcp };
         std::string by;  // "PCP"
         SocketAddress external;
+        Protocol protocol = Protocol::Udp;
+        Effect effect = Effect::Forwards;
     };
     enum class Gateway : std::uint8_t { NotAsked, Silent, Maps };
     Gateway gateway = Gateway::NotAsked;
-    std::optional<PortMapping> port_mapping;
+    std::vector<PortMapping> port_mappings;  // at most one for each family and protocol
 
     struct Server {
         std::string name;                       // "203.0.113.7"
