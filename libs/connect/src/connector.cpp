@@ -53,7 +53,7 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
     if (stun::looks_like_stun(datagram)) {
         const auto message = stun::MessageView::parse(datagram);
         if (!message) return std::nullopt;
-        note_alive(now, path.local);
+        note_alive(now, path);
         for (Probe& probe : probes_) {
             if (probe.machine.handle_message(now, path, *message)) {
                 see(now);
@@ -91,6 +91,7 @@ void Connector::handle_timeout(Instant now, ice::Pacer& shared) {
     if (phase_ == Phase::Running) {
         keep_relays_alive(now);
         agent_.handle_timeout(now, shared);
+        start_between(now, shared);
     }
     see(now);
 }
@@ -107,6 +108,7 @@ std::expected<void, DescriptionError> Connector::set_remote_description(
                                    ? DescriptionError::OtherCredentials
                                    : DescriptionError::BadCredentials);
     }
+    if (!checks_began_) checks_began_ = now;
     if (!unlikely_from_) unlikely_from_ = now + limits::unlikely_patience;
     for (const ice::Candidate& candidate : description.candidates) {
         add_remote_candidate(now, candidate);
@@ -176,6 +178,7 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     silent_.clear();
     aside_.clear();
     remote_gathering_ = Gathering::Ongoing;
+    checks_began_.reset();
     unlikely_from_.reset();
     local_.credentials = agent_.local_credentials();
     local_.candidates.clear();
@@ -192,7 +195,7 @@ void Connector::release(Instant now) {
     phase_ = Phase::Released;
     selected_.reset();
     queued_.clear();
-    waiting_.clear();
+    forget_sources();
     stream_servers_.clear();
     received_.clear();
     drop_stream_probes();
@@ -218,6 +221,7 @@ void Connector::see(Instant now) {
     if (phase_ == Phase::Released) return;
     start_due_stream_relay(now);
     try_unlikely(now);
+    if (const auto due = rest_due(); due && now >= *due) begin_rest(now);
     consider_complete(now);
     take_agent_events(now);
 }
@@ -302,7 +306,12 @@ std::optional<Instant> Connector::poll_timeout() const {
     std::optional<Instant> soonest;
     if (phase_ == Phase::Running) {
         soonest = earlier(agent_.poll_timeout(), gathering_deadline_);
-        if (!waiting_.empty()) soonest = earlier(soonest, source_slot_.value_or(next_source_));
+        if (!waiting_.empty()) {
+            soonest = earlier(soonest, source_slot_.value_or(next_source_));
+        } else if (!between_.empty()) {
+            soonest = earlier(soonest, next_source_);
+        }
+        soonest = earlier(soonest, rest_due());
         if (!stream_servers_.empty()) soonest = earlier(soonest, next_stream_relay_);
         if (gathering_deadline_ && awaits_stream_probe() && now_ < stream_probes_until_) {
             soonest = earlier(soonest, stream_probes_until_);

@@ -5,6 +5,8 @@
 #include <stile/connect/connector.hpp>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <utility>
 
 namespace stile::connect {
@@ -34,37 +36,93 @@ void Connector::ask_relays_as_stun_servers() {
     }
 }
 
-// Transactions are paced as checks are. RFC 8445 Section 14.1. Relays come first: they take the
-// longest and always work.
+// Transactions are paced as checks are, and take the same turns. RFC 8445 Section 14.1. What is
+// likely to be needed goes first: of each family a relay, which takes the longest and always works,
+// and a STUN server by the best socket. The second ones, which stand in for these and tell the kind
+// of NAT, have a turn when no check wants it. All others (further servers, further sockets) wait
+// until there is a first route, or until it is clear that these do not do: some may be dead, and
+// which cannot be known.
 void Connector::ask_sources(Instant now) {
-    waiting_.clear();
-    // Round by round, so that a server which is gone delays those before it not at all; in each
-    // server by server: which sockets lead out is known soonest so.
+    forget_sources();
+    std::array<std::size_t, 2> relays{};
+    std::array<std::size_t, 2> stun_servers{};
+    const auto line_of = [&](auto& counts, const SocketAddress& server) -> std::deque<Source>& {
+        const std::size_t before = counts.at(server.ip.is_v4() ? 0 : 1)++;
+        return before == 0 ? waiting_ : before == 1 ? between_ : rest_;
+    };
+    // Round by round; in each server by server: which sockets lead out is known soonest so.
     for (std::size_t rank = 0; rank < limits::most_turn_servers; ++rank) {
         if (rank < config_.turn_servers.size()) {
             const TurnServer& server = config_.turn_servers[rank];
             const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
                 return !relay.stream && relay.wire.remote == server.address;
             });
-            if (!is_there && !turn::is_stream(server.transport)) waiting_.emplace_back(server);
+            if (!turn::is_stream(server.transport)) {
+                std::deque<Source>& line = line_of(relays, server.address);
+                if (!is_there) line.emplace_back(server);
+            }
         }
         if (rank >= config_.stun_servers.size()) continue;
         const SocketAddress& server = config_.stun_servers[rank];
-        for (const SocketAddress& host : config_.hosts) {
+        std::deque<Source>* line = nullptr;
+        for (const SocketAddress& host : hosts_by_hope()) {
+            if (!may_use(host) || !can_reach(host, server)) continue;
+            if (line == nullptr) line = &line_of(stun_servers, server);
             const Path path{host, server};
-            if (!may_use(host) || !can_reach(host, server) || recall(now, path)) continue;
-            waiting_.emplace_back(path);
+            if (!recall(now, path)) line->emplace_back(path);
+            // That a new one is the better one is likely alone.
+            line = newest_ == host && line == &waiting_ ? &between_ : &rest_;
         }
     }
     ask_by_listeners();
-    next_source_ = now;
-    const Duration round = config_.ice.ta * static_cast<Duration::rep>(waiting_.size());
+    asked_ = next_source_ = now;
+    const std::size_t all = waiting_.size() + between_.size() + rest_.size();
+    const Duration round = config_.ice.ta * static_cast<Duration::rep>(all);
     gathering_deadline_ = now + limits::source_deadline + round;
     // RFC 8445 Section 14.3: every source is asked once before any is asked again.
     schedule_.rto = std::max(stun::RetransmitSchedule{}.rto, round);
     stream_probes_until_ = now + limits::stream_source_deadline + round;
+    if (waiting_.empty() && alive_.empty()) begin_rest(now);
     begin_sources(now);
     plan_stream_relays(now);
+}
+
+// As the driver ranks them, but what came last first: most likely the others' network is about to
+// go.
+std::vector<SocketAddress> Connector::hosts_by_hope() const {
+    std::vector<SocketAddress> hosts = config_.hosts;
+    const auto newest =
+        std::ranges::find_if(hosts, [&](const SocketAddress& host) { return newest_ == host; });
+    if (newest != hosts.end()) std::rotate(hosts.begin(), newest, std::next(newest));
+    return hosts;
+}
+
+void Connector::forget_sources() {
+    waiting_.clear();
+    between_.clear();
+    rest_.clear();
+}
+
+// When the rest is asked at the latest. A route ends its waiting, whichever it is.
+std::optional<Instant> Connector::rest_due() const {
+    if (between_.empty() && rest_.empty()) return std::nullopt;
+    if (selected_) return now_;
+    if (alive_.empty()) return asked_ + limits::first_sources_patience;
+    return std::max(asked_, checks_began_.value_or(asked_)) + limits::first_route_patience;
+}
+
+void Connector::ask_rest(Instant now) {
+    if (between_.empty() && rest_.empty()) return;
+    begin_rest(now);
+    see(now);
+}
+
+void Connector::begin_rest(Instant now) {
+    if (waiting_.empty()) next_source_ = std::max(next_source_, now);
+    for (std::deque<Source>* const line : {&between_, &rest_}) {
+        std::ranges::move(*line, std::back_inserter(waiting_));
+        line->clear();
+    }
 }
 
 void Connector::begin_sources(Instant now) {
@@ -79,6 +137,28 @@ void Connector::start_due_source(Instant now, ice::Pacer& pacer) {
     source_slot_.reset();
     const Source source = std::move(waiting_.front());
     waiting_.pop_front();
+    start_source(now, source);
+}
+
+// One of those that give way, if the turn is free and no check is due before the next one.
+void Connector::start_between(Instant now, ice::Pacer& pacer) {
+    if (!waiting_.empty() || between_.empty() || now < next_source_) return;
+    const auto check = agent_.poll_timeout();
+    if (check && *check < now + pacer.interval()) {
+        next_source_ = std::max(*check, now) + pacer.interval();
+        return;
+    }
+    if (!pacer.ready(now)) {
+        next_source_ = pacer.next();
+        return;
+    }
+    (void)pacer.reserve(now);
+    const Source source = std::move(between_.front());
+    between_.pop_front();
+    start_source(now, source);
+}
+
+void Connector::start_source(Instant now, const Source& source) {
     next_source_ = now + config_.ice.ta;
     if (const auto* const path = std::get_if<Path>(&source)) {
         probes_.push_back(
@@ -113,7 +193,7 @@ bool Connector::recall(Instant now, const Path& path) {
     report.mapped = known->mapped;
     report.took = Duration::zero();
     recalled_.push_back(report);
-    note_alive(now, path.local);
+    note_alive(now, path);
     add_reflexive(now, path, known->mapped, {});
     return true;
 }
@@ -160,9 +240,9 @@ void Connector::consider_complete(Instant now) {
     const auto is_pending = [](const Probe& probe) {
         return probe.state == SourceState::Pending && !probe.stream;
     };
-    const bool waiting = awaits_servers() || !waiting_.empty() || !stream_servers_.empty() ||
-                         std::ranges::any_of(probes_, is_pending) || awaits_relay() ||
-                         (awaits_stream_probe() && now < stream_probes_until_);
+    const bool waiting = awaits_servers() || any_waits([](const Source&) { return true; }) ||
+                         !stream_servers_.empty() || std::ranges::any_of(probes_, is_pending) ||
+                         awaits_relay() || (awaits_stream_probe() && now < stream_probes_until_);
     if (waiting && now < *gathering_deadline_) return;
     gathering_deadline_.reset();
     local_.gathering = Gathering::Complete;

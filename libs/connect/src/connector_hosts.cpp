@@ -15,6 +15,7 @@ bool Connector::add_host(Instant now, const SocketAddress& host) {
         return false;
     }
     config_.hosts.push_back(host);
+    newest_ = host;
     reconsider_translation();
     if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     // A server that was silent may answer this one.
@@ -26,14 +27,17 @@ bool Connector::add_host(Instant now, const SocketAddress& host) {
 
 void Connector::remove_host(Instant now, const SocketAddress& host) {
     if (std::erase(config_.hosts, host) == 0) return;
+    if (newest_ == host) newest_.reset();
     std::erase(alive_, host);
     std::erase(silent_, host);
     std::erase_if(probes_, [&](const Probe& probe) { return probe.machine.path().local == host; });
     std::erase_if(queued_, [&](const Queued& queued) { return queued.path.local == host; });
-    std::erase_if(waiting_, [&](const Source& source) {
-        const auto* const path = std::get_if<Path>(&source);
-        return path != nullptr && path->local == host;
-    });
+    for (std::deque<Source>* const line : {&waiting_, &between_, &rest_}) {
+        std::erase_if(*line, [&](const Source& source) {
+            const auto* const path = std::get_if<Path>(&source);
+            return path != nullptr && path->local == host;
+        });
+    }
     std::erase_if(mapped_, [&](const Mapped& mapped) {
         return mapped.port.host == host && mapped.port.transport == ice::Transport::Udp;
     });
@@ -93,11 +97,11 @@ void Connector::ask_from_anew(Instant now, std::optional<SocketAddress> host) {
         const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
             return !relay.stream && relay.wire.remote == server.address;
         });
-        const bool waits = std::ranges::any_of(waiting_, [&](const Source& source) {
+        const auto is_it = [&](const Source& source) {
             const auto* const turn = std::get_if<TurnServer>(&source);
             return turn != nullptr && turn->address == server.address;
-        });
-        if (!is_there && !waits) waiting_.emplace_back(server);
+        };
+        if (!is_there && !any_waits(is_it)) waiting_.emplace_back(server);
     }
     if (host && may_use(*host)) {
         for (const SocketAddress& server : config_.stun_servers) {

@@ -60,7 +60,7 @@ void Connector::ask_by_listeners() {
                 return may_use(listener.address) && can_reach(listener.address, address);
             });
         if (server == config_.stun_servers.end()) continue;
-        waiting_.emplace_back(StreamSource{listener, *server});
+        between_.emplace_back(StreamSource{listener, *server});
     }
 }
 

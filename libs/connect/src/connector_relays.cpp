@@ -32,11 +32,12 @@ void Connector::start_relay(Instant now, const TurnServer& server) {
     const auto is_fit = [&](const SocketAddress& candidate) {
         return may_use(candidate) && can_reach(candidate, server.address);
     };
-    auto host = std::ranges::find_if(config_.hosts, [&](const SocketAddress& candidate) {
+    const std::vector<SocketAddress> hosts = hosts_by_hope();
+    auto host = std::ranges::find_if(hosts, [&](const SocketAddress& candidate) {
         return is_fit(candidate) && std::ranges::find(alive_, candidate) != alive_.end();
     });
-    if (host == config_.hosts.end()) host = std::ranges::find_if(config_.hosts, is_fit);
-    if (host == config_.hosts.end()) return;
+    if (host == hosts.end()) host = std::ranges::find_if(hosts, is_fit);
+    if (host == hosts.end()) return;
     const bool is_own = config_.sockets == Sockets::Own;
     const Path wire{is_own ? *host : own_socket_at(*host), server.address};
     relays_.push_back({

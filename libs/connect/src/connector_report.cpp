@@ -25,16 +25,18 @@ PathReport Connector::report() const {
     report.sources.insert(report.sources.end(), recalled_.begin(), recalled_.end());
     for (const Probe& probe : probes_) report.sources.push_back(judged(probe.report, now_));
     for (const Attempt& attempt : attempts_) report.sources.push_back(judged(attempt.report, now_));
-    for (const Source& waiting : waiting_) {
-        SourceReport& source = report.sources.emplace_back();
-        if (const auto* const path = std::get_if<Path>(&waiting)) {
-            source.path = *path;
-        } else if (const auto* const stream = std::get_if<StreamSource>(&waiting)) {
-            source.transport = turn::ClientTransport::Tcp;
-            source.path = {stream->listener.address, stream->server};
-        } else {
-            source.kind = SourceReport::Kind::Turn;
-            source.path = {SocketAddress{}, std::get<TurnServer>(waiting).address};
+    for (const std::deque<Source>* const line : {&waiting_, &between_, &rest_}) {
+        for (const Source& waiting : *line) {
+            SourceReport& source = report.sources.emplace_back();
+            if (const auto* const path = std::get_if<Path>(&waiting)) {
+                source.path = *path;
+            } else if (const auto* const stream = std::get_if<StreamSource>(&waiting)) {
+                source.transport = turn::ClientTransport::Tcp;
+                source.path = {stream->listener.address, stream->server};
+            } else {
+                source.kind = SourceReport::Kind::Turn;
+                source.path = {SocketAddress{}, std::get<TurnServer>(waiting).address};
+            }
         }
     }
     for (const TurnServer& server : stream_servers_) {

@@ -39,7 +39,7 @@ std::vector<Connector::SeenMapping> Connector::seen_mappings() const {
 }
 
 void Connector::guess_ports(Instant now, const SocketAddress& host) {
-    if (!waiting_.empty() || guessed_ == limits::most_guessed_ports) return;
+    if (!waiting_.empty() || !between_.empty() || guessed_ == limits::most_guessed_ports) return;
     const std::vector<SeenMapping> all = seen_mappings();
     const auto last = std::ranges::find_if(all.rbegin(), all.rend(), [&](const auto& seen) {
         return seen.path.local == host && seen.mapped;

@@ -24,7 +24,7 @@ bool Connector::awaits_relay() const {
         return attempt.state == SourceState::Pending &&
                std::holds_alternative<TurnServer>(attempt.source);
     };
-    return std::ranges::any_of(waiting_, waits) || std::ranges::any_of(relays_, is_pending) ||
+    return any_waits(waits) || std::ranges::any_of(relays_, is_pending) ||
            std::ranges::any_of(attempts_, is_opening);
 }
 

@@ -33,16 +33,23 @@ bool takes_room(const ice::PairReport& pair) {
 
 }  // namespace
 
-void Connector::note_alive(Instant now, const SocketAddress& local) {
+// STUN came in: the socket is heard there. That it leads out only a server's word shows; peers and
+// our own checks may be neighbours.
+void Connector::note_alive(Instant now, const Path& path) {
     // A socket of our own beside a shared one shows that this leads out, too.
-    const auto ours = is_own_socket(local)
-                          ? std::ranges::find(config_.hosts, local.ip, &SocketAddress::ip)
-                          : std::ranges::find(config_.hosts, local);
+    const auto ours = is_own_socket(path.local)
+                          ? std::ranges::find(config_.hosts, path.local.ip, &SocketAddress::ip)
+                          : std::ranges::find(config_.hosts, path.local);
     if (ours == config_.hosts.end()) return;
     const SocketAddress host = *ours;
-    if (std::ranges::find(alive_, host) != alive_.end()) return;
-    alive_.push_back(host);
     if (std::erase(silent_, host) != 0) take_back(now, host);
+    if (std::ranges::find(alive_, host) != alive_.end()) return;
+    const bool is_server =
+        std::ranges::find(config_.stun_servers, path.remote) != config_.stun_servers.end() ||
+        std::ranges::find(config_.turn_servers, path.remote, &TurnServer::address) !=
+            config_.turn_servers.end();
+    if (!is_server) return;
+    alive_.push_back(host);
     if (phase_ == Phase::Running) ask_relays_from(now, host);
 }
 

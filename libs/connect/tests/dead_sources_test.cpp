@@ -12,8 +12,8 @@ namespace {
 using namespace test;
 
 const SocketAddress stun_server{IpAddress::v4({198, 51, 100, 1}), Port{3478}};
-// What two round trips and a signalling take at least.
-constexpr Duration introduction = 1s;
+// Gathering is through by then.
+constexpr Duration introduction = 2s;
 
 SocketAddress left_host(std::uint8_t number) {
     return {IpAddress::v4({10, 0, number, 2}), Port{5000}};

@@ -92,24 +92,65 @@ TEST_CASE("connector: through a NAT64 a peer's IPv4 candidate is checked, with I
     }
 }
 
-TEST_CASE("connector: each socket asks the servers of its family, one in Ta") {
+TEST_CASE("connector: of each family the best socket asks first, the others when that is silent") {
     Driven driven{config_with({"192.0.2.1:5000", "192.0.2.2:5000", "[2001:db8::1]:5000"},
                               {"198.51.100.1:3478", "[2001:db8:f::1]:3478"})};
-    driven.pass(200ms);
+    driven.pass(limits::first_sources_patience);
     const auto asked = requests(driven, stun::Method::Binding);
     REQUIRE(asked.size() == 3);
     CHECK(asked[0].path == Path{at("192.0.2.1:5000"), at("198.51.100.1:3478")});
-    CHECK(asked[1].path == Path{at("192.0.2.2:5000"), at("198.51.100.1:3478")});
-    CHECK(asked[2].path == Path{at("[2001:db8::1]:5000"), at("[2001:db8:f::1]:3478")});
+    CHECK(asked[1].path == Path{at("[2001:db8::1]:5000"), at("[2001:db8:f::1]:3478")});
+    CHECK(asked[2].path == Path{at("192.0.2.2:5000"), at("198.51.100.1:3478")});
     CHECK(asked[0].when == Instant{});
     CHECK(asked[1].when == Instant{} + proposed_ta);
-    CHECK(asked[2].when == Instant{} + 2 * proposed_ta);
+    CHECK(asked[2].when == Instant{} + limits::first_sources_patience);
+}
+
+TEST_CASE("connector: once a server has answered the others wait for a route, but not for ever") {
+    Driven driven{config_with({"192.168.1.2:5000", "192.168.2.2:5000"}, {"198.51.100.1:3478"})};
+    driven.receive(driven.sent[0].path, answer(driven.sent[0], at("203.0.113.1:7000")));
+    driven.pass(limits::first_route_patience - 1ms);
+    CHECK(driven.sent.size() == 1);
+    CHECK(driven.count<GatheringCompleted>() == 0);
+    driven.pass(1ms);
+    REQUIRE(driven.sent.size() == 2);
+    CHECK(driven.sent[1].path == Path{at("192.168.2.2:5000"), at("198.51.100.1:3478")});
+}
+
+TEST_CASE("connector: a second server is asked at once, unless a check wants the turn") {
+    for (const bool has_checks : {false, true}) {
+        Driven driven{config_with({"192.0.2.1:5000"}, {"198.51.100.1:3478", "198.51.100.2:3478"})};
+        Driven peer{config_with({"203.0.113.1:6000", "203.0.113.2:6000"}), 2};
+        if (has_checks) {
+            REQUIRE(driven.connector.set_remote_description(driven.now,
+                                                            peer.connector.local_description()));
+        }
+        driven.pass(100ms);
+        REQUIRE(driven.sent.size() == (has_checks ? 4 : 2));
+        CHECK(driven.sent[0].path.remote == at("198.51.100.1:3478"));
+        CHECK(driven.sent.back().path.remote == at("198.51.100.2:3478"));
+        CHECK(driven.sent.back().when == Instant{} + (has_checks ? 3 : 1) * proposed_ta);
+    }
+}
+
+TEST_CASE("connector: a socket that came later is the first to ask after a restart") {
+    Driven driven{config_with({"192.0.2.1:5000", "192.0.2.2:5000"}, {"198.51.100.1:3478"})};
+    driven.pass(500ms);
+    REQUIRE(driven.connector.add_host(driven.now, at("192.0.2.3:5000")));
+    driven.pass(500ms);
+    driven.sent.clear();
+    driven.connector.restart(driven.now);
+    driven.pass(100ms);
+    const auto asked = requests(driven, stun::Method::Binding);
+    REQUIRE(asked.size() == 2);
+    CHECK(asked[0].path.local == at("192.0.2.3:5000"));
+    CHECK(asked[1].path.local == at("192.0.2.1:5000"));
 }
 
 TEST_CASE("connector: relays are asked for first, one a server") {
     Driven driven{config_with({"192.0.2.1:5000", "192.0.2.2:5000"}, {"198.51.100.1:3478"},
                               {"198.51.100.2:3478"})};
-    driven.pass(150ms);
+    driven.pass(limits::first_sources_patience);
     REQUIRE(driven.sent.size() == 3);
     CHECK(driven.sent[0].path == Path{at("192.0.2.1:5000"), at("198.51.100.2:3478")});
     CHECK(requests(driven, stun::Method::Allocate).size() == 1);
@@ -212,15 +253,17 @@ TEST_CASE("connector: as many sockets as the limit gather") {
     const auto repeated = std::ranges::unique(paths);
     paths.erase(repeated.begin(), repeated.end());
     CHECK(paths.size() == limits::most_hosts * limits::most_servers);
-    // The first answers come of all sockets: which of them lead out is known soonest so.
-    for (std::size_t i = 0; i < limits::most_hosts; ++i) {
-        CHECK(driven.sent[i].path.local.ip ==
-              IpAddress::v4({192, 0, 2, static_cast<std::uint8_t>(i + 1)}));
+    // Of one server after the other all sockets: which of them lead out is known soonest so.
+    for (std::size_t i = 1; i < limits::most_hosts; ++i) {
+        CHECK(driven.sent[i + 1].path.local == driven.connector.hosts()[i]);
+        CHECK(driven.sent[i + 1].path.remote == driven.sent[0].path.remote);
     }
-    // RFC 8445 Section 14.3: each is asked once before any is asked again.
-    REQUIRE(driven.sent.size() > paths.size());
-    CHECK(driven.sent[paths.size()].path == driven.sent[0].path);
-    CHECK(driven.sent[paths.size()].when == Instant{} + 64 * 50ms);
+    // RFC 8445 Section 14.3: "RTO = MAX (500ms, Ta * (Num-Of-Cands))".
+    const auto again =
+        std::find_if(driven.sent.begin() + 1, driven.sent.end(),
+                     [&](const Sent& sent) { return sent.path == driven.sent[0].path; });
+    REQUIRE(again != driven.sent.end());
+    CHECK(again->when == Instant{} + 64 * 50ms);
 }
 
 TEST_CASE("connector: events that nobody fetches stay within the limit") {

@@ -18,6 +18,7 @@
 #include <stile/ice/agent.hpp>
 #include <stile/turn/client.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <expected>
 #include <optional>
@@ -174,6 +175,9 @@ public:
     // they are known. Requires: at most limits::most_servers and most_turn_servers.
     void set_servers(Instant now, std::vector<SocketAddress> stun_servers,
                      std::vector<TurnServer> turn_servers);
+    // All sources are asked now, one in Ta: for who can tell the peer no candidate later. Otherwise
+    // those that are hardly needed wait for the first route.
+    void ask_rest(Instant now);
     // A listener more, or one less; as with hosts. Nothing asks STUN servers by it before
     // restart().
     bool add_listener(Instant now, const Listener& listener);
@@ -276,6 +280,19 @@ private:
     void ask_sources(Instant now);
     void begin_sources(Instant now);
     void start_due_source(Instant now, ice::Pacer& pacer);
+    void start_between(Instant now, ice::Pacer& pacer);
+    void start_source(Instant now, const Source& source);
+    std::optional<Instant> rest_due() const;
+    void begin_rest(Instant now);
+    template <class Matches>
+    bool any_waits(Matches matches) const {
+        const auto in = [&](const std::deque<Source>& line) {
+            return std::any_of(line.begin(), line.end(), matches);
+        };
+        return in(waiting_) || in(between_) || in(rest_);
+    }
+    std::vector<SocketAddress> hosts_by_hope() const;
+    void forget_sources();
     void start_relay(Instant now, const TurnServer& server);
     bool recall(Instant now, const Path& path);
     void add_reflexive(Instant now, const Path& path, const SocketAddress& mapped,
@@ -313,7 +330,7 @@ private:
     std::optional<std::size_t> take_messages(Instant now, const Stream& stream, BytesView octets);
     void keep_received(const Received& received);
     // unlikely.cpp
-    void note_alive(Instant now, const SocketAddress& local);
+    void note_alive(Instant now, const Path& path);
     void ask_relays_from(Instant now, const SocketAddress& alive);
     void give_up_rivals(Instant now, const Relay& allocated);
     void set_silent_aside(Instant now);
@@ -383,7 +400,10 @@ private:
     Instant now_;  // the latest seen
     Phase phase_ = Phase::Running;
     ice::Agent agent_;
-    std::deque<Source> waiting_;
+    std::deque<Source> waiting_;          // whose turn comes before checks
+    std::deque<Source> between_;          // has a turn when no check wants it
+    std::deque<Source> rest_;             // not before there is a first route, or want of one
+    Instant asked_;                       // when all of these were made
     Instant next_source_;                 // meaningful while some wait
     std::optional<Instant> source_slot_;  // reserved for the next of them
     ice::Pacer pacer_;                    // with Pacing::Own
@@ -403,10 +423,12 @@ private:
     std::vector<Mapped> mapped_;
     std::size_t guessed_ = 0;  // ports that were told without a server's word
     std::vector<SocketAddress> guessed_for_;
-    std::vector<SocketAddress> alive_;   // hosts where STUN came in since the last restart
+    std::vector<SocketAddress> alive_;   // hosts where a server answered since the last restart
     std::vector<SocketAddress> silent_;  // hosts set aside, best first
     std::deque<ice::Candidate> aside_;   // of the peer, which the agent does not know yet
     Gathering remote_gathering_ = Gathering::Ongoing;
+    std::optional<SocketAddress> newest_;  // of the hosts that came later
+    std::optional<Instant> checks_began_;
     std::optional<Instant> unlikely_from_;  // from when on they are tried without a route, too
     std::vector<IpAddress> peers_;          // what relays permit
     std::optional<Instant> gathering_deadline_;

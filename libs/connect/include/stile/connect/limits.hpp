@@ -59,6 +59,14 @@ inline constexpr Duration source_deadline = std::chrono::seconds{5};
 // silence (docs/protocols/ice.md), so one of them may be lost.
 inline constexpr Duration relay_keepalive = std::chrono::seconds{15};
 
+// How long the sources that are asked first may all be silent before the others are asked:
+// nearly until they are asked again themselves (RFC 8489 Section 6.2.1).
+inline constexpr Duration first_sources_patience = std::chrono::milliseconds{450};
+
+// How long the others wait for a first route once one of the first has answered: a server that is
+// gone and an interface that leads nowhere take no turn from a check that would make one.
+inline constexpr Duration first_route_patience = std::chrono::milliseconds{1500};
+
 // How long addresses that hardly lead anywhere wait for a first route by better ones: several round
 // trips on a slow line, and a retransmission. It costs time only where no server's help is a way:
 // with a first route, whichever, they are tried at once.
