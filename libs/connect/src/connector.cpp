@@ -73,7 +73,10 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
 }
 
 std::optional<Received> Connector::deliver(Instant now, const Path& pair, BytesView payload) {
-    if (!stun::looks_like_stun(payload)) return Received{pair, payload};
+    if (!stun::looks_like_stun(payload)) {
+        agent_.handle_data(now, {.path = pair, .connection = {}});
+        return Received{pair, payload};
+    }
     admit_if_aside(now, pair.remote);
     (void)agent_.handle_datagram(now, pair, payload);
     return std::nullopt;

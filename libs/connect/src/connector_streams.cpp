@@ -131,6 +131,7 @@ std::optional<std::size_t> Connector::take_packets(Instant now, const Stream& st
         if (packet->empty()) continue;
         const auto verdict = agent_.handle_frame(now, *stream.connection, *packet);
         if (verdict == ice::Verdict::NotMine) {
+            agent_.handle_data(now, {.path = stream.path, .connection = stream.connection});
             keep_received({stream.path, *packet});
         } else if (!stun::looks_like_stun(*packet)) {
             return std::nullopt;  // not from the peer: RFC 6544 Section 7.1

@@ -297,6 +297,23 @@ void Agent::release_previous(Instant now, ComponentId id) {
     }
 }
 
+// The peer keeps to its old pair, as we do, while that works. Data on another that we have checked
+// says that it does not: what we send there is lost until our own consent runs out.
+void Agent::handle_data(Instant now, const Flow& flow) {
+    if (!previous_ || previous_->pairs.empty()) return;
+    see(now);
+    const CandidatePair* pair = pair_on(flow);
+    if (pair == nullptr || !pair->valid) return;
+    const ComponentId id = pair->component;
+    const auto is_on_it = [&](const Previous::Pair& old) {
+        const Flow& used = old.selected.flow;
+        return old.component == id && used.path == flow.path && used.connection == flow.connection;
+    };
+    if (std::ranges::any_of(previous_->pairs, is_on_it)) return;
+    release_previous(now_, id);
+    select_best(now_, component(id));
+}
+
 void Agent::update_consents(Instant now) {
     for (Component& its : components_) {
         if (!its.selected) continue;

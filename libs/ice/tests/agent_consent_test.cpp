@@ -203,6 +203,43 @@ TEST_CASE("ice restart: a host whose network is gone moves at the first valid pa
     CHECK(two.left.agent.selected() == Path{at("192.0.2.77:1000"), at("203.0.113.1:2000")});
 }
 
+TEST_CASE("ice restart: who hears the peer's data on a new pair leaves the old one, too") {
+    TwoHosts two;
+    exchange(start, two.left, two.right);
+    two.network.run_for(60s);
+    for (Peer* peer : {&two.left, &two.right}) {
+        peer->agent.restart(two.network.now,
+                            peer == &two.left ? PreviousPair::Abandon : PreviousPair::Keep);
+        peer->candidates.clear();
+        peer->events.clear();
+    }
+    const Path old_path{at("203.0.113.1:2000"), at("192.0.2.1:1000")};
+    const Path new_path{at("203.0.113.1:2000"), at("192.0.2.77:1000")};
+    const auto hear = [&](const Path& path) {
+        two.right.agent.handle_data(two.network.now, {.path = path, .connection = {}});
+    };
+    two.left.add_host(two.network.now, "192.0.2.77:1000");
+    two.right.add_host(two.network.now, "203.0.113.1:2000");
+    hear(new_path);
+    CHECK(two.right.agent.selected() == old_path);  // not checked yet: it may be anybody
+    signal(two.network.now, two.left, two.right);
+    signal(two.network.now, two.right, two.left);
+    two.network.run_for(1s);  // without the end of candidates nothing is nominated
+    hear(old_path);
+    hear({new_path.local, at("198.51.100.1:1")});
+    CHECK(two.right.agent.selected() == old_path);
+    hear(new_path);
+    CHECK(two.right.agent.selected() == new_path);
+    two.network.run_for(1ms);
+    REQUIRE(two.right.all<PairSelected>().size() == 1);
+    CHECK(two.right.all<PairSelected>().front().selection == Selection::Provisional);
+    CHECK(two.right.all<ConsentExpired>().empty());
+    end_candidates(two.network.now, two.left, two.right);
+    two.network.run_for(5s);
+    CHECK(two.right.agent.state() == State::Completed);
+    CHECK(two.right.agent.selected() == new_path);
+}
+
 TEST_CASE("ice restart: recovers what consent has lost") {
     TwoHosts two;
     exchange(start, two.left, two.right);

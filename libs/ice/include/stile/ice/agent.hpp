@@ -127,6 +127,10 @@ public:
     // released.
     Verdict handle_frame(Instant now, ConnectionId id, BytesView frame);
 
+    // Application data of the peer came so. Worth telling while a restart runs: who sends on a new
+    // pair has left the old one, before anything was nominated, and is followed.
+    void handle_data(Instant now, const Flow& flow);
+
     void handle_timeout(Instant now);
     // The same where several agents share a limit on their checks together. RFC 8445 Section 14.2.
     void handle_timeout(Instant now, Pacer& shared);
