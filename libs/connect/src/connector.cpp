@@ -340,12 +340,14 @@ std::optional<Route> Connector::route() const {
     if (const Relay* const relay = find_relay(selected_->pair.local)) {
         route.wire = relay->wire;
         route.stream = relay->stream;
+        route.transport = relay->transport;
         route.channel = relay->client.channel_of(now_, selected_->pair.remote);
     }
     if (selected_->connection) {
         if (const Stream* const stream = streams_.find(*selected_->connection)) {
             route.wire = stream->path;
             route.stream = stream->id;
+            route.transport = turn::ClientTransport::Tcp;
         }
     }
     return route;

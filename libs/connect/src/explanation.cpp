@@ -196,7 +196,7 @@ public:
         learn_ours(report_, explanation_.ours);
         learn_theirs(report_, explanation_.theirs);
         explanation_.outcome = outcome();
-        if (report_.route) explanation_.transport = transport_of(*report_.route);
+        if (report_.route) explanation_.transport = report_.route->transport;
         no_udp_ = udp_is_blocked();
         switch (explanation_.outcome) {
             case Outcome::Direct:
@@ -222,13 +222,6 @@ private:
         }
         if (report_.remote.empty()) return Outcome::NotMet;
         return report_.state == ice::State::Failed ? Outcome::NoPath : Outcome::Ongoing;
-    }
-    turn::ClientTransport transport_of(const Route& route) const {
-        if (!route.stream) return turn::ClientTransport::Udp;
-        const auto relay = std::ranges::find_if(report_.sources, [&](const SourceReport& source) {
-            return !by_udp(source) && source.relayed == route.pair.local;
-        });
-        return relay == report_.sources.end() ? turn::ClientTransport::Tcp : relay->transport;
     }
     void add_direct_route() {
         if (report_.route->stream) {

@@ -45,6 +45,7 @@ PathReport relayed_over_tls() {
                          .remote_type = ice::CandidateType::ServerReflexive,
                          .round_trip = {}};
     report.route->stream = StreamId{1};
+    report.route->transport = ClientTransport::Tls;
     return report;
 }
 
@@ -54,6 +55,7 @@ PathReport direct_over_tcp() {
     report.route->pair = report.route->wire = {at("10.0.0.2:45001"), at("203.0.113.9:7000")};
     report.route->kind = RouteKind::Direct;
     report.route->local_type = ice::CandidateType::Host;
+    report.route->transport = ClientTransport::Tcp;
     return report;
 }
 

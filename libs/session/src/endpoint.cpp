@@ -113,6 +113,14 @@ void Endpoint::end(Instant now, SessionId session) {
     see(now);
 }
 
+void Endpoint::end_when_told(Instant now, SessionId session, Duration patience) {
+    const auto found = entries_.find(session);
+    if (found == entries_.end() || found->second.ends_at) return;
+    const auto& path = found->second.session;
+    found->second.ends_at = path && path->route() ? now + patience : now;
+    see(now);
+}
+
 std::optional<connect::Received> Endpoint::handle_datagram(Instant now, SessionId session,
                                                            const Path& path, BytesView datagram) {
     const auto found = entries_.find(session);
@@ -183,6 +191,7 @@ std::optional<Instant> Endpoint::poll_timeout() const {
     std::optional<Instant> soonest = agent_.poll_timeout();
     if (ports_) soonest = earlier(soonest, ports_->poll_timeout());
     for (const auto& [id, entry] : entries_) {
+        soonest = earlier(soonest, entry.ends_at);
         if (!entry.session) continue;
         soonest = earlier(soonest, earlier(entry.session->poll_timeout(), restart_time(entry)));
     }
@@ -257,7 +266,10 @@ void Endpoint::take_call_event(Instant now, sip::CallId call, sip::Call::Event e
         entry->second.call.reset();
         if (outlives_call(entry->second, *ended)) return;
         if (fall_back(now, entry->second, *ended)) return;
-        finish(now, entry, ended_by(entry->first, *ended));
+        const bool is_ours = entry->second.ends_at.has_value();
+        finish(now, entry,
+               is_ours ? Ended{entry->first, EndReason::Local, {}, {}}
+                       : ended_by(entry->first, *ended));
     }
 }
 
@@ -283,6 +295,9 @@ void Endpoint::take_invite(Instant now, sip::CallId call, const sip::Message& in
 
 void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
     auto& [id, state] = *entry;
+    if (state.ends_at && now >= *state.ends_at) {
+        return finish(now, entry, {id, EndReason::Local, {}, {}});
+    }
     if (!state.session) return;
     for (Restart restart = Restart::Begun; restart == Restart::Begun;) {
         while (auto event = state.session->poll_event()) {

@@ -54,6 +54,10 @@ SessionFault to_fault(sdp::CarrierFault fault) {
     return SessionFault::BadDescription;
 }
 
+void note(std::optional<Instant>& milestone, Instant now) {
+    if (!milestone) milestone = now;
+}
+
 }  // namespace
 
 std::string_view to_string(SessionFault fault) {
@@ -83,6 +87,7 @@ HttpSession::HttpSession(Instant now, HttpSessionConfig config, crypto::RandomSt
       description_deadline_(now + limits::description_patience),
       next_description_(config_.part == Part::Offerer ? DescriptionKind::Offer
                                                       : DescriptionKind::Answer),
+      milestones_{.begun = now},
       tls_id_(to_hex(random_.bytes(12))) {
     see(now);
 }
@@ -143,6 +148,7 @@ std::expected<void, SessionFault> HttpSession::apply_remote(Instant now,
     mid_ = carrier->mid.value_or("");
     path_deadline_ = now + limits::path_patience;
     if (config_.part == Part::Answerer) *path_deadline_ += limits::answerer_grace;
+    note(milestones_.agreed, now);
     if (const auto early = std::exchange(early_fragment_, {})) (void)handle_fragment(now, *early);
     return {};
 }
@@ -243,8 +249,12 @@ void HttpSession::see(Instant now) {
         if (std::holds_alternative<connect::CandidateGathered>(*event) ||
             std::holds_alternative<connect::GatheringCompleted>(*event)) {
             note_candidates();
+            if (std::holds_alternative<connect::GatheringCompleted>(*event)) {
+                note(milestones_.gathered, now);
+            }
         } else if (std::holds_alternative<connect::RouteChanged>(*event)) {
             note_route();
+            note(milestones_.routed, now);
         } else if (std::holds_alternative<connect::RouteLost>(*event)) {
             note_loss(now);
         } else if (std::holds_alternative<connect::PathFailed>(*event)) {
@@ -257,7 +267,10 @@ void HttpSession::see(Instant now) {
     }
     const bool is_asked = config_.part == Part::Offerer || section_;
     if (description_deadline_ && is_asked && waits_for_candidates()) path_.ask_rest(now);
-    if (ready_to_describe(now)) describe();
+    if (ready_to_describe(now)) {
+        describe();
+        note(milestones_.described, now);
+    }
 }
 
 bool HttpSession::ready_to_describe(Instant now) {

@@ -97,9 +97,16 @@ void SessionRun::end(Person& person) {
     drain_person(person);
 }
 
-void SessionRun::send_data(Person& person) {
+void SessionRun::end_when_told(Person& person, Duration patience) {
+    person.endpoint.end_when_told(world_.now(), *person.latest, patience);
+    drain_person(person);
+}
+
+void SessionRun::send_data(Person& person) { send(person, as_bytes(payload)); }
+
+void SessionRun::send(Person& person, BytesView octets) {
     if (!person.latest) return;
-    person.endpoint.send(world_.now(), *person.latest, as_bytes(payload));
+    person.endpoint.send(world_.now(), *person.latest, octets);
     drain_person(person);
 }
 
@@ -230,7 +237,12 @@ void SessionRun::handle(Person& person, const DatagramArrived& arrived) {
     if (socket == sockets_.end() || !socket->second) return;
     const auto received = person.endpoint.handle_datagram(world_.now(), *socket->second,
                                                           arrived.path, arrived.payload);
-    if (received && as_text(received->payload) == payload) ++person.received[*socket->second];
+    if (!received) return;
+    if (as_text(received->payload) == payload) {
+        ++person.received[*socket->second];
+    } else {
+        person.payloads.push_back(to_bytes(received->payload));
+    }
 }
 
 // ---- the world ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <stile/connect/stream.hpp>
 #include <stile/ice/candidate.hpp>
 #include <stile/turn/channel_data.hpp>
+#include <stile/turn/client_flow.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -30,6 +31,8 @@ struct Route {
     std::optional<turn::ChannelNumber> channel;
     // `wire` is a TCP connection: use Connector::send.
     std::optional<StreamId> stream{};
+    // Of `wire`.
+    turn::ClientTransport transport = turn::ClientTransport::Udp;
     RouteKind kind = RouteKind::Direct;
     ice::CandidateType local_type = ice::CandidateType::Host;
     ice::CandidateType remote_type = ice::CandidateType::Host;

@@ -149,6 +149,10 @@ public:
     void accept(Instant now, SessionId session, connect::ConnectorConfig path);
     void reject(Instant now, SessionId session);
     void end(Instant now, SessionId session);
+    // As end(), where the carrier is telling the peer why, and a BYE must not overtake it: the
+    // session carries datagrams, and Ended waits, until the peer has ended it, for `patience` at
+    // most. Without a route it is over at once.
+    void end_when_told(Instant now, SessionId session, Duration patience);
     std::optional<connect::Received> handle_datagram(Instant now, SessionId session,
                                                      const Path& path, BytesView datagram);
     // Whose a datagram on a socket that sessions share may be, the likeliest first; mostly one.
@@ -229,7 +233,8 @@ private:
         std::optional<Info> info;
         std::uint32_t generation = 0;  // that telling is about
         Restarts restarts = {};
-        std::string evidence = {};  // of the last refusal of a restart
+        std::string evidence = {};            // of the last refusal of a restart
+        std::optional<Instant> ends_at = {};  // of end_when_told()
     };
     using Entries = std::map<SessionId, Entry>;
     // An ended session that still gives its relays back, on sockets that may be closed already.

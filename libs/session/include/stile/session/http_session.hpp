@@ -8,6 +8,7 @@
 #include <stile/sdp/http_carriers.hpp>
 #include <stile/session/candidate_fragment.hpp>
 #include <stile/session/limits.hpp>
+#include <stile/session/milestones.hpp>
 
 #include <deque>
 #include <expected>
@@ -160,6 +161,7 @@ public:
     // What the peer's certificate must match one of; empty before the exchange.
     const std::vector<identity::Fingerprint>& expected_fingerprints() const { return expected_; }
     Part part() const { return config_.part; }
+    const Milestones& milestones() const { return milestones_; }
     const connect::Connector& path() const { return path_; }
 
 private:
@@ -216,7 +218,8 @@ private:
     std::optional<Instant> path_deadline_;  // while the descriptions are known and no route is
     sdp::Description offer_;                // ours or the peer's, the latest
     std::optional<sdp::Description> said_;  // our latest
-    std::string tls_id_;                    // RFC 8842 Section 4: one carrier, one value
+    Milestones milestones_;
+    std::string tls_id_;  // RFC 8842 Section 4: one carrier, one value
     std::optional<std::string> remote_tls_id_;
     std::optional<std::size_t> section_;  // the carrier's section, once it is chosen
     std::vector<identity::Fingerprint> expected_;

@@ -38,6 +38,7 @@ public:
         Answering answering = Answering::Accepts;
         std::optional<Alteration> alteration = {};  // of what it sends
         std::string signalling = {};                // all that it has sent
+        std::vector<Bytes> payloads = {};           // received, and not those of send_data()
     };
 
     // `trickling` is Alice's, who asks.
@@ -57,7 +58,9 @@ public:
     // Alice asks for this address.
     session::SessionId fetch(const std::string& address);
     void end(Person& person);
+    void end_when_told(Person& person, Duration patience);
     void send_data(Person& person);
+    void send(Person& person, BytesView payload);
 
     void run_for(Duration time) { run_until(world_.now() + time); }
     void run_until(Instant end);
