@@ -4,6 +4,7 @@
 
 #include <stile/base/socket_address.hpp>
 
+#include <optional>
 #include <string>
 
 namespace stile::peer {
@@ -23,6 +24,7 @@ struct ShareOptions {
     CommonOptions common;
     std::string folder;
     std::string title;  // empty: the folder's name
+    std::optional<Port> udp_port;
 };
 int share(const ShareOptions& options);
 
@@ -38,6 +40,7 @@ int get(const GetOptions& options);
 struct GatewayOptions {
     CommonOptions common;
     SocketAddress listen{IpAddress::v4({127, 0, 0, 1}), Port{7447}};
+    std::optional<Port> udp_port;
 };
 int gateway(const GatewayOptions& options);
 

@@ -20,11 +20,18 @@ int gateway(const GatewayOptions& options) {
     if (!account) return app::fail(account.error());
 
     drivers::Loop loop;
+    int result = 0;
     Node node{loop,
               *store,
               *std::move(account),
               session::Purpose::Ask,
-              {.on_trouble = [](const app::Problem& problem) { app::fail(problem); }}};
+              {.on_trouble = [](const app::Problem& problem) { app::fail(problem); },
+               .on_refused =
+                   [&](const app::Problem& problem) {
+                       result = app::fail(problem);
+                       loop.stop();
+                   }},
+              options.udp_port};
     Gateway gateway{loop, node};
     const auto listening = gateway.listen(options.listen);
     if (!listening) {
@@ -41,7 +48,7 @@ int gateway(const GatewayOptions& options) {
     std::fflush(stdout);
     node.start();
     loop.run();
-    return 0;
+    return result;
 }
 
 }  // namespace stile::peer

@@ -32,8 +32,9 @@ app::Problem given_up(const std::string& peer) {
 
 }  // namespace
 
-Link::Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers)
+Link::Link(drivers::Loop& loop, const NodeSockets& shared, std::string peer, LinkHandlers handlers)
     : loop_(loop),
+      shared_(shared),
       peer_(std::move(peer)),
       handlers_(std::move(handlers)),
       timer_(loop,
@@ -45,46 +46,6 @@ Link::Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers)
       silence_timer_(loop, [this] { handle_silence(); }) {}
 
 Link::~Link() = default;
-
-std::vector<SocketAddress> Link::open_sockets(const std::vector<IpAddress>& addresses) {
-    std::vector<SocketAddress> opened;
-    drivers::UdpOptions options;
-    options.fragmentation = drivers::UdpOptions::Fragmentation::Probe;
-    for (const IpAddress& address : addresses) {
-        if (sockets_.size() == connect::limits::most_hosts) break;
-        auto socket = drivers::UdpSocket::open(loop_, {address, Port{0}}, options);
-        // An address that is not usable (any more) makes no candidate.
-        if (!socket) continue;
-        (*socket)->on_datagrams([this](std::span<const drivers::Datagram> batch) {
-            for (const drivers::Datagram& datagram : batch) {
-                if (closed_) return;
-                handlers_.on_datagram(*this, datagram.path, datagram.payload);
-            }
-            pump();
-        });
-        opened.push_back((*socket)->local_address());
-        sockets_.push_back(*std::move(socket));
-    }
-    return opened;
-}
-
-Link::SocketChanges Link::follow_addresses(const std::vector<IpAddress>& addresses) {
-    SocketChanges changes;
-    std::erase_if(sockets_, [&](const auto& socket) {
-        const SocketAddress local = socket->local_address();
-        const bool gone = std::ranges::find(addresses, local.ip) == addresses.end();
-        if (gone) changes.closed.push_back(local);
-        return gone;
-    });
-    std::vector<IpAddress> fresh;
-    for (const IpAddress& address : addresses) {
-        const bool open = std::ranges::any_of(
-            sockets_, [&](const auto& socket) { return socket->local_address().ip == address; });
-        if (!open) fresh.push_back(address);
-    }
-    changes.opened = open_sockets(fresh);
-    return changes;
-}
 
 void Link::set_credentials(quic::Role role, quic::Credentials credentials) {
     role_ = role;
@@ -144,6 +105,12 @@ void Link::handle_payload(BytesView payload) {
     // Whoever sends is there.
     ++heard_;
     doubtful_ = false;
+}
+
+bool Link::owns(BytesView payload) const {
+    if (payload.empty() || !quic::is_quic(payload.front(), quic::Origin::Peer)) return false;
+    if (connection_) return connection_->owns(payload);
+    return role_ == quic::Role::Server && quic::read_initial(payload).has_value();
 }
 
 std::expected<quic::StreamId, quic::RequestError> Link::request(const quic::RequestHead& head,
@@ -343,16 +310,27 @@ void Link::handle_body(quic::StreamId stream) {
     if (handlers.on_end) handlers.on_end();
 }
 
-std::vector<SocketAddress> Link::socket_addresses() const {
-    std::vector<SocketAddress> addresses;
-    for (const auto& socket : sockets_) addresses.push_back(socket->local_address());
-    return addresses;
+drivers::UdpSocket* Link::socket_at(const SocketAddress& local) {
+    return connect::is_own_socket(local) ? own_socket(local.ip) : shared_.find(local);
 }
 
-drivers::UdpSocket* Link::socket_at(const SocketAddress& local) {
-    const auto found = std::ranges::find(
-        sockets_, local, [](const auto& socket) { return socket->local_address(); });
-    return found == sockets_.end() ? nullptr : found->get();
+drivers::UdpSocket* Link::own_socket(const IpAddress& address) {
+    auto& socket = own_sockets_[address];
+    if (socket) return socket.get();
+    drivers::UdpOptions options;
+    options.fragmentation = drivers::UdpOptions::Fragmentation::Probe;
+    auto opened = drivers::UdpSocket::open(loop_, {address, Port{0}}, options);
+    // The session learns by silence that nothing leaves here.
+    if (!opened) return nullptr;
+    socket = *std::move(opened);
+    socket->on_datagrams([this, address](std::span<const drivers::Datagram> batch) {
+        const SocketAddress name = connect::own_socket_at({address, Port{0}});
+        for (const drivers::Datagram& datagram : batch) {
+            handlers_.on_datagram(*this, {name, datagram.path.remote}, datagram.payload);
+        }
+        pump();
+    });
+    return socket.get();
 }
 
 }  // namespace stile::peer

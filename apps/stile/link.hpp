@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "node_sockets.hpp"
+
 #include <stile/app/problem.hpp>
 #include <stile/connect/route.hpp>
 #include <stile/drivers/loop.hpp>
@@ -43,31 +45,22 @@ struct LinkHandlers {
     std::function<void(Link&, const quic::event::Closed&)> on_closed;
     // A datagram leaves by the session's route.
     std::function<void(Link&, BytesView)> send_by_session;
+    // Something came by a socket of the link's own.
     std::function<void(Link&, const Path&, BytesView)> on_datagram;
 };
 
-// One session with its sockets and the QUIC connection that runs on them. The way that datagrams
-// take is the session's matter; QUIC is told when it is another (quic::Connection::change_path).
+// One session and the QUIC connection that runs on its path, by the node's sockets and by some of
+// its own for relays. The way that datagrams take is the session's matter; QUIC is told when it is
+// another (quic::Connection::change_path).
 class Link {
 public:
-    Link(drivers::Loop& loop, std::string peer, LinkHandlers handlers);
+    Link(drivers::Loop& loop, const NodeSockets& shared, std::string peer, LinkHandlers handlers);
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
     ~Link();
 
-    // Opens a socket at each address that is there; their addresses, best first.
-    std::vector<SocketAddress> open_sockets(const std::vector<IpAddress>& addresses);
-
-    // The host's addresses are these now: opens sockets where there is none, closes those whose
-    // address is gone.
-    struct SocketChanges {
-        std::vector<SocketAddress> opened;
-        std::vector<SocketAddress> closed;
-    };
-    SocketChanges follow_addresses(const std::vector<IpAddress>& addresses);
-
-    // Of the sockets that are open.
-    std::vector<SocketAddress> socket_addresses() const;
+    // This address of the host is gone, and with it the link's own socket there.
+    void close_socket(const IpAddress& address) { own_sockets_.erase(address); }
 
     // Where datagrams go from now on. The first call starts the handshake of a client.
     void set_route(const connect::Route& route);
@@ -80,6 +73,8 @@ public:
     void transmit(const Transmit& datagram);
     // A datagram of the application, as the session returned it.
     void handle_payload(BytesView payload);
+    // Whether it is this link's, where several links share the path it came by.
+    bool owns(BytesView payload) const;
 
     bool ready() const { return ready_; }
     bool closed() const { return closed_; }
@@ -114,12 +109,15 @@ private:
     void arm_silence();
     void handle_silence();
     drivers::UdpSocket* socket_at(const SocketAddress& local);
+    drivers::UdpSocket* own_socket(const IpAddress& address);
 
     drivers::Loop& loop_;
+    const NodeSockets& shared_;
     std::string peer_;
     session::SessionId session_;
     LinkHandlers handlers_;
-    std::vector<std::unique_ptr<drivers::UdpSocket>> sockets_;
+    // connect::own_socket_at(): opened when first used.
+    std::map<IpAddress, std::unique_ptr<drivers::UdpSocket>> own_sockets_;
     std::optional<connect::Route> route_;
     // The pair of addresses and the way on the wire that QUIC was told of.
     std::optional<std::pair<Path, Path>> way_;

@@ -59,6 +59,7 @@ public:
         if (quiet_) common_.verbosity = peer::CommonOptions::Verbosity::Quiet;
         share_.common = get_.common = gateway_.common = status_.common = common_;
         doctor_.common = why_.common = common_;
+        if (udp_port_) share_.udp_port = gateway_.udp_port = Port{*udp_port_};
         if (json_) doctor_.format = why_.format = peer::OutputFormat::Json;
         if (force_) get_.existing = peer::GetOptions::Existing::Replace;
         if (offline_) status_.network = peer::StatusOptions::Network::NotAsked;
@@ -80,6 +81,7 @@ private:
         auto* const share = add("share", "share a folder until Ctrl-C");
         share->add_option("folder", share_.folder)->required();
         share->add_option("--title", share_.title, "what pages and the feed are called");
+        add_udp_port(share);
 
         auto* const get = add("get", "fetch an object from a peer");
         get->add_option("object", get_.target, "such as alice@example.org/feed.xml")->required();
@@ -89,6 +91,12 @@ private:
         auto* const gateway = add("gateway", "serve peers to this machine's programs by HTTP");
         gateway->add_option("--listen", listen_, "loopback address and port")
             ->capture_default_str();
+        add_udp_port(gateway);
+    }
+
+    void add_udp_port(CLI::App* command) {
+        command->add_option("--udp-port", udp_port_, "for all sessions, for a firewall's rule")
+            ->check(CLI::Range(1, 65535));
     }
 
     void add_diagnosis() {
@@ -135,6 +143,7 @@ private:
     std::string listen_ = gateway_.listen.to_string();
     CLI::App* forget_ = nullptr;
     std::string forgotten_;
+    std::optional<std::uint16_t> udp_port_;
     bool quiet_ = false;
     bool force_ = false;
     bool offline_ = false;

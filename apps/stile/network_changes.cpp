@@ -51,6 +51,25 @@ std::vector<IpAddress> Node::candidate_addresses() const {
     return addresses;
 }
 
+void Node::follow_addresses() {
+    const std::vector<IpAddress> addresses = candidate_addresses();
+    if (addresses.empty() && !drivers::local_addresses()) return;  // not known just now
+    const auto [opened, closed] = sockets_.follow_addresses(addresses);
+    for (const SocketAddress& socket : opened) {
+        if (mappings_) mappings_->map(socket);
+        for (const auto& [session, entry] : entries_) {
+            endpoint_.handle_host_added(loop_.now(), session, socket);
+        }
+    }
+    for (const SocketAddress& socket : closed) {
+        if (mappings_) mappings_->unmap(socket);
+        for (const auto& [session, entry] : entries_) {
+            entry.link->close_socket(socket.ip);
+            endpoint_.handle_host_removed(loop_.now(), session, socket);
+        }
+    }
+}
+
 // Sockets first, then the connection to the server: what the sessions have to tell is then the new.
 void Node::handle_network_changed() {
     if (on_stopped_) return;
@@ -59,18 +78,8 @@ void Node::handle_network_changed() {
     const auto local = drivers::local_addresses();
     if (!local) return;
     if (mappings_) mappings_->handle_network_changed();
-    const std::vector<IpAddress> addresses = candidate_addresses();
-    for (auto& [session, entry] : entries_) {
-        const auto [opened, closed] = entry.link->follow_addresses(addresses);
-        for (const SocketAddress& socket : opened) {
-            if (mappings_) mappings_->map(socket);
-            endpoint_.handle_host_added(loop_.now(), session, socket);
-        }
-        for (const SocketAddress& socket : closed) {
-            if (mappings_) mappings_->unmap(socket);
-            endpoint_.handle_host_removed(loop_.now(), session, socket);
-        }
-    }
+    endpoint_.handle_network_changed();
+    follow_addresses();
     std::vector<IpAddress> all;
     for (const drivers::LocalAddress& address : *local) all.push_back(address.ip);
     signalling_.follow_addresses(all);

@@ -57,7 +57,7 @@ session::EndpointConfig endpoint_config(const Account& account, session::Purpose
 }  // namespace
 
 Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
-           session::Purpose purpose, NodeHandlers handlers)
+           session::Purpose purpose, NodeHandlers handlers, std::optional<Port> udp_port)
     : loop_(loop),
       store_(store),
       account_(std::move(account)),
@@ -90,6 +90,8 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
                        [this](const app::Problem& problem) { handle_signalling_lost(problem); }}),
       endpoint_(loop.now(), endpoint_config(account_, purpose),
                 crypto::RandomStream{drivers::random_seed()}),
+      sockets_(loop, udp_port,
+               [this](std::span<const drivers::Datagram> batch) { handle_datagrams(batch); }),
       timer_(loop,
              [this] {
                  endpoint_.handle_timeout(loop_.now());
@@ -110,7 +112,17 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
 
 Node::~Node() = default;
 
+// Who serves has its ports opened by routers before anybody comes. A port that was asked for is for
+// a firewall's rule: with another nothing would come in.
 void Node::start() {
+    if (purpose_ == session::Purpose::Serve || sockets_.is_port_asked()) open_sockets();
+    if (const auto& problem = sockets_.problem()) {
+        return loop_.post([this, text = problem->text] {
+            if (!handlers_.on_refused) return;
+            handlers_.on_refused({app::ExitCode::Local, "This UDP port cannot be used", text, "",
+                                  "end the program that has it, or choose another --udp-port"});
+        });
+    }
     endpoint_.start(loop_.now());
     pump();
 }
@@ -174,7 +186,8 @@ void Node::fetch(const std::string& address, OnLink done) {
     }
     want_access();
     auto link = make_link(address);
-    const auto hosts = open_sockets(*link);
+    open_sockets();
+    const auto hosts = sockets_.addresses();
     auto streams = make_streams(*link);
     const auto listeners = listen(*streams, hosts);
     const auto session = endpoint_.fetch(loop_.now(), address, path_config(hosts, listeners));
@@ -184,53 +197,43 @@ void Node::fetch(const std::string& address, OnLink done) {
     entry.link = std::move(link);
     entry.streams = std::move(streams);
     entry.waiting.push_back(std::move(done));
-    tell_mapped_ports();
     pump();
 }
 
 std::unique_ptr<Link> Node::make_link(const std::string& peer) {
     return std::make_unique<Link>(
-        loop_, peer,
-        LinkHandlers{.on_ready = [this](Link& link) { judge(link); },
-                     .on_request =
-                         [this](Link& link, quic::StreamId stream, const quic::RequestHead& head) {
-                             // Nothing for who was refused, or not judged yet.
-                             if (meeting(link) == nullptr) return;
-                             if (handlers_.on_request) handlers_.on_request(link, stream, head);
-                         },
-                     .on_body_writable =
-                         [this](Link& link, quic::StreamId stream) {
-                             if (handlers_.on_body_writable)
-                                 handlers_.on_body_writable(link, stream);
-                         },
-                     .on_stream_closed =
-                         [this](Link& link, quic::StreamId stream) {
-                             if (handlers_.on_stream_closed)
-                                 handlers_.on_stream_closed(link, stream);
-                         },
-                     .on_closed =
-                         [this](Link& link, const quic::event::Closed& closed) {
-                             Entry* const entry = find(link);
-                             if (entry == nullptr) return;
-                             if (!entry->problem) entry->problem = to_problem(closed, link.peer());
-                             // Not from within the link's own call.
-                             loop_.post([this, session = link.session()] {
-                                 endpoint_.end(loop_.now(), session);
-                                 pump();
-                             });
-                         },
-                     .send_by_session =
-                         [this](Link& link, BytesView payload) { send_by_session(link, payload); },
-                     .on_datagram =
-                         [this](Link& link, const Path& path, BytesView datagram) {
-                             const auto received = endpoint_.handle_datagram(
-                                 loop_.now(), link.session(), path, datagram);
-                             if (received) {
-                                 link.handle_payload(received->payload);
-                             } else {
-                                 pump();
-                             }
-                         }});
+        loop_, sockets_, peer,
+        LinkHandlers{
+            .on_ready = [this](Link& link) { judge(link); },
+            .on_request =
+                [this](Link& link, quic::StreamId stream, const quic::RequestHead& head) {
+                    // Nothing for who was refused, or not judged yet.
+                    if (meeting(link) == nullptr) return;
+                    if (handlers_.on_request) handlers_.on_request(link, stream, head);
+                },
+            .on_body_writable =
+                [this](Link& link, quic::StreamId stream) {
+                    if (handlers_.on_body_writable) handlers_.on_body_writable(link, stream);
+                },
+            .on_stream_closed =
+                [this](Link& link, quic::StreamId stream) {
+                    if (handlers_.on_stream_closed) handlers_.on_stream_closed(link, stream);
+                },
+            .on_closed =
+                [this](Link& link, const quic::event::Closed& closed) {
+                    Entry* const entry = find(link);
+                    if (entry == nullptr) return;
+                    if (!entry->problem) entry->problem = to_problem(closed, link.peer());
+                    // Not from within the link's own call.
+                    loop_.post([this, session = link.session()] {
+                        endpoint_.end(loop_.now(), session);
+                        pump();
+                    });
+                },
+            .send_by_session = [this](Link& link,
+                                      BytesView payload) { send_by_session(link, payload); },
+            .on_datagram = [this](Link& link, const Path& path,
+                                  BytesView datagram) { handle_datagram(link, path, datagram); }});
 }
 
 // ---- the endpoint ------------------------------------------------------------------------------
@@ -323,10 +326,10 @@ void Node::handle_incoming(const session::Incoming& incoming) {
     want_access();
     const auto entry = entries_.find(session);
     if (entry == entries_.end()) return;
-    const auto hosts = open_sockets(*entry->second.link);
+    open_sockets();
+    const auto hosts = sockets_.addresses();
     endpoint_.accept(loop_.now(), session,
                      path_config(hosts, listen(*entry->second.streams, hosts)));
-    tell_mapped_ports();
     // The client's first packet may come before our own checks have found the way.
     if (const session::HttpSession* const accepted = endpoint_.find(session)) {
         entry->second.link->set_credentials(quic::Role::Server, credentials(*accepted));

@@ -34,7 +34,8 @@ struct NodeHandlers {
     std::move_only_function<void()> on_registered;
     // Something that the node tries again by itself, or that ends nothing; for a log.
     std::move_only_function<void(const app::Problem&)> on_trouble;
-    // The server does not take our login, and will not: nothing is tried again.
+    // Nothing is tried again: the server does not take our login, and will not, or the UDP port
+    // that was asked for is somebody else's.
     std::move_only_function<void(const app::Problem&)> on_refused;
     // A peer has connected to us.
     std::move_only_function<void(Link&, const Meeting&)> on_peer;
@@ -48,8 +49,9 @@ struct NodeHandlers {
 // them, and the pins of whom it has met.
 class Node {
 public:
+    // `udp_port`: of the sockets for all sessions; empty: any that is free.
     Node(drivers::Loop& loop, drivers::PeerStore& store, Account account, session::Purpose purpose,
-         NodeHandlers handlers);
+         NodeHandlers handlers, std::optional<Port> udp_port = {});
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
     ~Node();
@@ -105,14 +107,16 @@ private:
     void want_access();
     connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts,
                                          std::vector<connect::Listener> listeners) const;
-    std::vector<SocketAddress> open_sockets(Link& link);
+    void open_sockets();
+    void handle_datagrams(std::span<const drivers::Datagram> batch);
+    void handle_datagram(Link& link, const Path& path, BytesView datagram);
     void look_for_nat64();
     void begin_port_mapping();
-    void tell_mapped_ports();
     void unmap_ports(const Entry& entry);
     // network_changes.cpp
     void watch_network();
     void handle_network_changed();
+    void follow_addresses();
     std::vector<IpAddress> candidate_addresses() const;
     // node_streams.cpp
     std::unique_ptr<PathStreams> make_streams(Link& link);
@@ -136,6 +140,7 @@ private:
     ServerApi api_;
     Signalling signalling_;
     session::Endpoint endpoint_;
+    NodeSockets sockets_;
     drivers::Timer timer_;
     drivers::Timer meeting_timer_;
     drivers::Timer stop_timer_;

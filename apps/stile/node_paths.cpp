@@ -5,6 +5,8 @@
 #include "home.hpp"
 #include "node.hpp"
 
+#include <stile/stun/message_view.hpp>
+
 #include <algorithm>
 
 namespace stile::peer {
@@ -49,6 +51,13 @@ connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
                                            std::vector<connect::Listener> listeners) const {
     connect::ConnectorConfig config;
     config.hosts = std::move(hosts);
+    config.sockets = connect::Sockets::Shared;
+    if (mappings_) {
+        for (const drivers::MappedPort& mapped : mappings_->mapped()) {
+            const bool is_shared = mapped.protocol == portmap::Protocol::Udp;
+            if (is_shared) config.mapped_ports.push_back(to_path(mapped));
+        }
+    }
     config.listeners = std::move(listeners);
     if (access_state_ == AccessState::Asked) {
         config.servers = connect::Servers::ToCome;
@@ -63,13 +72,41 @@ connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
 
 // The routers are asked before anybody else: they are the nearest, and whoever describes the path
 // does not wait for them.
-std::vector<SocketAddress> Node::open_sockets(Link& link) {
+void Node::open_sockets() {
     look_for_nat64();
-    auto opened = link.open_sockets(candidate_addresses());
-    if (mappings_) {
-        for (const SocketAddress& socket : opened) mappings_->map(socket);
+    follow_addresses();
+}
+
+void Node::handle_datagrams(std::span<const drivers::Datagram> batch) {
+    std::vector<session::SessionId> heard;
+    for (const drivers::Datagram& datagram : batch) {
+        const auto found = endpoint_.receivers(loop_.now(), datagram.path, datagram.payload);
+        const std::vector<session::SessionId> receivers{found.begin(), found.end()};
+        for (const session::SessionId session : receivers) {
+            const auto entry = entries_.find(session);
+            if (entry == entries_.end()) continue;
+            Link& link = *entry->second.link;
+            // Two sessions with one peer: its connections' ids tell the one from the other.
+            const bool is_data = !stun::looks_like_stun(datagram.payload);
+            if (receivers.size() > 1 && is_data && !link.owns(datagram.payload)) continue;
+            handle_datagram(link, datagram.path, datagram.payload);
+            if (heard.empty() || heard.back() != session) heard.push_back(session);
+            if (is_data) break;
+        }
     }
-    return opened;
+    for (const session::SessionId session : heard) {
+        const auto entry = entries_.find(session);
+        if (entry != entries_.end()) entry->second.link->pump();
+    }
+}
+
+void Node::handle_datagram(Link& link, const Path& path, BytesView datagram) {
+    const auto received = endpoint_.handle_datagram(loop_.now(), link.session(), path, datagram);
+    if (received) {
+        link.handle_payload(received->payload);
+    } else {
+        pump();
+    }
 }
 
 // A network without IPv4 may have a NAT64. A session that begins before the answer does without.
@@ -93,17 +130,9 @@ void Node::begin_port_mapping() {
                               }});
 }
 
-// What is open already when a session begins, for ports that it shares with others.
-void Node::tell_mapped_ports() {
-    if (!mappings_) return;
-    for (const drivers::MappedPort& mapped : mappings_->mapped()) {
-        endpoint_.handle_port_mapped(loop_.now(), to_path(mapped));
-    }
-}
-
+// The UDP ports stay for other sessions.
 void Node::unmap_ports(const Entry& entry) {
     if (!mappings_) return;
-    for (const SocketAddress& socket : entry.link->socket_addresses()) mappings_->unmap(socket);
     for (const SocketAddress& listener : entry.streams->listening_at()) {
         mappings_->unmap(listener, portmap::Protocol::Tcp);
     }

@@ -55,8 +55,7 @@ PathStreams::~PathStreams() = default;
 
 void PathStreams::listen(const SocketAddress& beside, std::vector<connect::Listener>& listeners) {
     const SocketAddress any_port{beside.ip, Port{0}};
-    auto passive = listen_at(beside);
-    if (!passive) passive = listen_at(any_port);
+    const auto passive = listen_at(any_port);
     if (!passive) return;
     listeners.push_back({*passive, ice::TcpType::Passive});
     if (const auto other = listen_at(any_port)) {

@@ -37,8 +37,8 @@ public:
     PathStreams& operator=(const PathStreams&) = delete;
     ~PathStreams();
 
-    // At this address, with the same port where it is free, and at another port of it: for the
-    // passive and the simultaneous-open candidate. Appended to `listeners`, as far as it works.
+    // At two free ports of the host's address: for the passive and the simultaneous-open candidate.
+    // Appended to `listeners`, as far as it works.
     void listen(const SocketAddress& beside, std::vector<connect::Listener>& listeners);
     std::vector<SocketAddress> listening_at() const;
 

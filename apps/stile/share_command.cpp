@@ -19,6 +19,11 @@ std::string title_of(const ShareOptions& options) {
     return name.empty() || name == "." ? "Shared folder" : name;
 }
 
+app::Problem unusable_folder(const std::string& why) {
+    return {app::ExitCode::Local, "This folder cannot be shared", why, "",
+            "name a folder that is there and that you may read"};
+}
+
 void announce(const ShareOptions& options, const std::string& address) {
     fmt::print(
         "Sharing   {}\nAs        {}\nGet it    stile get {}/feed.xml\n"
@@ -41,10 +46,7 @@ int share(const ShareOptions& options) {
     auto account = load_account(*store, options.common.account);
     if (!account) return app::fail(account.error());
     auto folder = SharedFolder::open(options.folder);
-    if (!folder) {
-        return app::fail({app::ExitCode::Local, "This folder cannot be shared", folder.error(), "",
-                          "name a folder that is there and that you may read"});
-    }
+    if (!folder) return app::fail(unusable_folder(folder.error()));
 
     drivers::Loop loop;
     FileServer files{loop, *std::move(folder), title_of(options), account->address};
@@ -99,7 +101,8 @@ int share(const ShareOptions& options) {
                     files.handle_stream_closed(link, stream);
                 },
             .on_link_closed = [&](Link& link) { files.handle_link_closed(link); },
-        }};
+        },
+        options.udp_port};
     drivers::Signals signals{
         loop, {SIGINT, SIGTERM}, [&](int) { node.stop([&] { loop.stop(); }); }};
     node.start();
