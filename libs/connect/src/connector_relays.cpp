@@ -163,7 +163,9 @@ void Connector::note_channel(const Relay& relay, const SocketAddress& peer) {
     if (find_relay(selected_->pair.local) == &relay) queue_event(RouteChanged{*route()});
 }
 
-// A check that comes before its permission would be dropped and cost a retransmission's time.
+// A check waits for its permission, which was asked for when the candidate came: "the client MUST
+// ensure that there is a permission installed" (RFC 8656 Section 11.1), and what came before it the
+// server would drop.
 void Connector::send_relayed(Instant now, Relay& relay, const SocketAddress& peer,
                              BytesView payload) {
     const auto sent = relay.client.send(now, peer, payload);
