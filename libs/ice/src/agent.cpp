@@ -112,20 +112,20 @@ void Agent::remove_base(Instant now, const SocketAddress& base, Transport transp
     see(now);
     const PairError error{.kind = PairError::Kind::BaseLost};
     local_.retire(base, transport);
-    const auto fail_those = [&](auto matches) {
-        for (CandidatePair& pair : checklist_.pairs()) {
-            if (pair.path.local != base || pair.transport != transport || !matches(pair)) continue;
-            erase_checks(pair.id);
-            fail_pair(now_, pair, error);
-        }
-    };
+    // By name: what takes a lost pair's place may move the others.
+    std::vector<PairId> lost;
+    for (const CandidatePair& pair : checklist_.pairs()) {
+        if (pair.path.local == base && pair.transport == transport) lost.push_back(pair.id);
+    }
     // The selected one last: another one with this base must not take its place.
-    const auto is_selected = [&](const CandidatePair& pair) {
-        const auto& chosen = component(pair.component).selected;
-        return chosen && chosen->pair == pair.id;
-    };
-    fail_those([&](const CandidatePair& pair) { return !is_selected(pair); });
-    fail_those(is_selected);
+    std::ranges::stable_partition(lost, [&](PairId id) {
+        const auto& chosen = component(checklist_.find(id)->component).selected;
+        return !chosen || chosen->pair != id;
+    });
+    for (const PairId id : lost) {
+        erase_checks(id);
+        if (CandidatePair* pair = checklist_.find(id)) fail_pair(now_, *pair, error);
+    }
     if (previous_) {
         for (std::size_t i = previous_->pairs.size(); i-- > 0;) {
             const Selected& selected = previous_->pairs[i].selected;
