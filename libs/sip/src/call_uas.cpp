@@ -203,10 +203,16 @@ void Call::handle_bye(Instant now, AgentContext context, ServerTransactionId tra
     end(EndReason::RemoteBye, std::move(request));
 }
 
+bool Call::awaits_first_ack() const {
+    if (role_ != Role::Callee || !unacknowledged_) return false;
+    const auto first = invite_->cseq();
+    return first && first->number == unacknowledged_->sequence;
+}
+
 // RFC 3261 Section 14.2.
 void Call::handle_remote_invite(Instant now, AgentContext context, ServerTransactionId transaction,
                                 Message request) {
-    if (state_ == State::Incoming || remote_reinvite_ || unacknowledged_) {
+    if (state_ == State::Incoming || remote_reinvite_ || awaits_first_ack()) {
         MessageBuilder builder = make_response(request, status::ServerInternalError);
         builder.add_number(HeaderName::RetryAfter,
                            static_cast<std::uint32_t>(context.random.below(11)));
@@ -218,6 +224,11 @@ void Call::handle_remote_invite(Instant now, AgentContext context, ServerTransac
                               make_response(request, status::RequestPending).build());
         return;
     }
+    // "before it sends the final response to a first INVITE" no longer holds: who asks anew has
+    // lost our last answer, with its connection, say, and will not acknowledge it.
+    unacknowledged_.reset();
+    timers_.clear(Timer::Retransmit);
+    timers_.clear(Timer::GiveUp);
     dialog_->refresh_target(request);
     remote_reinvite_ = RemoteReinvite{.transaction = transaction, .invite = request};
     events_.emplace_back(Reinvited{std::move(request)});

@@ -224,6 +224,31 @@ TEST_CASE("sip call: re-INVITE from either side, and a rejected one leaves the c
     CHECK(world.bob.agent.find(callee)->state() == Call::State::Established);
 }
 
+TEST_CASE("sip call: a re-INVITE after one whose answer was lost is taken at once") {
+    AgentWorld world;
+    const auto [caller, callee] = connect(world);
+    REQUIRE(world.bob.agent.reinvite(world.now, callee, {}));
+    world.run(50ms);
+    REQUIRE(take<Call::Reinvited>(world.alice));
+    REQUIRE(world.alice.agent.answer_reinvite(world.now, caller, answer_body));
+    world.drop_next = 1;
+    world.pump(world.alice);
+    // The connection that the answer went into is gone.
+    world.bob.agent.handle_flow_closed(world.now, FlowId{1});
+    world.open(TransportKind::Tls);
+    world.run(50ms);
+    REQUIRE(take<Call::ReinviteFailed>(world.bob));
+    REQUIRE(world.bob.agent.reinvite(world.now, callee, {}));
+    world.run(50ms);
+    REQUIRE(take<Call::Reinvited>(world.alice));
+    REQUIRE(world.alice.agent.answer_reinvite(world.now, caller, answer_body));
+    world.run(60s);
+    CHECK(take<Call::ReinviteAnswered>(world.bob)->second.response.status() == status::Ok);
+    CHECK(take<Call::Acknowledged>(world.alice));
+    CHECK(world.alice.agent.find(caller)->state() == Call::State::Established);
+    CHECK(world.bob.agent.find(callee)->state() == Call::State::Established);
+}
+
 TEST_CASE("sip call: re-INVITEs that cross get 491") {
     AgentWorld world;
     const auto [caller, callee] = connect(world);

@@ -222,6 +222,7 @@ private:
                        const Message& invite, const ResponseParts& parts);
     void refuse_invite(Instant now, AgentContext context, ServerTransactionId transaction,
                        const Message& invite, Status status, const ResponseParts& parts);
+    bool awaits_first_ack() const;
     void handle_remote_invite(Instant now, AgentContext context, ServerTransactionId transaction,
                               Message request);
     void handle_bye(Instant now, AgentContext context, ServerTransactionId transaction,
