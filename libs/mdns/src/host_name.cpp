@@ -16,14 +16,9 @@ constexpr std::string_view pattern = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
 
 bool fits(char wanted, char found) {
     const bool is_hex = is_digit(found) || (found >= 'a' && found <= 'f');
-    switch (wanted) {
-        case 'x':
-            return is_hex;
-        case 'y':
-            return found == '8' || found == '9' || found == 'a' || found == 'b';
-        default:
-            return found == wanted;
-    }
+    if (wanted == 'x') return is_hex;
+    if (wanted == 'y') return found == '8' || found == '9' || found == 'a' || found == 'b';
+    return found == wanted;
 }
 
 }  // namespace
