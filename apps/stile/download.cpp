@@ -135,6 +135,19 @@ std::expected<void, app::Problem> Download::restart() {
     return {};
 }
 
+Download::Resumption Download::resume() {
+    total_.reset();
+    digest_fields_ = {};
+    if (has_strong_tag()) {
+        resumed_ = octets_;
+    } else if (sink_ == Sink::Output && octets_ > 0) {
+        return Resumption::No;
+    } else {
+        resumed_ = 0;
+    }
+    return Resumption::Yes;
+}
+
 std::vector<quic::Field> Download::request_fields() const {
     if (resumed_ == 0) return {};
     return {{"range", fmt::format("bytes={}-", resumed_)}, {"if-range", tag_}};
@@ -168,6 +181,11 @@ std::expected<void, app::Problem> Download::handle_head(const quic::ResponseHead
         }
         total_ = range->complete;
     } else {
+        if (sink_ == Sink::Output && octets_ > 0) {
+            return std::unexpected(app::Problem{
+                app::ExitCode::Damaged, "The object has changed since it was begun", "",
+                "its beginning is written to standard output", "try again: it starts anew"});
+        }
         // The object has changed, or there was nothing yet: from the start.
         if (auto fresh = restart(); !fresh) return fresh;
         const std::string length = field("content-length");
@@ -176,8 +194,7 @@ std::expected<void, app::Problem> Download::handle_head(const quic::ResponseHead
     tag_ = field("etag");
     read_digest(head.fields);
     if (sink_ == Sink::Output) return {};
-    // A weak validator cannot join two halves. RFC 9110 Section 13.1.5.
-    if (tag_.empty() || tag_.starts_with("W/")) {
+    if (!has_strong_tag()) {
         ::unlink(tag_file().c_str());
         return {};
     }

@@ -31,6 +31,11 @@ public:
     std::uint64_t octets() const { return octets_; }
     std::optional<std::uint64_t> total() const { return total_; }
 
+    // The connection is gone: the next request is for what has not come. No: what was written to
+    // standard output cannot be taken back, and the peer has not said how to go on.
+    enum class Resumption : std::uint8_t { No, Yes };
+    Resumption resume();
+
     std::expected<void, app::Problem> handle_head(const quic::ResponseHead& head);
     // How many octets were taken: fewer than there are where standard output has no more room. The
     // rest is to be offered again when output() is writable.
@@ -46,6 +51,8 @@ private:
     Download() = default;
     std::expected<void, app::Problem> restart();
     void read_digest(const std::vector<quic::Field>& fields);
+    // Whether two halves may be joined by the validator. RFC 9110 Section 13.1.5: no weak one.
+    bool has_strong_tag() const { return !tag_.empty() && !tag_.starts_with("W/"); }
     std::string part() const { return output_ + ".part"; }
     std::string tag_file() const { return output_ + ".part.tag"; }
 

@@ -18,6 +18,19 @@ namespace {
 
 constexpr Duration progress_interval = std::chrono::milliseconds{200};
 
+// A session that dies is followed by another, which goes on where it was: after a second, then
+// after twice as long each time. Without an octet more this often in a row it is given up: by then
+// a peer that was started anew, or has changed its network, has been there for long.
+constexpr std::uint32_t most_attempts = 5;
+constexpr Duration first_wait = std::chrono::seconds{1};
+
+// What time may mend. The rest is said of the account, the object or the peer's identity.
+bool is_passing(const app::Problem& problem) {
+    using app::ExitCode;
+    return problem.code == ExitCode::NoPath || problem.code == ExitCode::TimedOut ||
+           problem.code == ExitCode::Declined || problem.code == ExitCode::NotFound;
+}
+
 std::string name_for(const Target& target) {
     const auto path = http::clean_path(target.path);
     if (!path || path->segments.empty() || path->trailing_slash == http::TrailingSlash::Yes) {
@@ -50,6 +63,7 @@ public:
           target_(std::move(target)),
           download_(std::move(download)),
           progress_(loop_, [this] { show_progress(); }),
+          retry_(loop_, [this] { reach(); }),
           node_(loop_, store, std::move(account), session::Purpose::Ask,
                 {.on_trouble = [this](const app::Problem& problem) { trouble_ = problem; }}),
           signals_(loop_, {SIGINT, SIGTERM}, [this](int) {
@@ -60,15 +74,21 @@ public:
 
     int run() {
         say(fmt::format("Reaching  {}", target_.address));
-        node_.open(target_.address, [this](auto link) {
-            if (!link) return fail(link.error());
-            request(**link);
-        });
+        reach();
         loop_.run();
         return result_;
     }
 
 private:
+    void reach() {
+        node_.open(target_.address, [this](auto link) {
+            if (ended_) return;
+            if (link) return request(**link);
+            if (attempts_ == 0 || !is_passing(link.error())) return fail(link.error());
+            try_again(link.error());
+        });
+    }
+
     void request(Link& link) {
         const Meeting* const meeting = node_.meeting(link);
         say(fmt::format("Peer      {}, {}", target_.address, describe(meeting->standing)));
@@ -110,7 +130,8 @@ private:
         if (head.status != 200 && head.status != 206) {
             return fail(problem_of_status(head.status, options_));
         }
-        if (const auto taken = download_.handle_head(head); !taken) fail(taken.error());
+        if (const auto taken = download_.handle_head(head); !taken) return fail(taken.error());
+        begun_ = true;
     }
 
     // How much is used. The rest waits at the peer while standard output has no room.
@@ -133,9 +154,32 @@ private:
         return *taken;
     }
 
-    // Nothing has come: the reason is the whole story.
     void handle_cut(const app::Problem& problem) {
-        if (download_.octets() == 0) return fail(problem);
+        if (ended_) return;
+        resume_ = [] {};
+        // Nothing has come: the reason is the whole story.
+        if (!begun_) return download_.octets() == 0 ? fail(problem) : give_up(problem);
+        if (download_.octets() > octets_before_) attempts_ = 0;
+        if (!is_passing(problem) || download_.resume() == Download::Resumption::No) {
+            return give_up(problem);
+        }
+        try_again(problem);
+    }
+
+    void try_again(const app::Problem& problem) {
+        if (attempts_ == most_attempts) return give_up(problem);
+        octets_before_ = download_.octets();
+        const Duration wait = first_wait * (std::int64_t{1} << attempts_);
+        ++attempts_;
+        clear_progress();
+        say(fmt::format("Cut       after {}: {}. Trying again in {} s ({} of {})",
+                        http::readable_size(download_.octets()), problem.what,
+                        std::chrono::duration_cast<std::chrono::seconds>(wait).count(), attempts_,
+                        most_attempts));
+        retry_.arm_after(wait);
+    }
+
+    void give_up(const app::Problem& problem) {
         fail({app::ExitCode::Damaged, "The transfer was cut", problem.what + ", " + problem.cause,
               fmt::format("{} octets are kept", download_.octets()),
               "the same command goes on from there"});
@@ -205,6 +249,7 @@ private:
         if (std::exchange(ended_, true)) return;
         result_ = result;
         progress_.disarm();
+        retry_.disarm();
         node_.stop([this] { loop_.stop(); });
     }
 
@@ -213,6 +258,7 @@ private:
     Download download_;
     drivers::Loop loop_;
     drivers::Timer progress_;
+    drivers::Timer retry_;
     std::optional<drivers::Watch> room_;  // in standard output, once there was none
     drivers::Task resume_;                // reading the body
     Node node_;
@@ -220,6 +266,9 @@ private:
     identity::Standing standing_ = identity::Standing::NotVerified;
     std::optional<connect::Route> shown_route_;
     std::optional<app::Problem> trouble_;
+    bool begun_ = false;               // an answer has come
+    std::uint32_t attempts_ = 0;       // in a row, without an octet more
+    std::uint64_t octets_before_ = 0;  // the last of them
     bool progress_shown_ = false;
     bool ended_ = false;
     int result_ = 0;

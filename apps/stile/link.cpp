@@ -6,6 +6,8 @@
 
 #include <stile/base/machine.hpp>
 #include <stile/drivers/random.hpp>
+#include <stile/ice/consent.hpp>
+#include <stile/session/limits.hpp>
 #include <stile/turn/channel_data.hpp>
 
 #include <algorithm>
@@ -13,9 +15,11 @@
 namespace stile::peer {
 namespace {
 
-// Without a sign of the peer for so long it is taken for gone. A client's pings keep a transfer
-// alive that its reader has paused.
-constexpr Duration idle_timeout = std::chrono::seconds{60};
+// Without a sign of the peer for so long it is taken for gone: longer than a path is silent that
+// ICE still restarts, half a minute of consent and a minute without a route. A client's pings keep
+// a transfer alive that its reader has paused.
+constexpr Duration idle_timeout = std::chrono::seconds{100};
+static_assert(idle_timeout > session::limits::lost_patience + ice::Consent::lifetime);
 constexpr Duration keep_alive = std::chrono::seconds{20};
 // A gateway keeps its sessions warm between a feed reader's requests, not for ever: the other side
 // has a table of them.

@@ -70,7 +70,8 @@ void Node::follow_addresses() {
     }
 }
 
-// Sockets first, then the connection to the server: what the sessions have to tell is then the new.
+// The connection to the server first: into one that is gone a session would say that it has lost
+// its way. By the time the next one is there, it has the new sockets to tell of.
 void Node::handle_network_changed() {
     if (on_stopped_) return;
     nat64_.forget();
@@ -78,11 +79,11 @@ void Node::handle_network_changed() {
     const auto local = drivers::local_addresses();
     if (!local) return;
     if (mappings_) mappings_->handle_network_changed();
-    endpoint_.handle_network_changed();
-    follow_addresses();
     std::vector<IpAddress> all;
     for (const drivers::LocalAddress& address : *local) all.push_back(address.ip);
     signalling_.follow_addresses(all);
+    endpoint_.handle_network_changed();
+    follow_addresses();
     pump();
     // Whoever waits before the next try waits for a network: here it may be.
     if (!flow_open_ && (purpose_ == session::Purpose::Serve || !entries_.empty())) {

@@ -102,11 +102,8 @@ void Node::handle_datagrams(std::span<const drivers::Datagram> batch) {
 
 void Node::handle_datagram(Link& link, const Path& path, BytesView datagram) {
     const auto received = endpoint_.handle_datagram(loop_.now(), link.session(), path, datagram);
-    if (received) {
-        link.handle_payload(received->payload);
-    } else {
-        pump();
-    }
+    if (received) link.handle_payload(received->payload);
+    if (!received || endpoint_.has_event()) pump();
 }
 
 // A network without IPv4 may have a NAT64. A session that begins before the answer does without.

@@ -22,6 +22,7 @@ namespace stile::drivers {
 namespace {
 
 // Changes come in bursts: a cable plugged in is a link, two addresses and three routes.
+constexpr Duration quiet_time = std::chrono::milliseconds{30};
 constexpr Duration settle_time = std::chrono::milliseconds{200};
 
 constexpr std::array tunnel_prefixes{"tun", "tap", "wg",    "tailscale", "zt",     "ppp",
@@ -100,10 +101,11 @@ std::expected<std::vector<LocalAddress>, OsError> local_addresses() {
 }
 
 struct NetworkMonitor::Impl {
-    Impl(Loop& loop, FileDescriptor socket, Task on_changed)
-        : fd(std::move(socket)),
-          settled(loop, std::move(on_changed)),
-          watch(loop, fd.get(), [this] { drain(); }) {
+    Impl(Loop& loop_, FileDescriptor socket, Task on_changed)
+        : loop(loop_),
+          fd(std::move(socket)),
+          settled(loop_, std::move(on_changed)),
+          watch(loop_, fd.get(), [this] { drain(); }) {
         watch.want_readable(Watch::Wanted::Yes);
     }
 
@@ -112,11 +114,15 @@ struct NetworkMonitor::Impl {
         // What changed is asked of the kernel afterwards; a lost message (ENOBUFS) matters no more.
         while (::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
         }
-        if (!settled.deadline()) settled.arm_after(settle_time);
+        const Instant now = loop.now();
+        if (!settled.deadline()) latest = now + settle_time;
+        settled.arm(std::min(now + quiet_time, latest));
     }
 
+    Loop& loop;
     FileDescriptor fd;
     Timer settled;
+    Instant latest{};  // for the first of the changes that wait
     Watch watch;
 };
 

@@ -133,8 +133,9 @@ std::optional<connect::Received> Endpoint::handle_datagram(Instant now, SessionI
     }
     if (!found->second.session) return std::nullopt;
     auto received = found->second.session->handle_datagram(now, path, datagram);
-    // A datagram of the application changes nothing here; of thousands a second, most are.
-    if (!received) see(now);
+    // A datagram of the application changes hardly ever anything here; of thousands a second, most
+    // are such.
+    if (!received || found->second.session->has_route_news()) see(now);
     return received;
 }
 

@@ -196,6 +196,7 @@ public:
     // ---- outputs ----
     std::optional<EndpointTransmit> poll_transmit();
     std::optional<EndpointEvent> poll_event();
+    bool has_event() const { return !events_.empty(); }
     std::optional<Instant> poll_timeout() const;
 
     // Absent: no such session, or not that far.

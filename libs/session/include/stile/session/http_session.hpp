@@ -144,6 +144,8 @@ public:
         return path_.poll_stream_transmit();
     }
     std::optional<HttpSessionEvent> poll_event();
+    // Whether poll_event() has one of the route: a datagram of the application may bring one about.
+    bool has_route_news() const { return route_news_ == News::Unsaid; }
     std::optional<Instant> poll_timeout() const;
     // All our candidates for the peer, when it has not been told of all and takes fragments. Not
     // before the last one was answered: at most one may be under way. RFC 8840 Section 10.9.
