@@ -13,6 +13,7 @@ struct CommonOptions {
     std::string account;  // whose; empty: the only one here
     enum class Verbosity : std::uint8_t { Quiet, Normal };
     Verbosity verbosity = Verbosity::Normal;
+    std::string event_log;  // of share, get and gateway; empty: none
 };
 
 struct LoginOptions {

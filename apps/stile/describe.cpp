@@ -14,7 +14,9 @@ std::string describe(const connect::Route& route) {
         : route.wire == route.pair
             ? fmt::format("relayed by their relay at {}", route.pair.remote.to_string())
             : fmt::format("relayed by {}", route.wire.remote.to_string());
-    if (route.stream) text += " over TCP";
+    if (turn::is_stream(route.transport)) {
+        text += route.transport == turn::ClientTransport::Tls ? " over TLS" : " over TCP";
+    }
     if (route.round_trip) {
         const double milliseconds =
             std::chrono::duration<double, std::milli>(*route.round_trip).count();

@@ -111,8 +111,9 @@ bool Examination::done() const {
     const auto searching = [](const auto& probe) { return probe && !probe->findings(); };
     if (over_) return true;
     return asked_ == 0 && !pending(https_) && !pending(sips_) && !pending(relay_) &&
-           !searching(tcp_) && !std::ranges::any_of(udp_, searching) &&
-           !mapping_deadline_.deadline() && !guess_timer_.deadline();
+           !searching(tcp_) && !std::ranges::any_of(stream_relays_, pending) &&
+           !std::ranges::any_of(udp_, searching) && !mapping_deadline_.deadline() &&
+           !guess_timer_.deadline();
 }
 
 void Examination::stop(drivers::Task then) {
@@ -205,7 +206,13 @@ void Examination::ask_access() {
         guess_timer_.disarm();
         if (access->server_time) found_.clock_ahead = loop_.wall_now() - *access->server_time;
         for (const SocketAddress& server : access->stun_servers) ask_stun(server);
-        if (!access->turn_servers.empty()) ask_relay(access->turn_servers.front());
+        for (const connect::TurnServer& server : access->turn_servers) {
+            if (turn::is_stream(server.transport)) {
+                ask_stream_relay(server);
+            } else if (!relay_) {
+                ask_relay(server);
+            }
+        }
     });
 }
 
@@ -252,6 +259,21 @@ void Examination::ask_relay(const connect::TurnServer& server) {
                                       .password = server.password,
                                       .schedule = relay_schedule},
         *std::move(socket), random_.fork());
+}
+
+void Examination::ask_stream_relay(const connect::TurnServer& server) {
+    if (config_.scope == ExaminationConfig::Scope::NatAlone) return;
+    if (dialer_.is_proxied(server.address.ip.to_string())) {
+        if (found_.server->stream_relay) return;
+        found_.server->stream_relay = {
+            .server = server.address,
+            .transport = server.transport,
+            .way = nat_probe::NetworkFindings::StreamRelay::Way::ByProxy};
+        return;
+    }
+    if (stream_relays_.size() == connect::limits::most_turn_servers) return;
+    stream_relays_.push_back(std::make_unique<nat_probe::StreamRelayProbe>(
+        loop_, resolver_, server, config_.account->ca_pem));
 }
 
 // A port of each kind that a session would want to be reached at. Nobody connects to them.
@@ -330,6 +352,11 @@ nat_probe::NetworkFindings Examination::findings() const {
             tcp.mapping = findings->mapping;
         }
         tcp.failure = tcp_->closed();
+    }
+    // The first that works, else what is wrong with the last.
+    for (const auto& probe : stream_relays_) {
+        auto& told = found.server->stream_relay;
+        if (!told || !told->took) told = probe->findings();
     }
     if (found.server) {
         if (https_) found.server->https = https_->reach;

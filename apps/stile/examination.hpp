@@ -15,6 +15,7 @@
 #include <stile/nat_probe/diagnosis.hpp>
 #include <stile/nat_probe/nat64_search.hpp>
 #include <stile/nat_probe/relay_probe.hpp>
+#include <stile/nat_probe/stream_relay_probe.hpp>
 
 #include <memory>
 #include <optional>
@@ -62,6 +63,7 @@ private:
     void ask_stun(const SocketAddress& server);
     void guess_stun();
     void ask_relay(const connect::TurnServer& server);
+    void ask_stream_relay(const connect::TurnServer& server);
     void ask_gateways();
     void note_mapped(const drivers::MappedPort& mapped);
     std::optional<IpAddress> source_for(const SocketAddress& server) const;
@@ -86,6 +88,7 @@ private:
     std::unique_ptr<nat_probe::RelayProbe> relay_;
     std::vector<std::unique_ptr<drivers::UdpSocket>> mapped_sockets_;
     std::unique_ptr<drivers::TcpListener> mapped_listener_;
+    std::vector<std::unique_ptr<nat_probe::StreamRelayProbe>> stream_relays_;
     std::unique_ptr<drivers::PortMappings> mappings_;
     drivers::Timer mapping_deadline_;
     std::optional<IpAddress> server_ip_;

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
+#include "event_log.hpp"
 #include "gateway.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,8 @@ int gateway(const GatewayOptions& options) {
     if (!store) return app::fail(store.error());
     auto account = load_account(*store, options.common.account);
     if (!account) return app::fail(account.error());
+    auto log = open_log(options.common);
+    if (!log) return app::fail(log.error());
 
     drivers::Loop loop;
     int result = 0;
@@ -46,6 +49,7 @@ int gateway(const GatewayOptions& options) {
         "http://{}/\n",
         node.account().address, listening->port.value, listening->to_string());
     std::fflush(stdout);
+    if (*log) node.keep_log(**log);
     node.start();
     loop.run();
     return result;

@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "describe.hpp"
 #include "download.hpp"
+#include "event_log.hpp"
 #include "node.hpp"
 #include "target.hpp"
 
@@ -72,6 +73,8 @@ public:
               end(static_cast<int>(app::ExitCode::Interrupted));
           }) {}
 
+    // Which must outlive this.
+    void keep_log(EventLog& log) { node_.keep_log(log); }
     int run() {
         say(fmt::format("Reaching  {}", target_.address));
         reach();
@@ -191,8 +194,11 @@ private:
         clear_progress();
         if (!verified) return fail(verified.error());
         const std::string place = options_.output == "-" ? "standard output" : options_.output;
-        say(fmt::format("Got       {}, {} ({} octets)", place,
-                        http::readable_size(download_.octets()), download_.octets()));
+        const std::string size = http::readable_size(download_.octets());
+        // Below a thousand that is the number itself.
+        say(download_.octets() < 1000
+                ? fmt::format("Got       {}, {}", place, size)
+                : fmt::format("Got       {}, {} ({} octets)", place, size, download_.octets()));
         say(*verified == Download::Verified::Sha256
                 ? fmt::format("Checked   SHA-256 {}, as the peer states it",
                               download_.sha256().to_hex())
@@ -294,11 +300,14 @@ int get(const GetOptions& given) {
     if (!store) return app::fail(store.error());
     auto account = load_account(*store, options.common.account);
     if (!account) return app::fail(account.error());
+    auto log = open_log(options.common);
+    if (!log) return app::fail(log.error());
     auto download = Download::open(options.output, options.existing == GetOptions::Existing::Replace
                                                        ? Download::Existing::Replace
                                                        : Download::Existing::Refuse);
     if (!download) return app::fail(download.error());
     Get get{options, *std::move(target), *std::move(download), *store, *std::move(account)};
+    if (*log) get.keep_log(**log);
     return get.run();
 }
 

@@ -74,21 +74,28 @@ private:
         return command;
     }
 
+    CLI::App* add_node(const char* name, const char* what) {
+        CLI::App* const command = add(name, what);
+        command->add_option("--event-log", common_.event_log,
+                            "append what sessions meet to this file, a JSON object a line");
+        return command;
+    }
+
     void add_files() {
         auto* const login = program_.add_subcommand("login", "become a user of a server");
         login->add_option("link", login_.link, "the link from 'stiled user add'")->required();
 
-        auto* const share = add("share", "share a folder until Ctrl-C");
+        auto* const share = add_node("share", "share a folder until Ctrl-C");
         share->add_option("folder", share_.folder)->required();
         share->add_option("--title", share_.title, "what pages and the feed are called");
         add_udp_port(share);
 
-        auto* const get = add("get", "fetch an object from a peer");
+        auto* const get = add_node("get", "fetch an object from a peer");
         get->add_option("object", get_.target, "such as alice@example.org/feed.xml")->required();
         get->add_option("-o,--output", get_.output, "file to write; - is standard output");
         get->add_flag("-f,--force", force_, "replace a file that is there");
 
-        auto* const gateway = add("gateway", "serve peers to this machine's programs by HTTP");
+        auto* const gateway = add_node("gateway", "serve peers to this machine's programs by HTTP");
         gateway->add_option("--listen", listen_, "loopback address and port")
             ->capture_default_str();
         add_udp_port(gateway);

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace stile::peer {
 namespace {
@@ -27,6 +28,30 @@ app::Problem problem_of(const session::Ended& ended, const std::string& peer,
     return to_problem(ended, peer);
 }
 
+// Whether this side has closed the connection because of what the peer is or does.
+bool is_refusal(const quic::event::Closed& closed) {
+    switch (closed.reason) {
+        case quic::CloseReason::ClosedHere:
+            return closed.code != quic::no_error.value;
+        case quic::CloseReason::FingerprintMismatch:
+        case quic::CloseReason::NoPeerCertificate:
+        case quic::CloseReason::PeerBrokeProtocol:
+            return true;
+        case quic::CloseReason::ClosedByPeer:
+        case quic::CloseReason::RefusedByPeer:
+        case quic::CloseReason::IdleTimeout:
+        case quic::CloseReason::HandshakeTimeout:
+        case quic::CloseReason::PeerReportedError:
+        case quic::CloseReason::PeerLostState:
+        case quic::CloseReason::Internal:
+            return false;
+    }
+    return false;
+}
+
+// For a refused peer to hear of it by QUIC, on a slow path too: RFC 9000 Section 10.2 repeats a
+// close for three probe timeouts. Its BYE ends the wait.
+constexpr Duration telling_patience = std::chrono::seconds{3};
 // How long a stopping node waits for its server to take the registration back.
 constexpr Duration stop_patience = std::chrono::seconds{1};
 // From an answered session's route to the end of its handshake.
@@ -197,6 +222,7 @@ void Node::fetch(const std::string& address, OnLink done) {
     entry.link = std::move(link);
     entry.streams = std::move(streams);
     entry.waiting.push_back(std::move(done));
+    log_session(*entry.link, session::Part::Offerer);
     pump();
 }
 
@@ -225,15 +251,28 @@ std::unique_ptr<Link> Node::make_link(const std::string& peer) {
                     if (entry == nullptr) return;
                     if (!entry->problem) entry->problem = to_problem(closed, link.peer());
                     // Not from within the link's own call.
-                    loop_.post([this, session = link.session()] {
-                        endpoint_.end(loop_.now(), session);
-                        pump();
+                    const bool refused = is_refusal(closed);
+                    loop_.post([this, session = link.session(), refused] {
+                        end_closed(session, refused ? telling_patience : Duration{});
                     });
                 },
             .send_by_session = [this](Link& link,
                                       BytesView payload) { send_by_session(link, payload); },
             .on_datagram = [this](Link& link, const Path& path,
                                   BytesView datagram) { handle_datagram(link, path, datagram); }});
+}
+
+// Whoever waits is told at once; the peer by QUIC, before a BYE that could not say why.
+void Node::end_closed(session::SessionId session, Duration patience) {
+    const auto found = entries_.find(session);
+    if (found == entries_.end()) return;
+    const app::Problem problem = *found->second.problem;
+    // Whoever is told may end all sessions, and so the entry.
+    auto waiting = std::exchange(found->second.waiting, {});
+    found->second.link->end(problem);
+    for (OnLink& each : waiting) each(std::unexpected(problem));
+    endpoint_.end_when_told(loop_.now(), session, patience);
+    pump();
 }
 
 // ---- the endpoint ------------------------------------------------------------------------------
@@ -245,16 +284,7 @@ void Node::pump() {
         endpoint_, [this](const session::EndpointTransmit& transmit) { send(transmit); },
         [this](session::EndpointEvent event) { handle(std::move(event)); }));
     pumping_ = false;
-    if (!reported_.empty()) keep_report();
-}
-
-void Node::keep_report() {
-    for (const auto& [id, entry] : entries_) {
-        const session::HttpSession* const session = endpoint_.find(id);
-        if (session != nullptr && entry.link->peer() == reported_) {
-            report_ = session->path().report();
-        }
-    }
+    keep_reports();
 }
 
 void Node::send(const session::EndpointTransmit& transmit) {
@@ -275,6 +305,7 @@ void Node::send(const session::EndpointTransmit& transmit) {
 
 void Node::handle(session::EndpointEvent event) {
     if (std::holds_alternative<session::Registered>(event)) {
+        log("registered", {{"address", account_.address}});
         if (handlers_.on_registered) handlers_.on_registered();
     } else if (const auto* const failed = std::get_if<session::RegistrationFailed>(&event)) {
         auto& handler = failed->retry_at ? handlers_.on_trouble : handlers_.on_refused;
@@ -296,6 +327,7 @@ void Node::handle(session::EndpointEvent event) {
                 session->part() == session::Part::Offerer ? quic::Role::Client : quic::Role::Server,
                 credentials(*session));
         }
+        log_route(entry->second, opened->route);
         entry->second.link->set_route(opened->route);
         if (!entry->second.meeting && !entry->second.meeting_deadline) {
             entry->second.meeting_deadline = loop_.now() + meeting_patience;
@@ -303,7 +335,9 @@ void Node::handle(session::EndpointEvent event) {
         }
     } else if (const auto* const lost = std::get_if<session::RouteClosed>(&event)) {
         const auto entry = entries_.find(lost->session);
-        if (entry != entries_.end()) entry->second.link->clear_route();
+        if (entry == entries_.end()) return;
+        log_route_lost(*entry->second.link);
+        entry->second.link->clear_route();
     } else if (const auto* const stream = std::get_if<session::StreamWanted>(&event)) {
         open_stream(*stream);
     } else if (const auto* const unneeded = std::get_if<session::StreamUnwanted>(&event)) {
@@ -330,6 +364,7 @@ void Node::handle_incoming(const session::Incoming& incoming) {
     const auto hosts = sockets_.addresses();
     endpoint_.accept(loop_.now(), session,
                      path_config(hosts, listen(*entry->second.streams, hosts)));
+    log_session(*entry->second.link, session::Part::Answerer);
     // The client's first packet may come before our own checks have found the way.
     if (const session::HttpSession* const accepted = endpoint_.find(session)) {
         entry->second.link->set_credentials(quic::Role::Server, credentials(*accepted));
@@ -346,6 +381,7 @@ void Node::handle_ended(const session::Ended& ended) {
         entry.problem ? *entry.problem : problem_of(ended, link.peer(), entry.meeting);
     for (OnLink& waiting : std::exchange(entry.waiting, {})) waiting(std::unexpected(problem));
     unmap_ports(entry);
+    log_ended(entry, problem);
     link.end(problem);
     if (handlers_.on_link_closed) handlers_.on_link_closed(link);
     ended_.push_back(std::move(entry));

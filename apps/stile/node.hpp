@@ -6,6 +6,7 @@
 #include "link.hpp"
 #include "path_streams.hpp"
 #include "server_api.hpp"
+#include "session_report.hpp"
 #include "signalling.hpp"
 
 #include <stile/drivers/dns.hpp>
@@ -18,11 +19,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace stile::peer {
+
+class EventLog;
 
 // Who is at the other end of a link, as far as it is known.
 struct Meeting {
@@ -74,7 +78,9 @@ public:
     // What was tried for the session with this address that was opened last: as it is now, or, once
     // it has ended, as it was last seen. For programs of few sessions: it is copied at each step.
     void keep_report_of(std::string address) { reported_ = std::move(address); }
-    const std::optional<connect::PathReport>& kept_report() const { return report_; }
+    const std::optional<SessionReport>& kept_report() const { return report_; }
+    // What sessions meet from now on goes there, too. The log must outlive the node.
+    void keep_log(EventLog& log) { log_ = &log; }
 
     const Account& account() const { return account_; }
 
@@ -86,11 +92,11 @@ private:
         std::optional<Meeting> meeting;
         std::optional<Instant> meeting_deadline;  // from the first route on
         std::optional<app::Problem> problem;  // why it ends, where that is better known than by SIP
+        SessionReport report;                 // as last seen, where somebody wants it
     };
     enum class AccessState : std::uint8_t { None, Asked, Known, Failed };
 
     void pump();
-    void keep_report();
     void send(const session::EndpointTransmit& transmit);
     void handle(session::EndpointEvent event);
     void handle_incoming(const session::Incoming& incoming);
@@ -103,6 +109,17 @@ private:
     Entry* find_usable(const std::string& address);
     Entry* find(const Link& link);
     std::unique_ptr<Link> make_link(const std::string& peer);
+    void end_closed(session::SessionId session, Duration patience);
+    // node_log.cpp
+    void keep_reports();
+    void refresh_report(Entry& entry);
+    void log(const char* event, nlohmann::ordered_json fields);
+    void log_session(const Link& link, session::Part part);
+    void log_route(Entry& entry, const connect::Route& route);
+    void log_route_lost(const Link& link);
+    void log_met(Entry& entry);
+    void log_ended(const Entry& entry, const app::Problem& problem);
+    static void add_report(nlohmann::ordered_json& fields, const Entry& entry);
     // node_paths.cpp
     void want_access();
     connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts,
@@ -163,7 +180,8 @@ private:
     bool signalling_stopped_ = false;
     bool pumping_ = false;
     std::string reported_;
-    std::optional<connect::PathReport> report_;
+    std::optional<SessionReport> report_;
+    EventLog* log_ = nullptr;
 };
 
 }  // namespace stile::peer

@@ -67,6 +67,8 @@ void Node::judge(Link& link) {
         if (!kept) return fail(*entry, unreadable_pins(kept.error()));
     }
     entry->meeting = Meeting{standing, met->address_key.thumbprint().to_hex()};
+    entry->report.met = loop_.now();
+    log_met(*entry);
     if (session->part() == session::Part::Answerer) {
         if (handlers_.on_peer) handlers_.on_peer(link, *entry->meeting);
     }

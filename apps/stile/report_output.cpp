@@ -7,6 +7,7 @@
 #include <stile/nat_probe/nat_words.hpp>
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace stile::peer {
 namespace {
@@ -67,6 +68,7 @@ ordered_json sources_json(const std::vector<connect::SourceReport>& sources) {
         ordered_json& one = list.emplace_back();
         one = {{"kind", connect::to_string(source.kind)},
                {"server", source.path.remote.to_string()},
+               {"transport", connect::to_string(source.transport)},
                {"outcome", connect::to_string(source.outcome)},
                {"mapped", text_or_null(source.mapped)},
                {"relayed", text_or_null(source.relayed)},
@@ -147,6 +149,15 @@ ordered_json to_json(const nat_probe::Diagnosis& diagnosis,
                          {"returned", relay.loop == nat_probe::RelayFindings::Loop::Returned},
                          {"round_trip_ms", milliseconds_or_null(relay.round_trip)}};
     }
+    if (found.server && found.server->stream_relay) {
+        const nat_probe::NetworkFindings::StreamRelay& relay = *found.server->stream_relay;
+        using Way = nat_probe::NetworkFindings::StreamRelay::Way;
+        json["stream_relay"] = {{"server", relay.server.to_string()},
+                                {"transport", connect::to_string(relay.transport)},
+                                {"tried", relay.way == Way::Straight},
+                                {"relayed", text_or_null(relay.relayed)},
+                                {"took_ms", milliseconds_or_null(relay.took)}};
+    }
     if (found.clock_ahead) {
         json["clock_ahead_s"] = std::chrono::duration<double>(*found.clock_ahead).count();
     }
@@ -222,6 +233,28 @@ ordered_json to_json(const connect::Explanation& explanation, const connect::Pat
     json["theirs"] = candidates_json(report.remote, ice::Side::Remote);
     json["pairs"] = pairs_json(report.pairs);
     return json;
+}
+
+std::string to_text(const std::vector<Phase>& phases) {
+    std::string text;
+    Duration last{};
+    for (const Phase& phase : phases) {
+        if (!text.empty()) text += ", ";
+        text += fmt::format("{} {:.0f} ms", phase.name, in_milliseconds(phase.took));
+        // Gathering goes on beside the others, and for longer.
+        if (phase.name != "gathering") last = std::max(last, phase.begun + phase.took);
+    }
+    return text + fmt::format(": {:.0f} ms in all", in_milliseconds(last));
+}
+
+ordered_json to_json(const std::vector<Phase>& phases) {
+    ordered_json list = ordered_json::array();
+    for (const Phase& phase : phases) {
+        list.push_back({{"phase", phase.name},
+                        {"begun_ms", in_milliseconds(phase.begun)},
+                        {"took_ms", in_milliseconds(phase.took)}});
+    }
+    return list;
 }
 
 ordered_json to_json(const app::Problem& problem) {

@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "session_report.hpp"
+
 #include <stile/connect/explanation.hpp>
 #include <stile/nat_probe/diagnosis.hpp>
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace stile::peer {
 
@@ -20,6 +23,10 @@ std::string to_text(const connect::Explanation& explanation, const connect::Path
                     const std::string& peer);
 nlohmann::ordered_json to_json(const connect::Explanation& explanation,
                                const connect::PathReport& report, const std::string& peer);
+
+// "server 12 ms, checks 30 ms: 60 ms in all", and a list.
+std::string to_text(const std::vector<Phase>& phases);
+nlohmann::ordered_json to_json(const std::vector<Phase>& phases);
 
 nlohmann::ordered_json to_json(const app::Problem& problem);
 nlohmann::ordered_json to_json(const connect::NatKnowledge& nat);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
 #include "describe.hpp"
+#include "event_log.hpp"
 #include "file_server.hpp"
 #include "node.hpp"
 
@@ -32,6 +33,16 @@ void announce(const ShareOptions& options, const std::string& address) {
     std::fflush(stdout);
 }
 
+void announce_again() {
+    fmt::print("Registered again: others reach this share\n");
+    std::fflush(stdout);
+}
+
+void log_peer(const Link& link, const Meeting& meeting) {
+    fmt::print("{}  {}\n", app::printable(link.peer()), describe(meeting.standing));
+    std::fflush(stdout);
+}
+
 void log_request(const Link& link, const quic::RequestHead& head) {
     fmt::print("{}  {} {}  {}\n", app::printable(link.peer()), app::printable(head.method),
                app::printable(head.path), link.route() ? describe(*link.route()) : "");
@@ -45,6 +56,8 @@ int share(const ShareOptions& options) {
     if (!store) return app::fail(store.error());
     auto account = load_account(*store, options.common.account);
     if (!account) return app::fail(account.error());
+    auto log = open_log(options.common);
+    if (!log) return app::fail(log.error());
     auto folder = SharedFolder::open(options.folder);
     if (!folder) return app::fail(unusable_folder(folder.error()));
 
@@ -62,10 +75,7 @@ int share(const ShareOptions& options) {
         {
             .on_registered =
                 [&] {
-                    if (std::exchange(in_trouble, false) && announced) {
-                        fmt::print("Registered again: others reach this share\n");
-                        std::fflush(stdout);
-                    }
+                    if (std::exchange(in_trouble, false) && announced) announce_again();
                     if (std::exchange(announced, true)) return;
                     announce(options, address);
                 },
@@ -84,11 +94,7 @@ int share(const ShareOptions& options) {
                     result = app::fail(problem);
                     loop.stop();
                 },
-            .on_peer =
-                [&](Link& link, const Meeting& meeting) {
-                    fmt::print("{}  {}\n", app::printable(link.peer()), describe(meeting.standing));
-                    std::fflush(stdout);
-                },
+            .on_peer = [](Link& link, const Meeting& meeting) { log_peer(link, meeting); },
             .on_request =
                 [&](Link& link, quic::StreamId stream, const quic::RequestHead& head) {
                     log_request(link, head);
@@ -105,6 +111,7 @@ int share(const ShareOptions& options) {
         options.udp_port};
     drivers::Signals signals{
         loop, {SIGINT, SIGTERM}, [&](int) { node.stop([&] { loop.stop(); }); }};
+    if (*log) node.keep_log(**log);
     node.start();
     loop.run();
     return result;

@@ -5,6 +5,7 @@
 #include "home.hpp"
 #include "node.hpp"
 #include "report_output.hpp"
+#include "target.hpp"
 
 #include <stile/identity/address.hpp>
 
@@ -18,6 +19,8 @@ namespace {
 
 // A relayed pair is nominated after this (ice::AgentConfig): until then better ones are tried.
 constexpr Duration settling_patience = std::chrono::seconds{11};
+// For the first byte, beyond which its time is not told.
+constexpr Duration answer_patience = std::chrono::seconds{3};
 constexpr Duration look_interval = std::chrono::milliseconds{100};
 
 // One attempt to reach a peer, observed to its end, beside an examination of this network's NAT.
@@ -41,9 +44,12 @@ public:
         if (options_.common.verbosity == CommonOptions::Verbosity::Normal) {
             fmt::print(stderr, "Reaching  {}, which takes up to a quarter of a minute\n", peer_);
         }
+        wanted_ = loop_.now();
         node_.open(peer_, [this](auto link) {
             if (link) {
+                met_ = loop_.now();
                 settled_by_ = loop_.now() + settling_patience;
+                ask(**link);
             } else {
                 problem_ = link.error();
             }
@@ -54,13 +60,33 @@ public:
     }
 
 private:
+    // What it answers is of no matter here, but when.
+    void ask(Link& link) {
+        const auto note = [this] {
+            if (!answered_) answered_ = loop_.now();
+        };
+        (void)link.request({.method = "HEAD",
+                            .scheme = "https",
+                            .authority = Target::host_of_address(peer_),
+                            .path = "/"},
+                           {.on_head = [note](const quic::ResponseHead&) { note(); },
+                            .on_body = [](BytesView body) { return body.size(); },
+                            .on_trailers = {},
+                            .on_end = {},
+                            .on_failed = {},
+                            .patience = {}});
+    }
+
     // Until the agent has chosen for good, or has failed.
     bool settled() const {
         if (problem_) return true;
         const auto& report = node_.kept_report();
         if (!settled_by_ || !report) return false;
-        const bool direct = report->route && report->route->kind == connect::RouteKind::Direct;
-        return direct || report->state == ice::State::Completed || loop_.now() >= *settled_by_;
+        const connect::PathReport& path = report->path;
+        const bool direct = path.route && path.route->kind == connect::RouteKind::Direct;
+        const bool settled = direct || path.state == ice::State::Completed;
+        const bool told = answered_ || loop_.now() >= *met_ + answer_patience;
+        return (settled && told) || loop_.now() >= *settled_by_;
     }
 
     void look() {
@@ -72,8 +98,13 @@ private:
     void tell() {
         const auto& kept = node_.kept_report();
         // Who could not be called was not looked for in the network.
-        if (!kept || (problem_ && kept->remote.empty())) return tell_problem(kept);
-        connect::PathReport report = *kept;
+        if (!kept || (problem_ && kept->path.remote.empty())) return tell_problem(kept);
+        connect::PathReport report = kept->path;
+        SessionReport timed = *kept;
+        timed.wanted = wanted_;
+        timed.met = met_;
+        timed.answered = answered_;
+        const std::vector<Phase> took = phases(timed);
         if (problem_) {
             report.state = ice::State::Failed;
             report.route.reset();
@@ -88,14 +119,16 @@ private:
                                        : app::ExitCode::NoPath);
         if (options_.format == OutputFormat::Json) {
             auto json = to_json(explanation, report, peer_);
+            json["phases"] = to_json(took);
             if (problem_) json["error"] = to_json(*problem_);
             return print(dump(json));
         }
         print(to_text(explanation, report, peer_));
+        if (!took.empty()) print(fmt::format("Took      {}\n", to_text(took)));
         if (problem_) result_ = app::fail(*problem_);
     }
 
-    void tell_problem(const std::optional<connect::PathReport>& report) {
+    void tell_problem(const std::optional<SessionReport>& report) {
         const app::Problem problem = problem_.value_or(app::Problem{
             app::ExitCode::TimedOut, "Nothing is known of " + peer_, "", "", "try again"});
         result_ = app::fail(problem);
@@ -104,7 +137,8 @@ private:
             json["error"] = to_json(problem);
             print(dump(json));
         } else if (report) {
-            print(to_text(connect::explain(*report, examination_.findings().nat), *report, peer_));
+            print(to_text(connect::explain(report->path, examination_.findings().nat), report->path,
+                          peer_));
         }
     }
 
@@ -122,6 +156,9 @@ private:
     Examination examination_;
     Node node_;
     drivers::Signals signals_;
+    Instant wanted_{};
+    std::optional<Instant> met_;
+    std::optional<Instant> answered_;
     std::optional<Instant> settled_by_;  // once the peer is met
     std::optional<app::Problem> problem_;
     int result_ = 0;

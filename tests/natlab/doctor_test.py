@@ -88,10 +88,16 @@ class Doctor(Talking):
 
     def test_udp_blocked(self):
         with Network(alice="noudp") as network:
-            report = self.doctor(network.people["alice"], NO_PATH)
-            self.assertEqual(report["calls"], "none", report)
-            self.assertIn("UDP does not get out", self.topic(report, "UDP")["means"])
-            self.assertEqual(self.topic(report, "SIP")["level"], "good", report)
+            report = self.doctor(network.people["alice"], DONE)
+            self.assertEqual(report["calls"], "relay-always", report)
+            self.assertRegex(report["verdict"], "^works, slower: .* relay over T(CP|LS)$")
+            udp = self.topic(report, "UDP")
+            self.assertEqual(udp["level"], "note", report)
+            self.assertIn("UDP does not get out", udp["means"])
+            self.assertIn("let UDP out", udp["fix"])
+            self.assertEqual(self.topic(report, "Relay")["level"], "good", report)
+            self.assertIn(report["stream_relay"]["transport"], ("tcp", "tls"), report)
+            self.assertNotIn("bad", [finding["level"] for finding in report["findings"]], report)
 
     def test_server_down(self):
         with Network(alice="port") as network:

@@ -23,11 +23,17 @@ class Why(Asking):
             report = self.why(bob, "alice@example.org")
             self.assertEqual(report["outcome"], "direct", report)
             self.assertTrue(any(pair["selected"] for pair in report["pairs"]), report)
-            self.assertTrue(all(source["outcome"] == "answered" for source in report["asked"]), report)
+            asked = [source for source in report["asked"] if source["transport"] == "udp"]
+            self.assertTrue(asked, report)
+            self.assertTrue(all(source["outcome"] == "answered" for source in asked), report)
+            took = {phase["phase"]: phase["took_ms"] for phase in report["phases"]}
+            self.assertEqual(set(took), {"server", "gathering", "signalling", "checks", "handshake", "first byte"})
+            self.assertTrue(all(time >= 0 for time in took.values()), took)
             # Without a name: whom one met last.
             text = bob.run("why")
             self.assertEqual(text.code, DONE, text)
             self.assertRegex(text.out, r"(?m)^Verdict +direct: ")
+            self.assertRegex(text.out, r"(?m)^Took +server .*, handshake .*, first byte .*: \d+ ms in all$")
 
     def test_two_nats_that_exclude_each_other(self):
         with Network(alice="port", bob="symmetric") as network:

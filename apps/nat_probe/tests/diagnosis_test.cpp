@@ -196,6 +196,68 @@ TEST_CASE("diagnosis: what each kind of NAT means for calls") {
     CHECK(diagnose(blocked).calls == "none");
 }
 
+NetworkFindings without_udp() {
+    NetworkFindings found = healthy();
+    found.udp[0].mapped.reset();
+    found.server->relay = RelayFindings{};
+    found.server->stream_relay = {.server = at("198.51.100.1:443"),
+                                  .transport = turn::ClientTransport::Tls,
+                                  .relayed = at("198.51.100.1:50001"),
+                                  .took = 70ms};
+    return found;
+}
+
+TEST_CASE("diagnosis: where UDP is blocked and the relay is reached over TLS all works, slower") {
+    NetworkFindings found = without_udp();
+    const Diagnosis diagnosis = diagnose(found);
+    CHECK(diagnosis.code == ExitCode::Done);
+    CHECK(diagnosis.calls == "relay-always");
+    CHECK(diagnosis.verdict == "works, slower: everybody is reached by the relay over TLS");
+    CHECK(line(diagnosis, "UDP").level == Level::Note);
+    CHECK(line(diagnosis, "UDP").means.contains("all works, and slower: relayed over TLS"));
+    CHECK(line(diagnosis, "UDP").fix == "let UDP out in the firewall, to any port");
+    CHECK(line(diagnosis, "Relay").level == Level::Good);
+    CHECK(line(diagnosis, "Relay").found ==
+          "over TLS to 198.51.100.1:443, gives 198.51.100.1:50001 in 70 ms");
+    CHECK(std::ranges::none_of(diagnosis.findings,
+                               [](const Finding& finding) { return finding.level == Level::Bad; }));
+    found.server->stream_relay->transport = turn::ClientTransport::Tcp;
+    CHECK(diagnose(found).verdict.ends_with("by the relay over TCP"));
+}
+
+TEST_CASE(
+    "diagnosis: a relay that the network's proxy leads to counts, as far as the proxy works") {
+    NetworkFindings found = without_udp();
+    found.server->stream_relay = {.server = at("198.51.100.1:443"),
+                                  .way = NetworkFindings::StreamRelay::Way::ByProxy};
+    CHECK(diagnose(found).code == ExitCode::Done);
+    CHECK(line(diagnose(found), "Relay").found.contains("by the network's proxy"));
+    found.server->https = {};
+    CHECK(diagnose(found).code == ExitCode::NoPath);
+}
+
+TEST_CASE("diagnosis: without UDP, a relay that is not to be reached either is bad, with the fix") {
+    NetworkFindings found = without_udp();
+    found.server->stream_relay->took.reset();
+    found.server->stream_relay->failure = turn_link::LinkFailure{
+        .closed = closed(drivers::CloseReason::TimedOut), .text = "no connection"};
+    const Diagnosis diagnosis = diagnose(found);
+    CHECK(diagnosis.code == ExitCode::NoPath);
+    CHECK(diagnosis.calls == "none");
+    CHECK(line(diagnosis, "UDP").level == Level::Bad);
+    CHECK(line(diagnosis, "TLS relay").level == Level::Bad);
+    CHECK(line(diagnosis, "TLS relay").fix.starts_with("let TCP out to port 443"));
+}
+
+TEST_CASE("diagnosis: UDP that works and a relay that does not take it is a note") {
+    NetworkFindings found = without_udp();
+    found.udp[0].mapped = at("203.0.113.9:4000");
+    const Diagnosis diagnosis = diagnose(found);
+    CHECK(diagnosis.code == ExitCode::Done);
+    CHECK(line(diagnosis, "Relay").level == Level::Note);
+    CHECK_FALSE(line(diagnosis, "Relay").fix.empty());
+}
+
 TEST_CASE("diagnosis: a clock that is off by minutes breaks things, by seconds it does not") {
     struct Row {
         Duration ahead;

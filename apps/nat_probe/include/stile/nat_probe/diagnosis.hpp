@@ -52,13 +52,28 @@ struct NetworkFindings {
     Gateway gateway = Gateway::NotAsked;
     std::vector<PortMapping> port_mappings;  // at most one for each family and protocol
 
+    // The relay over TCP or TLS, as sessions use it where there is none over UDP.
+    struct StreamRelay {
+        enum class Way : std::uint8_t {
+            Straight,
+            ByProxy,  // the network's: not tried
+        };
+        SocketAddress server;
+        turn::ClientTransport transport = turn::ClientTransport::Tls;  // Tcp or Tls
+        Way way = Way::Straight;
+        std::optional<SocketAddress> relayed;
+        std::optional<Duration> took;                   // until it gave that address
+        std::optional<turn_link::LinkFailure> failure;  // neither: no answer in time
+    };
+
     struct Server {
         std::string name;                       // "203.0.113.7"
         std::optional<app::Problem> not_found;  // the name leads nowhere
         Reach https;
         Reach sips;
         std::optional<app::Problem> no_credentials;
-        std::optional<RelayFindings> relay;
+        std::optional<RelayFindings> relay;  // over UDP
+        std::optional<StreamRelay> stream_relay;
     };
     std::optional<Server> server;  // absent: nobody is logged in
     WallTime wall_clock{};
