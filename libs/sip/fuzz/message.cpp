@@ -16,9 +16,9 @@ void read_everything(const Message& message) {
     for (std::size_t i = 0; i < message.header_count(); ++i) {
         const HeaderName name = message.header(i).name;
         for (const std::string_view value : message.values(name)) (void)value.size();
-        if (name != HeaderName::Other) (void)message.tokens(name);
+        if (name != HeaderName::Other) (void)message.tokens(name).all();
     }
-    (void)message.vias();
+    (void)message.vias().all();
     (void)message.contacts();
     (void)message.date();
     (void)message.retry_after();

@@ -19,20 +19,23 @@ std::expected<Uri, ParseError> contact_of(const Message& message) {
     return contacts.values.front().uri();
 }
 
-std::string tag_of(const NameAddr& address) { return std::string{address.tag().value_or("")}; }
+template <class Address>
+std::string tag_of(const Address& address) {
+    return std::string{address.tag().value_or("")};
+}
 
 }  // namespace
 
 std::expected<Dialog, ParseError> Dialog::of_uac(const Message& request, const Message& response) {
     Dialog dialog;
-    dialog.local_ = STILE_TRY(request.from());
-    dialog.remote_ = STILE_TRY(response.to());
+    dialog.local_ = STILE_TRY(request.from()).copy();
+    dialog.remote_ = STILE_TRY(response.to()).copy();
     dialog.id_ = DialogId{.call_id = std::string{STILE_TRY(request.call_id())},
                           .local_tag = tag_of(dialog.local_),
                           .remote_tag = tag_of(dialog.remote_)};
     dialog.local_sequence_ = STILE_TRY(request.cseq()).number;
     dialog.remote_target_ = STILE_TRY(contact_of(response));
-    dialog.route_set_ = STILE_TRY(response.routes(HeaderName::RecordRoute));
+    dialog.route_set_ = STILE_TRY(response.routes(HeaderName::RecordRoute).copies());
     std::ranges::reverse(dialog.route_set_);
     if (response.status().is_success()) dialog.state_ = DialogState::Confirmed;
     return dialog;
@@ -41,15 +44,15 @@ std::expected<Dialog, ParseError> Dialog::of_uac(const Message& request, const M
 std::expected<Dialog, ParseError> Dialog::of_uas(const Message& request,
                                                  std::string_view local_tag) {
     Dialog dialog;
-    dialog.local_ = STILE_TRY(request.to());
+    dialog.local_ = STILE_TRY(request.to()).copy();
     dialog.local_.set_tag(local_tag);
-    dialog.remote_ = STILE_TRY(request.from());
+    dialog.remote_ = STILE_TRY(request.from()).copy();
     dialog.id_ = DialogId{.call_id = std::string{STILE_TRY(request.call_id())},
                           .local_tag = std::string{local_tag},
                           .remote_tag = tag_of(dialog.remote_)};
     dialog.remote_sequence_ = STILE_TRY(request.cseq()).number;
     dialog.remote_target_ = STILE_TRY(contact_of(request));
-    dialog.route_set_ = STILE_TRY(request.routes(HeaderName::RecordRoute));
+    dialog.route_set_ = STILE_TRY(request.routes(HeaderName::RecordRoute).copies());
     return dialog;
 }
 
@@ -69,7 +72,7 @@ bool Dialog::owns_response(const Message& response) const {
 
 std::expected<void, ParseError> Dialog::confirm(const Message& response) {
     auto target = STILE_TRY(contact_of(response));
-    auto routes = STILE_TRY(response.routes(HeaderName::RecordRoute));
+    auto routes = STILE_TRY(response.routes(HeaderName::RecordRoute).copies());
     std::ranges::reverse(routes);
     remote_target_ = std::move(target);
     route_set_ = std::move(routes);

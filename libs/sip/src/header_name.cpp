@@ -156,7 +156,7 @@ HeaderName header_name_of(std::string_view text) {
     }
     for (std::size_t place = hash(text); table[place] != Other; place = (place + 1) % buckets) {
         const Entry& entry = entries[std::to_underlying(table[place])];
-        if (iequals(entry.text, text)) return entry.name;
+        if (entry.text == text || iequals(entry.text, text)) return entry.name;
     }
     return Other;
 }

@@ -6,6 +6,8 @@
 #include <stile/base/try.hpp>
 #include <stile/sip/message.hpp>
 
+#include <utility>
+
 namespace stile::sip {
 namespace {
 
@@ -25,6 +27,15 @@ std::expected<std::vector<T>, ParseError> parse_all(const Message& message, Head
 
 }  // namespace
 
+std::expected<NameAddrView, ParseError> parse_route(std::string_view text) {
+    return NameAddrView::parse(text, AddressForm::NameAddr);
+}
+
+std::expected<std::string_view, ParseError> parse_token(std::string_view text) {
+    if (!scan::is_token(text)) return std::unexpected(ParseError::BadToken);
+    return text;
+}
+
 ValueRange::Iterator::Iterator(const Message& message, HeaderName name)
     : message_(&message), name_(name), done_(false) {
     ++*this;
@@ -41,34 +52,32 @@ ValueRange::Iterator& ValueRange::Iterator::operator++() {
                 done_ = true;
                 return *this;
             }
-            const HeaderField field = message_->header(next_line_);
-            if (field.name != name_) continue;
+            const Message::Line line = message_->line(next_line_);
+            if (line.name != name_) continue;
             ++next_line_;
-            if (value_form(name_) != ValueForm::List) {
-                current_ = field.value;
-                return *this;
-            }
-            rest_ = field.value;
-            break;
+            rest_ = message_->text(line.value);
+            if (value_form(name_) == ValueForm::List) break;
+            current_ = std::exchange(rest_, {});
+            return *this;
         }
     }
 }
 
-std::expected<Uri, ParseError> Message::request_uri() const {
+std::expected<UriView, ParseError> Message::request_uri() const& {
     STILE_ASSERT(is_request());
-    return Uri::parse(text(target_));
+    return UriView::parse(text(target_));
 }
 
 HeaderField Message::header(std::size_t index) const& {
-    const Line& line = lines_[index];
+    const Line line = this->line(index);
     return {.name = line.name,
             .name_text = text({line.name_offset, line.name_length}),
             .value = text(line.value)};
 }
 
 std::optional<std::string_view> Message::find(HeaderName name) const& {
-    for (const Line& line : lines_) {
-        if (line.name == name) return text(line.value);
+    for (std::size_t i = 0; i < line_count_; ++i) {
+        if (const Line one = line(i); one.name == name) return text(one.value);
     }
     return std::nullopt;
 }
@@ -76,27 +85,26 @@ std::optional<std::string_view> Message::find(HeaderName name) const& {
 std::optional<std::string_view> Message::find(std::string_view name) const& {
     const HeaderName known = header_name_of(name);
     if (known != HeaderName::Other) return find(known);
-    for (const Line& line : lines_) {
-        if (line.name == HeaderName::Other &&
-            iequals(text({line.name_offset, line.name_length}), name)) {
-            return text(line.value);
-        }
+    for (std::size_t i = 0; i < line_count_; ++i) {
+        const HeaderField field = header(i);
+        if (field.name == HeaderName::Other && iequals(field.name_text, name)) return field.value;
     }
     return std::nullopt;
 }
 
 std::size_t Message::count(HeaderName name) const {
     std::size_t count = 0;
-    for (const Line& line : lines_) count += line.name == name ? 1 : 0;
+    for (std::size_t i = 0; i < line_count_; ++i) count += line(i).name == name ? 1U : 0U;
     return count;
 }
 
 std::expected<std::string_view, ParseError> Message::single(HeaderName name) const& {
     std::optional<std::string_view> found;
-    for (const Line& line : lines_) {
-        if (line.name != name) continue;
+    for (std::size_t i = 0; i < line_count_; ++i) {
+        const Line one = line(i);
+        if (one.name != name) continue;
         if (found) return std::unexpected(ParseError::Duplicate);
-        found = text(line.value);
+        found = text(one.value);
     }
     if (!found) return std::unexpected(ParseError::Missing);
     return *found;
@@ -108,21 +116,17 @@ std::optional<std::string_view> Message::first_value(HeaderName name) const& {
     return *first;
 }
 
-std::expected<Via, ParseError> Message::top_via() const {
+std::expected<ViaView, ParseError> Message::top_via() const& {
     const auto text = first_value(HeaderName::Via);
     if (!text) return std::unexpected(ParseError::Missing);
-    return Via::parse(*text);
+    return ViaView::parse(*text);
 }
 
-std::expected<std::vector<Via>, ParseError> Message::vias() const {
-    return parse_all<Via>(*this, HeaderName::Via, Via::parse);
+std::expected<NameAddrView, ParseError> Message::from() const& {
+    return NameAddrView::parse(STILE_TRY(single(HeaderName::From)));
 }
-
-std::expected<NameAddr, ParseError> Message::from() const {
-    return NameAddr::parse(STILE_TRY(single(HeaderName::From)));
-}
-std::expected<NameAddr, ParseError> Message::to() const {
-    return NameAddr::parse(STILE_TRY(single(HeaderName::To)));
+std::expected<NameAddrView, ParseError> Message::to() const& {
+    return NameAddrView::parse(STILE_TRY(single(HeaderName::To)));
 }
 
 std::expected<std::string_view, ParseError> Message::call_id() const& {
@@ -165,12 +169,6 @@ std::expected<Contacts, ParseError> Message::contacts() const {
     return contacts;
 }
 
-std::expected<std::vector<NameAddr>, ParseError> Message::routes(HeaderName name) const {
-    return parse_all<NameAddr>(*this, name, [](std::string_view text) {
-        return NameAddr::parse(text, AddressForm::NameAddr);
-    });
-}
-
 std::expected<std::uint32_t, ParseError> Message::expires_seconds() const {
     return parse_number(STILE_TRY(single(HeaderName::Expires)));
 }
@@ -188,14 +186,6 @@ std::expected<RetryAfter, ParseError> Message::retry_after() const {
 }
 std::expected<std::vector<Reason>, ParseError> Message::reasons() const {
     return parse_all<Reason>(*this, HeaderName::Reason, Reason::parse);
-}
-
-std::expected<std::vector<std::string>, ParseError> Message::tokens(HeaderName name) const {
-    return parse_all<std::string>(
-        *this, name, [](std::string_view text) -> std::expected<std::string, ParseError> {
-            if (!scan::is_token(text)) return std::unexpected(ParseError::BadToken);
-            return std::string{text};
-        });
 }
 
 bool Message::lists(HeaderName name, std::string_view token) const {

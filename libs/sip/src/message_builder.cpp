@@ -24,7 +24,7 @@ MessageBuilder MessageBuilder::request(Method method, const Uri& target) {
 
 MessageBuilder MessageBuilder::request(std::string_view method, std::string_view target) {
     STILE_ASSERT(scan::is_token(method));
-    STILE_ASSERT(!target.empty() && target.find_first_of(" \t\r\n") == std::string_view::npos);
+    STILE_ASSERT(!target.empty() && scan::find_any(target, " \t\r\n") == std::string_view::npos);
     MessageBuilder builder;
     builder.text_.reserve(1024);
     builder.text_.append(method).append(" ").append(target).append(" SIP/2.0\r\n");

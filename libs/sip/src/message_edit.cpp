@@ -73,7 +73,7 @@ std::size_t MessageEdit::last(HeaderName name) const {
 
 MessageEdit& MessageEdit::set_request_uri(std::string_view uri) {
     STILE_ASSERT(message_.is_request());
-    STILE_ASSERT(!uri.empty() && uri.find_first_of(" \t\r\n") == std::string_view::npos);
+    STILE_ASSERT(!uri.empty() && scan::find_any(uri, " \t\r\n") == std::string_view::npos);
     request_uri_ = add_text(uri);
     return *this;
 }
@@ -189,11 +189,12 @@ MessageEdit& MessageEdit::set_body(std::string_view content_type, BytesView body
 }
 
 MessageEdit& MessageEdit::mark_source(const SocketAddress& source) {
-    auto via = message_.top_via();
+    const auto via = message_.top_via();
     if (!via) return *this;
-    Via marked = *via;
+    const Via as_sent = via->copy();
+    Via marked = as_sent;
     sip::mark_source(marked, source);
-    if (marked == *via) return *this;
+    if (marked == as_sent) return *this;
     return replace_first_value(HeaderName::Via, marked.to_string());
 }
 

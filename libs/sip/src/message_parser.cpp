@@ -7,14 +7,11 @@
 #include <stile/base/assert.hpp>
 
 #include <algorithm>
-#include <cstring>
+#include <span>
 #include <utility>
 
 namespace stile::sip {
 namespace {
-
-// Enough for nearly every message; the vector then never grows.
-constexpr std::size_t usual_header_lines = 24;
 
 bool is_version(std::string_view text) {
     if (text.size() < 7 || !iequals(text.substr(0, 4), "SIP/")) return false;
@@ -30,24 +27,23 @@ bool is_version_2(std::string_view text) { return iequals(text, "SIP/2.0"); }
 
 }  // namespace
 
-MessageParser::MessageParser(Bytes wire, const ParseLimits& limits)
-    : head_{.message = Message{}}, limits_(limits) {
-    head_.message.wire_ = std::move(wire);
-    head_.message.lines_.reserve(usual_header_lines);
-    text_ = reinterpret_cast<char*>(head_.message.wire_.data());
-    size_ = head_.message.wire_.size();
-}
+MessageParser::MessageParser(BytesView wire, const ParseLimits& limits)
+    : head_{.message = Message{}},
+      limits_(limits),
+      text_(as_text(wire).data()),
+      size_(wire.size()) {}
 
-MessageParser::Head MessageParser::parse_head(Bytes wire, const ParseLimits& limits) {
-    MessageParser parser{std::move(wire), limits};
+MessageParser::Head MessageParser::parse_head(BytesView wire, const ParseLimits& limits) {
+    MessageParser parser{wire, limits};
     parser.run();
+    parser.lay_out();
     return std::move(parser.head_);
 }
 
-Message MessageParser::parse_own(Bytes wire) {
+Message MessageParser::parse_own(BytesView wire) {
     constexpr auto none = std::size_t{0xFFFF'FFFF};
-    auto head = parse_head(std::move(wire),
-                           {.message_octets = none, .header_lines = none, .line_octets = none});
+    auto head =
+        parse_head(wire, {.message_octets = none, .header_lines = none, .line_octets = none});
     STILE_ASSERT(!head.error && head.content_length == head.message.body().size());
     return std::move(head.message);
 }
@@ -84,31 +80,58 @@ void MessageParser::run() {
         const auto line = next_line();
         if (!line) return fail(ParseError::Truncated);
         if (line->length == 0) break;
-        if (head_.message.lines_.size() == limits_.header_lines) {
+        if (line_count() == limits_.header_lines) {
             fail(ParseError::TooManyHeaders);
         } else {
             header_line(*line);
         }
     }
     head_.message.body_offset_ = static_cast<std::uint32_t>(at_);
-    read_content_length();
+}
+
+void MessageParser::add_line(const Message::Line& line) {
+    if (usual_count_ < lines_.size()) {
+        lines_[usual_count_++] = line;
+    } else {
+        more_lines_.push_back(line);
+    }
+}
+
+void MessageParser::unfold(std::size_t begin, std::size_t end) {
+    if (unfolded_.empty()) {
+        unfolded_ = to_bytes(as_bytes(std::string_view{text_, size_}));
+        text_ = as_text(unfolded_).data();
+    }
+    std::fill(unfolded_.begin() + static_cast<std::ptrdiff_t>(begin),
+              unfolded_.begin() + static_cast<std::ptrdiff_t>(end), std::byte{' '});
+}
+
+void MessageParser::lay_out() {
+    Bytes& arena = head_.message.arena_;
+    const auto append = [&arena](BytesView octets) {
+        arena.insert(arena.end(), octets.begin(), octets.end());
+    };
+    arena.reserve(line_count() * sizeof(Message::Line) + size_);
+    append(std::as_bytes(std::span{lines_}.first(usual_count_)));
+    append(std::as_bytes(std::span{more_lines_}));
+    append(as_bytes(std::string_view{text_, size_}));
+    head_.message.line_count_ = static_cast<std::uint32_t>(line_count());
 }
 
 std::optional<Message::Slice> MessageParser::next_line() {
     const std::size_t begin = at_;
     for (;;) {
+        at_ += scan::find_line_break({text_ + at_, size_ - at_});
         if (at_ == size_) return std::nullopt;
-        const void* const found = std::memchr(text_ + at_, '\n', size_ - at_);
-        if (found == nullptr) return std::nullopt;
-        const auto feed = static_cast<std::size_t>(static_cast<const char*>(found) - text_);
+        const std::size_t end = at_;
         // RFC 3261 Section 7: lines end with CR LF. What some take for an end of line and others do
         // not is how header fields are smuggled.
-        const bool has_return = feed > at_ && text_[feed - 1] == '\r';
-        const std::size_t end = has_return ? feed - 1 : feed;
-        if (!has_return || std::memchr(text_ + at_, '\r', end - at_) != nullptr) {
-            fail(ParseError::BadCharacter);
-        }
-        at_ = feed + 1;
+        const bool has_return = text_[at_] == '\r';
+        if (has_return && ++at_ == size_) return std::nullopt;
+        const bool has_feed = text_[at_] == '\n';
+        if (!has_return || !has_feed) fail(ParseError::BadCharacter);
+        if (!has_feed) continue;
+        ++at_;
         const bool folded = end > begin && at_ < size_ && scan::is_space(text_[at_]);
         if (!folded) {
             if (end - begin > limits_.line_octets) {
@@ -118,7 +141,7 @@ std::optional<Message::Slice> MessageParser::next_line() {
             return Message::Slice{static_cast<std::uint32_t>(begin),
                                   static_cast<std::uint32_t>(end - begin)};
         }
-        std::fill(text_ + end, text_ + at_, ' ');
+        unfold(end, at_);
     }
 }
 
@@ -167,7 +190,7 @@ void MessageParser::request_line(std::string_view line, std::uint32_t offset) {
     if (last == space || !is_version(version)) return fail(ParseError::BadStartLine);
     message.version_2_ = is_version_2(version);
     const std::string_view target = line.substr(space + 1, last - space - 1);
-    if (target.empty() || target.find_first_of(" \t") != std::string_view::npos) {
+    if (target.empty() || scan::find_any(target, " \t") != std::string_view::npos) {
         fail(ParseError::BadStartLine);
     }
     message.target_ = {static_cast<std::uint32_t>(offset + space + 1),
@@ -187,26 +210,25 @@ void MessageParser::header_line(Message::Slice slice) {
     std::size_t end = slice.length;
     while (begin < end && scan::is_space(line[begin])) ++begin;
     while (end > begin && scan::is_space(line[end - 1])) --end;
-    head_.message.lines_.push_back({
+    const HeaderName name = header_name_of({line, name_end});
+    if (name == HeaderName::ContentLength) read_content_length({line + begin, end - begin});
+    add_line({
         .value = {static_cast<std::uint32_t>(slice.offset + begin),
                   static_cast<std::uint32_t>(end - begin)},
         .name_offset = slice.offset,
         .name_length = static_cast<std::uint16_t>(name_end),
-        .name = header_name_of({line, name_end}),
+        .name = name,
     });
 }
 
-void MessageParser::read_content_length() {
-    for (const Message::Line& line : head_.message.lines_) {
-        if (line.name != HeaderName::ContentLength) continue;
-        const auto length = parse_unsigned(head_.message.text(line.value), 0xFFFF'FFFF);
-        if (!length || head_.content_length) return fail(ParseError::BadContentLength);
-        head_.content_length = static_cast<std::uint32_t>(*length);
-    }
+void MessageParser::read_content_length(std::string_view value) {
+    const auto length = parse_unsigned(value, 0xFFFF'FFFF);
+    if (!length || head_.content_length) return fail(ParseError::BadContentLength);
+    head_.content_length = static_cast<std::uint32_t>(*length);
 }
 
-std::expected<Message, ParseFailure> parse_message(Bytes datagram, const ParseLimits& limits) {
-    auto head = MessageParser::parse_head(std::move(datagram), bounded(limits));
+std::expected<Message, ParseFailure> parse_message(BytesView datagram, const ParseLimits& limits) {
+    auto head = MessageParser::parse_head(datagram, bounded(limits));
     if (!head.error && head.content_length) {
         const std::size_t there = head.message.body().size();
         if (*head.content_length > there) {
@@ -218,10 +240,6 @@ std::expected<Message, ParseFailure> parse_message(Bytes datagram, const ParseLi
     }
     if (head.error) return std::unexpected(MessageParser::failure(std::move(head)));
     return std::move(head.message);
-}
-
-std::expected<Message, ParseFailure> parse_message(BytesView datagram, const ParseLimits& limits) {
-    return parse_message(to_bytes(datagram), limits);
 }
 
 bool is_keep_alive(BytesView datagram) {

@@ -42,7 +42,7 @@ std::expected<std::string_view, ParseError> take_name(std::string_view& rest,
     if (syntax == ParameterSyntax::Header) {
         name = scan::take_token(rest);
     } else {
-        name = rest.substr(0, rest.find_first_of("=;"));
+        name = rest.substr(0, scan::find_any(rest, "=;"));
         rest.remove_prefix(name.size());
         if (!scan::is_escaped_text(name, Class::Unreserved | Class::ParamExtra)) {
             return std::unexpected(ParseError::BadParameter);
@@ -59,78 +59,96 @@ bool take_mark(std::string_view& rest, char mark, ParameterSyntax syntax) {
     return true;
 }
 
+constexpr bool ends_name(char c) { return c == ';' || c == '=' || scan::is_space(c); }
+
 }  // namespace
 
-Parameters::Iterator::Iterator(std::string_view rest) : rest_(rest), done_(false) { ++*this; }
+ParametersView::Iterator::Iterator(std::string_view rest) : rest_(rest), done_(false) { ++*this; }
 
-Parameters::Iterator& Parameters::Iterator::operator++() {
+// The text is known to be sound; in a URI there is no white space to be skipped.
+ParametersView::Iterator& ParametersView::Iterator::operator++() {
+    scan::skip_space(rest_);
     if (rest_.empty()) {
         done_ = true;
         return *this;
     }
     rest_.remove_prefix(1);  // the semicolon
+    scan::skip_space(rest_);
     std::size_t end = 0;
-    while (end < rest_.size() && rest_[end] != ';' && rest_[end] != '=') ++end;
+    while (end < rest_.size() && !ends_name(rest_[end])) ++end;
     current_ = {.name = rest_.substr(0, end), .value = std::nullopt};
     rest_.remove_prefix(end);
-    if (!rest_.empty() && rest_.front() == '=') {
-        rest_.remove_prefix(1);
+    scan::skip_space(rest_);
+    if (rest_.empty() || rest_.front() != '=') return *this;
+    rest_.remove_prefix(1);
+    scan::skip_space(rest_);
+    std::size_t stop = 0;
+    if (!rest_.empty() && rest_.front() == '"') {
         std::string_view after = rest_;
-        if (!scan::take_quoted(after)) {
-            const std::size_t stop = rest_.find(';');
-            after.remove_prefix(stop == std::string_view::npos ? rest_.size() : stop);
-        }
-        current_.value = rest_.substr(0, rest_.size() - after.size());
-        rest_ = after;
+        stop = scan::take_quoted(after)->size();
+    } else {
+        while (stop < rest_.size() && rest_[stop] != ';' && !scan::is_space(rest_[stop])) ++stop;
     }
+    current_.value = rest_.substr(0, stop);
+    rest_.remove_prefix(stop);
     return *this;
 }
 
-std::expected<Parameters, ParseError> Parameters::parse(std::string_view text,
-                                                        ParameterSyntax syntax) {
-    Parameters parameters;
+std::expected<ParametersView, ParseError> ParametersView::parse(std::string_view text,
+                                                                ParameterSyntax syntax) {
     if (syntax == ParameterSyntax::Header) text = scan::trimmed(text);
-    parameters.text_.reserve(text.size());
+    const std::string_view whole = text;
     std::size_t count = 0;
     while (!text.empty()) {
+        const ParametersView before{whole.substr(0, whole.size() - text.size())};
         if (!take_mark(text, ';', syntax)) return std::unexpected(ParseError::BadParameter);
         if (++count > most_parameters) return std::unexpected(ParseError::TooManyParameters);
         const std::string_view name = STILE_TRY(take_name(text, syntax));
-        if (parameters.contains(name)) return std::unexpected(ParseError::BadParameter);
-        parameters.text_ += ';';
-        parameters.text_ += name;
-        if (take_mark(text, '=', syntax)) {
-            const std::string_view value = STILE_TRY(take_value(text, syntax));
-            parameters.text_ += '=';
-            parameters.text_ += value;
-        }
+        if (before.contains(name)) return std::unexpected(ParseError::BadParameter);
+        if (take_mark(text, '=', syntax)) STILE_TRY(take_value(text, syntax));
         if (syntax == ParameterSyntax::Header) scan::skip_space(text);
     }
-    return parameters;
+    return ParametersView{whole};
 }
 
-std::size_t Parameters::count() const {
+std::size_t ParametersView::count() const {
     std::size_t count = 0;
     for (auto it = begin(); it != end(); ++it) ++count;
     return count;
 }
 
-std::optional<Parameter> Parameters::find(std::string_view name) const {
+std::optional<Parameter> ParametersView::find(std::string_view name) const {
     for (const Parameter& parameter : *this) {
         if (iequals(parameter.name, name)) return parameter;
     }
     return std::nullopt;
 }
 
-std::optional<std::string_view> Parameters::value(std::string_view name) const {
+std::optional<std::string_view> ParametersView::value(std::string_view name) const {
     const auto found = find(name);
     return found ? found->value : std::nullopt;
 }
 
-std::optional<std::string> Parameters::unquoted(std::string_view name) const {
+std::optional<std::string> ParametersView::unquoted(std::string_view name) const {
     const auto found = value(name);
     if (!found) return std::nullopt;
     return scan::unquoted(*found);
+}
+
+Parameters::Parameters(ParametersView view) {
+    text_.reserve(view.text_.size());
+    for (const Parameter& parameter : view) {
+        text_ += ';';
+        text_ += parameter.name;
+        if (!parameter.value) continue;
+        text_ += '=';
+        text_ += *parameter.value;
+    }
+}
+
+std::expected<Parameters, ParseError> Parameters::parse(std::string_view text,
+                                                        ParameterSyntax syntax) {
+    return Parameters{STILE_TRY(ParametersView::parse(text, syntax))};
 }
 
 void Parameters::set(std::string_view name, std::string_view value) {

@@ -210,7 +210,7 @@ void Registration::handle_success(Instant now, AgentContext context, const Messa
     const std::chrono::seconds lifetime{std::min(granted, most_expires_seconds)};
     outbound_ = response.lists(HeaderName::Require, "outbound") ? Outbound::Supported
                                                                 : Outbound::Unsupported;
-    if (auto routes = response.routes(HeaderName::ServiceRoute)) {
+    if (auto routes = response.routes(HeaderName::ServiceRoute).copies()) {
         service_route_ = *std::move(routes);
     }
     flow_timer_.reset();

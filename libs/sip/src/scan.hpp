@@ -15,7 +15,7 @@
 // white space is SP and HT only.
 namespace stile::sip::scan {
 
-enum Class : std::uint8_t {
+enum Class : std::uint16_t {
     Token = 1,         // token, RFC 3261 Section 25.1
     Word = 2,          // word: Call-ID
     Unreserved = 4,    // unreserved: alphanum / mark
@@ -24,20 +24,21 @@ enum Class : std::uint8_t {
     HeaderExtra = 32,  // hnv-unreserved
     HeaderValue = 64,  // what an unquoted header parameter value may hold here, see is_plain_value
     Uric = 128,        // RFC 2396 uric and what is seen in other schemes
+    HostName = 256,    // labels and dots, see is_host_name
 };
 
-constexpr std::array<std::uint8_t, 256> make_classes() {
-    std::array<std::uint8_t, 256> classes{};
+constexpr std::array<std::uint16_t, 256> make_classes() {
+    std::array<std::uint16_t, 256> classes{};
     const auto mark = [&classes](std::string_view characters, unsigned bits) {
         for (const char c : characters) {
             auto& entry = classes[static_cast<unsigned char>(c)];
-            entry = static_cast<std::uint8_t>(entry | bits);
+            entry = static_cast<std::uint16_t>(entry | bits);
         }
     };
     for (int c = 0x21; c < 0x7F; ++c) {
         const char character = static_cast<char>(c);
         const std::string_view one{&character, 1};
-        if (is_alnum(character)) mark(one, Token | Word | Unreserved | Uric);
+        if (is_alnum(character)) mark(one, Token | Word | Unreserved | Uric | HostName);
         if (std::string_view{"\",;<>\\"}.find(character) == std::string_view::npos) {
             mark(one, HeaderValue);
         }
@@ -49,10 +50,11 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
     mark("[]/:&+$", ParamExtra);
     mark("[]/?:+$", HeaderExtra);
     mark(":@%#[]", Uric);
+    mark(".-_", HostName);
     return classes;
 }
 
-inline constexpr std::array<std::uint8_t, 256> classes = make_classes();
+inline constexpr std::array<std::uint16_t, 256> classes = make_classes();
 
 constexpr bool is(char c, unsigned bits) {
     return (classes[static_cast<unsigned char>(c)] & bits) != 0;
@@ -76,6 +78,19 @@ constexpr std::string_view trimmed(std::string_view text) {
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     return text;
 }
+
+// Where the first character of `any`, a handful, stands; npos where there is none.
+constexpr std::size_t find_any(std::string_view text, std::string_view any) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        for (const char one : any) {
+            if (text[i] == one) return i;
+        }
+    }
+    return std::string_view::npos;
+}
+
+// Where the first CR or LF stands; text.size() where there is none.
+std::size_t find_line_break(std::string_view text);
 
 // Takes the characters of these classes from the front.
 constexpr std::string_view take(std::string_view& text, unsigned bits) {

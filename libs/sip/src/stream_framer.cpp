@@ -79,7 +79,7 @@ std::size_t StreamFramer::take_head(BytesView octets) {
     const std::size_t end = as_text(head_octets_).find(head_end, from);
     if (end == std::string_view::npos) {
         if (head_octets_.size() == limits_.message_octets) {
-            auto head = MessageParser::parse_head(std::move(head_octets_), limits_);
+            auto head = MessageParser::parse_head(head_octets_, limits_);
             head.error = ParseError::TooLarge;
             head.answer = status::MessageTooLarge;
             fail(MessageParser::failure(std::move(head)));
@@ -93,7 +93,8 @@ std::size_t StreamFramer::take_head(BytesView octets) {
 }
 
 void StreamFramer::finish_head() {
-    auto head = MessageParser::parse_head(std::exchange(head_octets_, {}), limits_);
+    auto head = MessageParser::parse_head(head_octets_, limits_);
+    head_octets_ = {};
     // RFC 3261 Section 20.14: on a stream there is no other way to find the end.
     if (!head.error && !head.content_length) head.error = ParseError::Missing;
     if (head.error) return fail(MessageParser::failure(std::move(head)));
@@ -108,12 +109,12 @@ void StreamFramer::finish_head() {
         return;
     }
     pending_ = std::move(head.message);
-    pending_->wire_.reserve(pending_->wire_.size() + body_missing_);
+    pending_->arena_.reserve(pending_->arena_.size() + body_missing_);
 }
 
 std::size_t StreamFramer::take_body(BytesView octets) {
     const BytesView piece = octets.first(std::min(body_missing_, octets.size()));
-    pending_->wire_.insert(pending_->wire_.end(), piece.begin(), piece.end());
+    pending_->arena_.insert(pending_->arena_.end(), piece.begin(), piece.end());
     body_missing_ -= piece.size();
     if (body_missing_ == 0) {
         event_ = *std::move(pending_);

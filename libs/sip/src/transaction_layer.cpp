@@ -33,11 +33,11 @@ std::string key_of(std::string_view branch, std::string_view method) {
 }
 
 // RFC 3261 Section 17.2.3: branch, sent-by and method, where an ACK stands for its INVITE.
-std::string server_key(const Message& request, const Via& via, std::string_view method) {
+std::string server_key(const Message& request, const ViaView& via, std::string_view method) {
     if (via.has_rfc3261_branch()) {
         std::string key = key_of(*via.branch(), method);
         key += separator;
-        key += to_lower(via.sent_by.to_string());
+        key += to_lower(via.sent_by.copy().to_string());
         return key;
     }
     // An RFC 2543 client.
@@ -49,7 +49,7 @@ std::string server_key(const Message& request, const Via& via, std::string_view 
     add(request.request_uri_text());
     if (const auto from = request.from()) add(from->tag().value_or(""));
     if (const auto cseq = request.cseq()) add(std::to_string(cseq->number));
-    add(via.to_string());
+    add(via.copy().to_string());
     return key;
 }
 
@@ -117,12 +117,13 @@ void TransactionLayer::handle_request(Instant now, const Flow& flow, Message req
         reject(flow, request, sound.error().status, sound.error().reason);
         return;
     }
-    auto via = request.top_via();
+    const auto via = request.top_via();
     STILE_ASSERT(via.has_value());
-    const Via as_sent = *via;
-    std::string key = server_key(request, as_sent, transaction_method(request));
-    mark_source(*via, flow.remote);
-    if (*via != as_sent) request = MessageEdit{request}.mark_source(flow.remote).build();
+    std::string key = server_key(request, *via, transaction_method(request));
+    const Via as_sent = via->copy();
+    Via marked = as_sent;
+    mark_source(marked, flow.remote);
+    if (marked != as_sent) request = MessageEdit{request}.mark_source(flow.remote).build();
 
     const auto found = server_keys_.find(key);
     if (found == server_keys_.end()) {

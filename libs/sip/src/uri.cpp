@@ -66,9 +66,9 @@ std::string canonical(std::string_view text) {
 bool equivalent(std::string_view left, std::string_view right) {
     return left == right || canonical(left) == canonical(right);
 }
-bool equivalent(const std::optional<std::string>& left, const std::optional<std::string>& right) {
+bool equivalent(std::optional<std::string_view> left, std::optional<std::string_view> right) {
     if (!left || !right) return left.has_value() == right.has_value();
-    return equivalent(std::string_view{*left}, std::string_view{*right});
+    return equivalent(*left, *right);
 }
 bool equivalent_in_any_case(std::optional<std::string_view> left,
                             std::optional<std::string_view> right) {
@@ -85,7 +85,7 @@ bool matters_alone(std::string_view parameter) {
     return false;
 }
 
-bool parameters_match(const Parameters& left, const Parameters& right) {
+bool parameters_match(ParametersView left, ParametersView right) {
     for (const Parameter& mine : left) {
         const auto theirs = right.find(mine.name);
         if (!theirs) {
@@ -101,7 +101,7 @@ bool parameters_match(const Parameters& left, const Parameters& right) {
 }
 
 // RFC 3966 Section 4: all parameters count, in any order.
-bool all_parameters_match(const Parameters& left, const Parameters& right) {
+bool all_parameters_match(ParametersView left, ParametersView right) {
     if (left.count() != right.count()) return false;
     for (const Parameter& mine : left) {
         const auto theirs = right.find(mine.name);
@@ -156,7 +156,7 @@ bool are_headers(std::string_view text) {
     return true;
 }
 
-std::expected<void, ParseError> parse_user(std::string_view text, Uri& uri) {
+std::expected<void, ParseError> parse_user(std::string_view text, UriView& uri) {
     const std::size_t colon = text.find(':');
     const std::string_view user = text.substr(0, colon);
     if (user.empty()) return std::unexpected(ParseError::BadUri);
@@ -178,14 +178,14 @@ std::expected<void, ParseError> parse_user(std::string_view text, Uri& uri) {
     return {};
 }
 
-std::expected<void, ParseError> parse_host_port(std::string_view text, Uri& uri) {
+std::expected<void, ParseError> parse_host_port(std::string_view text, UriView& uri) {
     std::size_t host_end = text.find(':');
     if (!text.empty() && text.front() == '[') {
         host_end = text.find(']');
         if (host_end == std::string_view::npos) return std::unexpected(ParseError::BadHost);
         ++host_end;
     }
-    uri.host = STILE_TRY(Host::parse(text.substr(0, host_end)));
+    uri.host = STILE_TRY(HostView::parse(text.substr(0, host_end)));
     if (host_end >= text.size()) return {};
     if (text[host_end] != ':') return std::unexpected(ParseError::BadHost);
     const auto port = parse_unsigned(text.substr(host_end + 1), 0xFFFF);
@@ -194,8 +194,8 @@ std::expected<void, ParseError> parse_host_port(std::string_view text, Uri& uri)
     return {};
 }
 
-std::expected<Uri, ParseError> parse_sip(std::string_view rest, Scheme scheme) {
-    Uri uri;
+std::expected<UriView, ParseError> parse_sip(std::string_view rest, Scheme scheme) {
+    UriView uri;
     uri.scheme = scheme;
     // Neither the host nor what follows it can hold an "@", and the user part only escaped.
     if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
@@ -204,14 +204,15 @@ std::expected<Uri, ParseError> parse_sip(std::string_view rest, Scheme scheme) {
         }
         rest.remove_prefix(at + 1);
     }
-    const std::size_t host_end = rest.find_first_of(";?");
+    const std::size_t host_end = scan::find_any(rest, ";?");
     if (const auto host = parse_host_port(rest.substr(0, host_end), uri); !host) {
         return std::unexpected(host.error());
     }
     if (host_end == std::string_view::npos) return uri;
     rest.remove_prefix(host_end);
     const std::size_t question = rest.find('?');
-    uri.parameters = STILE_TRY(Parameters::parse(rest.substr(0, question), ParameterSyntax::Uri));
+    uri.parameters =
+        STILE_TRY(ParametersView::parse(rest.substr(0, question), ParameterSyntax::Uri));
     if (question != std::string_view::npos) {
         uri.headers = rest.substr(question + 1);
         if (!are_headers(uri.headers)) return std::unexpected(ParseError::BadUri);
@@ -219,8 +220,8 @@ std::expected<Uri, ParseError> parse_sip(std::string_view rest, Scheme scheme) {
     return uri;
 }
 
-std::expected<Uri, ParseError> parse_tel(std::string_view rest) {
-    Uri uri;
+std::expected<UriView, ParseError> parse_tel(std::string_view rest) {
+    UriView uri;
     uri.scheme = Scheme::Tel;
     const std::string_view number = rest.substr(0, rest.find(';'));
     rest.remove_prefix(number.size());
@@ -236,7 +237,7 @@ std::expected<Uri, ParseError> parse_tel(std::string_view rest) {
     }
     if (!has_digit) return std::unexpected(ParseError::BadUri);
     uri.user = number;
-    uri.parameters = STILE_TRY(Parameters::parse(rest, ParameterSyntax::Uri));
+    uri.parameters = STILE_TRY(ParametersView::parse(rest, ParameterSyntax::Uri));
     return uri;
 }
 
@@ -264,7 +265,7 @@ std::string_view scheme_text(Scheme scheme) {
 
 }  // namespace
 
-std::expected<Uri, ParseError> Uri::parse(std::string_view text) {
+std::expected<UriView, ParseError> UriView::parse(std::string_view text) {
     const std::size_t colon = text.find(':');
     if (colon == std::string_view::npos || colon + 1 == text.size()) {
         return std::unexpected(ParseError::BadUri);
@@ -277,30 +278,28 @@ std::expected<Uri, ParseError> Uri::parse(std::string_view text) {
     if (!is_scheme(scheme) || !scan::all(rest, Class::Uric)) {
         return std::unexpected(ParseError::BadUri);
     }
-    Uri uri;
+    UriView uri;
     uri.scheme = Scheme::Other;
     uri.other = text;
     return uri;
 }
 
-std::string Uri::to_string() const {
-    if (scheme == Scheme::Other) return other;
+std::string UriView::to_string() const {
+    if (scheme == Scheme::Other) return std::string{other};
     std::string text{scheme_text(scheme)};
-    if (scheme == Scheme::Tel) return text + user.value_or("") + parameters.text();
-    if (user) {
-        text += *user;
-        if (password) {
-            text += ':';
-            text += *password;
-        }
-        text += '@';
+    if (user) text += *user;
+    if (scheme == Scheme::Tel) return text + Parameters{parameters}.text();
+    if (password) {
+        text += ':';
+        text += *password;
     }
-    text += host.text();
+    if (user) text += '@';
+    text += Host{host}.text();
     if (port) {
         text += ':';
         text += std::to_string(port->value);
     }
-    text += parameters.text();
+    text += Parameters{parameters}.text();
     if (!headers.empty()) {
         text += '?';
         text += headers;
@@ -308,7 +307,36 @@ std::string Uri::to_string() const {
     return text;
 }
 
-bool operator==(const Uri& left, const Uri& right) {
+Uri UriView::copy() const {
+    const auto text = [](std::optional<std::string_view> part) {
+        return part ? std::optional{std::string{*part}} : std::nullopt;
+    };
+    return {.scheme = scheme,
+            .user = text(user),
+            .password = text(password),
+            .host = Host{host},
+            .port = port,
+            .parameters = Parameters{parameters},
+            .headers = std::string{headers},
+            .other = std::string{other}};
+}
+
+std::expected<Uri, ParseError> Uri::parse(std::string_view text) {
+    return STILE_TRY(UriView::parse(text)).copy();
+}
+
+UriView Uri::view() const& {
+    return {.scheme = scheme,
+            .user = user,
+            .password = password,
+            .host = host,
+            .port = port,
+            .parameters = parameters,
+            .headers = headers,
+            .other = other};
+}
+
+bool operator==(const UriView& left, const UriView& right) {
     if (left.scheme != right.scheme) return false;
     switch (left.scheme) {
         case Scheme::Other:
@@ -326,8 +354,8 @@ bool operator==(const Uri& left, const Uri& right) {
            headers_match(left.headers, right.headers);
 }
 
-std::string address_of_record(const Uri& uri) {
-    if (uri.scheme == Scheme::Other) return uri.other;
+std::string address_of_record(const UriView& uri) {
+    if (uri.scheme == Scheme::Other) return std::string{uri.other};
     std::string text{scheme_text(uri.scheme)};
     if (uri.scheme == Scheme::Tel) return text + dialled(uri.user.value_or(""));
     if (uri.user) {
@@ -344,10 +372,10 @@ std::string address_of_record(const Uri& uri) {
         }
         text += '@';
     }
-    if (uri.host.address()) {
-        text += Host{*uri.host.address()}.text();
+    if (uri.host.address) {
+        text += Host{*uri.host.address}.text();
     } else {
-        text += to_lower(uri.host.text());
+        text += to_lower(uri.host.text);
     }
     if (uri.port) {
         text += ':';

@@ -163,14 +163,14 @@ void UserAgent::handle_event(Instant now, TransactionLayer::RequestReceived even
         return;
     }
     // RFC 3261 Section 8.2.2.3: what we must understand and do not.
-    if (const auto required = event.request.tokens(HeaderName::Require)) {
+    if (const auto required = event.request.tokens(HeaderName::Require).all()) {
         std::string unknown;
-        for (const std::string& tag : *required) {
+        for (const std::string_view tag : *required) {
             const bool known = iequals(tag, "outbound") ||
                                std::ranges::any_of(config_.supported, [&](const std::string& ours) {
                                    return iequals(ours, tag);
                                });
-            if (!known) unknown += (unknown.empty() ? "" : ", ") + tag;
+            if (!known) unknown.append(unknown.empty() ? "" : ", ").append(tag);
         }
         if (!unknown.empty()) {
             const std::string tag = layer_.stateless_tag(event.request);

@@ -60,6 +60,14 @@ Result check_target(const Message& request) {
     return {};
 }
 
+template <class Values>
+Result check_all(const Values& values, HeaderName name) {
+    for (const auto& value : values) {
+        if (!value) return reject(value.error(), name);
+    }
+    return {};
+}
+
 // What requests and responses share.
 Result check_common(const Message& message) {
     if (auto bad = check_duplicates(message); !bad) return bad;
@@ -84,7 +92,8 @@ std::expected<void, Rejection> validate_request(const Message& request) {
     }
     if (auto bad = check_if_there(request.max_forwards(), HeaderName::MaxForwards); !bad)
         return bad;
-    if (auto bad = check(request.routes(HeaderName::Route), HeaderName::Route); !bad) return bad;
+    if (auto bad = check_all(request.routes(HeaderName::Route), HeaderName::Route); !bad)
+        return bad;
     if (auto bad = check(request.contacts(), HeaderName::Contact); !bad) return bad;
     // Last, so that what is both malformed and of an unknown scheme is told the more useful thing.
     return check_target(request);

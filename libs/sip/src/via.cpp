@@ -8,15 +8,15 @@
 namespace stile::sip {
 namespace {
 
-std::expected<SentBy, ParseError> parse_sent_by(std::string_view text) {
-    SentBy sent_by;
-    std::size_t host_end = text.find_first_of(": \t");
+std::expected<SentByView, ParseError> parse_sent_by(std::string_view text) {
+    SentByView sent_by;
+    std::size_t host_end = scan::find_any(text, ": \t");
     if (!text.empty() && text.front() == '[') {
         host_end = text.find(']');
         if (host_end == std::string_view::npos) return std::unexpected(ParseError::BadHost);
         ++host_end;
     }
-    sent_by.host = STILE_TRY(Host::parse(text.substr(0, host_end)));
+    sent_by.host = STILE_TRY(HostView::parse(text.substr(0, host_end)));
     if (host_end >= text.size()) return sent_by;
     text.remove_prefix(host_end);
     if (!scan::take_separator(text, ':')) return std::unexpected(ParseError::BadVia);
@@ -38,42 +38,65 @@ std::string SentBy::to_string() const {
     return port ? host.text() + ":" + std::to_string(port->value) : host.text();
 }
 
-std::expected<Via, ParseError> Via::parse(std::string_view text) {
-    const std::string_view name = scan::take_token(text);
+std::expected<ViaView, ParseError> ViaView::parse(std::string_view text) {
+    ViaView via;
+    via.protocol_name = scan::take_token(text);
     if (!scan::take_separator(text, '/')) return std::unexpected(ParseError::BadVia);
-    const std::string_view version = scan::take_token(text);
+    via.protocol_version = scan::take_token(text);
     if (!scan::take_separator(text, '/')) return std::unexpected(ParseError::BadVia);
-    const std::string_view transport = scan::take_token(text);
-    if (name.empty() || version.empty() || transport.empty()) {
+    via.transport = scan::take_token(text);
+    if (via.protocol_name.empty() || via.protocol_version.empty() || via.transport.empty()) {
         return std::unexpected(ParseError::BadVia);
     }
     if (text.empty() || !scan::is_space(text.front())) return std::unexpected(ParseError::BadVia);
     const std::size_t semicolon = text.find(';');
-    Via via;
-    via.protocol.assign(name).append("/").append(version);
-    via.transport = transport;
     via.sent_by = STILE_TRY(parse_sent_by(scan::trimmed(text.substr(0, semicolon))));
     if (semicolon != std::string_view::npos) {
         via.parameters =
-            STILE_TRY(Parameters::parse(text.substr(semicolon), ParameterSyntax::Header));
+            STILE_TRY(ParametersView::parse(text.substr(semicolon), ParameterSyntax::Header));
     }
     return via;
+}
+
+SentBy SentByView::copy() const { return {.host = Host{host}, .port = port}; }
+
+Via ViaView::copy() const {
+    return {.protocol = std::string{protocol_name}.append("/").append(protocol_version),
+            .transport = std::string{transport},
+            .sent_by = sent_by.copy(),
+            .parameters = Parameters{parameters}};
+}
+
+std::expected<Via, ParseError> Via::parse(std::string_view text) {
+    return STILE_TRY(ViaView::parse(text)).copy();
 }
 
 std::string Via::to_string() const {
     return protocol + "/" + transport + " " + sent_by.to_string() + parameters.text();
 }
 
-std::optional<TransportKind> Via::transport_kind() const { return transport_kind_of(transport); }
+ViaView Via::view() const& {
+    std::string_view version = protocol;
+    const std::string_view name = take_until(version, '/');
+    return {.protocol_name = name,
+            .protocol_version = version,
+            .transport = transport,
+            .sent_by = sent_by,
+            .parameters = parameters};
+}
 
-bool Via::has_rfc3261_branch() const {
+std::optional<TransportKind> ViaView::transport_kind() const {
+    return transport_kind_of(transport);
+}
+
+bool ViaView::has_rfc3261_branch() const {
     const auto value = branch();
     // The cookie alone names nothing: such a request is matched by RFC 2543's rules.
     return value && value->size() > branch_cookie.size() &&
            iequals(value->substr(0, branch_cookie.size()), branch_cookie);
 }
 
-std::optional<IpAddress> Via::received() const {
+std::optional<IpAddress> ViaView::received() const {
     auto text = parameters.value("received");
     if (!text) return std::nullopt;
     if (text->size() > 2 && text->front() == '[' && text->back() == ']') {
@@ -82,13 +105,13 @@ std::optional<IpAddress> Via::received() const {
     return IpAddress::parse(*text);
 }
 
-std::optional<Rport> Via::rport() const {
+std::optional<Rport> ViaView::rport() const {
     const auto found = parameters.find("rport");
     if (!found) return std::nullopt;
     return Rport{.port = found->value ? port_of(*found->value) : std::nullopt};
 }
 
-std::optional<std::uint8_t> Via::ttl() const {
+std::optional<std::uint8_t> ViaView::ttl() const {
     const auto text = parameters.value("ttl");
     const auto value = text ? parse_unsigned(*text, 255) : std::nullopt;
     if (!value) return std::nullopt;
@@ -107,7 +130,7 @@ void mark_source(Via& via, const SocketAddress& source) {
     }
 }
 
-SentBy response_destination(const Via& via) {
+SentBy response_destination(const ViaView& via) {
     const std::optional<Port> port = via.sent_by.port;
     if (const auto maddr = via.maddr()) {
         if (auto host = Host::parse(*maddr)) return {.host = *std::move(host), .port = port};
@@ -116,7 +139,7 @@ SentBy response_destination(const Via& via) {
         const auto rport = via.rport();
         return {.host = Host{*received}, .port = rport && rport->port ? rport->port : port};
     }
-    return {.host = via.sent_by.host, .port = port};
+    return {.host = Host{via.sent_by.host}, .port = port};
 }
 
 std::string_view transport_text(TransportKind kind) {

@@ -71,9 +71,9 @@ TEST_CASE("sip message: several lines and commas are one list") {
     CHECK(all(message, HeaderName::Route) ==
           std::vector<std::string>{"<sip:a;lr>", "<sip:b,c@d;lr>", "\"x, \\\"y\" <sip:e>;p=\"1,2\"",
                                    "<sip:f>"});
-    CHECK(message.routes(HeaderName::Route)->size() == 4);
-    CHECK(message.tokens(HeaderName::Supported) ==
-          std::vector<std::string>{"path", "gruu", "outbound"});
+    CHECK(message.routes(HeaderName::Route).copies()->size() == 4);
+    CHECK(message.tokens(HeaderName::Supported).all() ==
+          std::vector<std::string_view>{"path", "gruu", "outbound"});
     CHECK(message.lists(HeaderName::Supported, "GRUU"));
     CHECK_FALSE(message.lists(HeaderName::Supported, "timer"));
     CHECK(all(message, HeaderName::Subject) == std::vector<std::string>{"one, two"});
@@ -187,13 +187,13 @@ TEST_CASE("sip message: limits hold at the limit and not one past it") {
 
     std::string vias;
     for (std::size_t i = 1; i < most_list_values; ++i) vias += ",SIP/2.0/UDP h;branch=z9hG4bK1";
-    CHECK(good(options("v: x\r\n")).vias().error() == ParseError::BadVia);
+    CHECK(good(options("v: x\r\n")).vias().copies().error() == ParseError::BadVia);
     const auto with = [&](std::string_view more) {
         return good(options("Via: SIP/2.0/UDP h" + vias.substr(0, vias.size() - 31) +
                             std::string{more} + "\r\n"));
     };
-    CHECK(with("").vias()->size() == most_list_values);
-    CHECK(with(",SIP/2.0/UDP h").vias().error() == ParseError::TooManyValues);
+    CHECK(with("").vias().copies()->size() == most_list_values);
+    CHECK(with(",SIP/2.0/UDP h").vias().copies().error() == ParseError::TooManyValues);
 }
 
 TEST_CASE("sip message: header names in every form and case") {

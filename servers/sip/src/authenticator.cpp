@@ -68,7 +68,7 @@ AuthVerdict Authenticator::judge(const sip::Message& request, sip::HeaderName na
     // "It is not necessarily a failure if the two fields are not equivalent": a proxy may have
     // forwarded, and clients name the server by address. RFC 3261 Section 22.4 item 6.
     if (given->uri != request.request_uri_text()) {
-        const auto uri = sip::Uri::parse(given->uri);
+        const auto uri = sip::UriView::parse(given->uri);
         const auto target = request.request_uri();
         if (!uri || !target) return AuthVerdict::Failed;
         const bool both_here = config_.own.is_own(*uri) && config_.own.is_own(*target);

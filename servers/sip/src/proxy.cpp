@@ -149,9 +149,9 @@ void Proxy::start_branch(Instant now, Context context, Forks::iterator fork, std
     sip::Uri next_hop = branch.target.uri;
     if (!branch.target.route.empty()) {
         next_hop = branch.target.route.front().uri;
-    } else if (const auto routes = it.request.routes(HeaderName::Route);
+    } else if (const auto routes = it.request.routes(HeaderName::Route).all();
                routes && !routes->empty()) {
-        next_hop = routes->front().uri;
+        next_hop = routes->front().uri.copy();
     }
     const RouteQuery query{++last_id_};
     branch.query = query;

@@ -20,17 +20,17 @@ using Refusal = std::unexpected<RegisterRefusal>;
 
 // Is the sender the client itself? RFC 5626 Section 6: seen by the Via.
 bool is_first_hop(const Message& request) {
-    const auto vias = request.vias();
+    const auto vias = request.vias().all();
     return vias && vias->size() == 1;
 }
 
 std::string unknown_requirements(const Message& request) {
     std::string unknown;
-    const auto required = request.tokens(HeaderName::Require);
+    const auto required = request.tokens(HeaderName::Require).all();
     if (!required) return unknown;
-    for (const std::string& tag : *required) {
+    for (const std::string_view tag : *required) {
         if (iequals(tag, "path") || iequals(tag, "outbound")) continue;
-        unknown += (unknown.empty() ? "" : ", ") + tag;
+        unknown.append(unknown.empty() ? "" : ", ").append(tag);
     }
     return unknown;
 }
@@ -52,7 +52,7 @@ struct Terms {
 std::expected<Terms, RegisterRefusal> read_terms(const Message& request) {
     Terms terms;
     const auto cseq = request.cseq();
-    auto path = request.routes(HeaderName::Path);
+    auto path = request.routes(HeaderName::Path).copies();
     if (!cseq || !path || path->size() > most_path_values) {
         return Refusal{{.status = status::BadRequest, .reason = "Bad Path"}};
     }

@@ -23,7 +23,7 @@ namespace {
 // What an absent port means. RFC 3261 Sections 18.2.2 and 19.1.2.
 constexpr Port sip_port = sip::default_port(sip::TransportKind::Udp);
 
-Port usual_port(const Uri& uri) {
+Port usual_port(const sip::UriView& uri) {
     const auto named = uri.transport() ? sip::transport_kind_of(*uri.transport()) : std::nullopt;
     const auto kind = named.value_or(sip::TransportKind::Udp);
     const bool secured = uri.scheme == sip::Scheme::Sips && !sip::is_secure(kind);
@@ -32,22 +32,22 @@ Port usual_port(const Uri& uri) {
 
 }  // namespace
 
-bool OwnNames::is_own_domain(const Uri& uri) const {
+bool OwnNames::is_own_domain(const sip::UriView& uri) const {
     if (!uri.is_sip_or_sips()) return false;
-    std::string host = to_lower(uri.host.text());
+    std::string host = to_lower(uri.host.text);
     // "example.org." is the same domain, written to the root: it must not pass for a foreign one.
     if (host.ends_with('.')) host.pop_back();
     return std::ranges::find(domains, host) != domains.end();
 }
 
-bool OwnNames::is_own_address(const sip::SentBy& sent_by) const {
+bool OwnNames::is_own_address(const sip::SentByView& sent_by) const {
     return std::ranges::any_of(addresses, [&](const sip::SentBy& own) {
-        return own.host == sent_by.host &&
+        return own.host.view() == sent_by.host &&
                own.port.value_or(sip_port) == sent_by.port.value_or(sip_port);
     });
 }
 
-bool OwnNames::is_own(const Uri& uri) const {
+bool OwnNames::is_own(const sip::UriView& uri) const {
     return is_own_domain(uri) ||
            (uri.is_sip_or_sips() &&
             is_own_address({.host = uri.host, .port = uri.port.value_or(usual_port(uri))}));
@@ -60,10 +60,10 @@ namespace {
 Message undo_strict_routing(Message request, const OwnNames& own) {
     const auto target = request.request_uri();
     if (!target || !own.is_own(*target) || !target->is_loose_route()) return request;
-    const auto routes = request.routes(HeaderName::Route);
+    const auto routes = request.routes(HeaderName::Route).all();
     if (!routes || routes->empty()) return request;
     return sip::MessageEdit{request}
-        .set_request_uri(routes->back().uri)
+        .set_request_uri(routes->back().uri.to_string())
         .remove_last_value(HeaderName::Route)
         .build();
 }
@@ -74,11 +74,11 @@ std::expected<RoutePreprocessed, RouteError> preprocess_route(const Message& req
                                                               sip::FlowId source,
                                                               const RouteKnowledge& knowledge) {
     RoutePreprocessed result{.request = undo_strict_routing(request, knowledge.own)};
-    const auto routes = result.request.routes(HeaderName::Route);
+    const auto routes = result.request.routes(HeaderName::Route).all();
     if (!routes) return result;
     std::size_t popped = 0;
     bool is_gone = false;
-    for (const sip::NameAddr& route : *routes) {
+    for (const sip::NameAddrView& route : *routes) {
         if (!knowledge.own.is_own(route.uri)) break;
         if (++popped > most_own_routes) return std::unexpected(RouteError::TooMany);
         // What follows a token is for whoever is at its flow, but for more of ours: then the first
@@ -130,19 +130,23 @@ std::string loop_value(const Message& request) {
 }
 
 bool is_looping(const Message& request, const OwnNames& own) {
-    const auto vias = request.vias();
-    if (!vias) return false;
-    const std::string value = loop_value(request);
-    return std::ranges::any_of(*vias, [&](const sip::Via& via) {
-        return own.is_own_address(via.sent_by) && via.branch().value_or("").ends_with(value);
-    });
+    std::optional<std::string> value;  // costs a digest: only where we have been
+    for (const auto& via : request.vias()) {
+        if (!via) return false;
+        if (!own.is_own_address(via->sent_by)) continue;
+        if (!value) value = loop_value(request);
+        if (via->branch().value_or("").ends_with(*value)) return true;
+    }
+    return false;
 }
 
 std::string unknown_proxy_requirements(const Message& request) {
     std::string unknown;
-    const auto required = request.tokens(HeaderName::ProxyRequire);
+    const auto required = request.tokens(HeaderName::ProxyRequire).all();
     if (!required) return unknown;
-    for (const std::string& tag : *required) unknown += (unknown.empty() ? "" : ", ") + tag;
+    for (const std::string_view tag : *required) {
+        unknown.append(unknown.empty() ? "" : ", ").append(tag);
+    }
     return unknown;
 }
 

@@ -258,7 +258,7 @@ void Server::handle_route(Instant now, RouteQuery query, std::optional<FlowId> f
 
 // --- what both parts use -----------------------------------------------------------------------
 
-std::string Server::user_of(const sip::Uri& uri) const {
+std::string Server::user_of(const sip::UriView& uri) const {
     return uri.user ? sip::unescape(*uri.user) : std::string{};
 }
 

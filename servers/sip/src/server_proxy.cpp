@@ -17,7 +17,7 @@ namespace {
 
 // A client that talks to us without another proxy between.
 Hop hop_of(const Message& request) {
-    const auto vias = request.vias();
+    const auto vias = request.vias().all();
     return vias && vias->size() == 1 ? Hop::Client : Hop::Server;
 }
 
@@ -166,17 +166,17 @@ void Server::route(Instant now, Received received, Proof proof) {
         return;
     }
     const Hop hop = prepared->flow ? Hop::Client : Hop::Server;
-    proxy_.forward(
-        now, proxy_context(),
-        {.transaction = received.transaction,
-         .source = received.flow,
-         .source_hop = source_hop,
-         .request = std::move(received.request),
-         .loop = std::move(loop),
-         .groups = {{Target{.uri = *target, .route = {}, .flow = prepared->flow, .hop = hop}}}});
+    proxy_.forward(now, proxy_context(),
+                   {.transaction = received.transaction,
+                    .source = received.flow,
+                    .source_hop = source_hop,
+                    .request = std::move(received.request),
+                    .loop = std::move(loop),
+                    .groups = {{Target{
+                        .uri = target->copy(), .route = {}, .flow = prepared->flow, .hop = hop}}}});
 }
 
-void Server::route_to_user(Instant now, Received received, const sip::Uri& target,
+void Server::route_to_user(Instant now, Received received, const sip::UriView& target,
                            std::string loop) {
     const std::string user = user_of(target);
     if (user.empty()) {
@@ -283,14 +283,14 @@ void Server::handle_event(Instant now, sip::TransactionLayer::AckReceived event)
         return;
     }
     const auto target = prepared->request.request_uri();
-    const auto routes = prepared->request.routes(HeaderName::Route);
+    const auto routes = prepared->request.routes(HeaderName::Route).all();
     const bool leaves = target && routes && (!routes->empty() || !config_.own.is_own(*target));
     // As for other requests of a dialog: a token of ours shows that we routed its INVITE.
     if (!leaves || !prepared->has_own_token || waiting_.size() >= most_waiting) {
         ++counters_.acks_dropped;
         return;
     }
-    sip::Uri next_hop = routes->empty() ? *target : routes->front().uri;
+    sip::Uri next_hop = (routes->empty() ? *target : routes->front().uri).copy();
     const auto id = wait(now, AwaitsAckRoute{.ack = std::move(prepared->request)});
     STILE_ASSERT(id.has_value());
     events_.emplace_back(

@@ -647,15 +647,15 @@ TEST_CASE("sip server: what is forwarded") {
         if (text.starts_with("INVITE")) forwarded = sip::parse_message(to_bytes(text)).value();
     }
     REQUIRE(forwarded);
-    CHECK(forwarded->request_uri()->host.text().starts_with("10.0.0."));
+    CHECK(forwarded->request_uri()->host.text.starts_with("10.0.0."));
     CHECK(forwarded->max_forwards() == 69);
     CHECK(forwarded->find(sip::HeaderName::MaxBreadth) == "60");
-    const auto vias = forwarded->vias().value();
+    const auto vias = forwarded->vias().copies().value();
     REQUIRE(vias.size() == 2);
     CHECK(vias[0].branch()->starts_with("z9hG4bKs0."));
     CHECK(vias[1].received() == IpAddress::parse("198.51.100.1"));
     CHECK(vias[1].rport()->port == Port{20001});
-    const auto routes = forwarded->routes(sip::HeaderName::RecordRoute).value();
+    const auto routes = forwarded->routes(sip::HeaderName::RecordRoute).copies().value();
     REQUIRE(routes.size() == 2);
     for (const auto& route : routes) {
         CHECK(route.uri.is_loose_route());

@@ -12,13 +12,27 @@
 
 namespace stile::sip {
 
-// hostname / IPv4address / IPv6reference of RFC 3261 Section 25.1. Text is kept as written. Equal
-// are the same address in any spelling, and the same name in any case.
+// hostname / IPv4address / IPv6reference of RFC 3261 Section 25.1, where it stands on the wire.
+// Lives as long as the text it was parsed from. Equal are the same address in any spelling, and the
+// same name in any case.
+struct HostView {
+    std::string_view text;             // as written, an IPv6 address with brackets
+    std::optional<IpAddress> address;  // empty for a name
+
+    // The whole text; an IPv6 address in brackets.
+    static std::expected<HostView, ParseError> parse(std::string_view text);
+    bool is_name() const { return !address; }
+    friend bool operator==(const HostView& left, const HostView& right);
+};
+
+// A host that can be kept. Text is as written, but for an IPv6 address that only tolerance could
+// read: RFC 5118 Section 4.10.
 class Host {
 public:
     Host() = default;  // empty text: only as a place to assign to
     // The whole text; an IPv6 address in brackets.
     static std::expected<Host, ParseError> parse(std::string_view text);
+    explicit Host(const HostView& view);
     explicit Host(const IpAddress& address);
 
     // Empty for a name.
@@ -27,7 +41,11 @@ public:
     // As on the wire, an IPv6 address with brackets.
     const std::string& text() const { return text_; }
 
-    friend bool operator==(const Host& left, const Host& right);
+    HostView view() const& { return {.text = text_, .address = address_}; }
+    operator HostView() const& { return view(); }
+    friend bool operator==(const Host& left, const Host& right) {
+        return left.view() == right.view();
+    }
 
 private:
     std::string text_;

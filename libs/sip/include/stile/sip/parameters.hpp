@@ -25,9 +25,9 @@ enum class ParameterSyntax : std::uint8_t {
     Uri,     // uri-parameter: no white space, escapes instead of quotes
 };
 
-// ";lr;transport=tcp": names are compared without regard to case and stand once. Kept as one text
-// without white space, in its order. Views into it live until the next change.
-class Parameters {
+// ";lr;transport=tcp" as it stands on the wire: sound, but not copied. Names are compared without
+// regard to case and stand once. Lives as long as the text it was parsed from.
+class ParametersView {
 public:
     class Iterator {
     public:
@@ -47,10 +47,10 @@ public:
         bool done_ = true;
     };
 
-    Parameters() = default;
+    ParametersView() = default;
     // Text that is empty or starts with a semicolon (after white space, in a header field).
-    static std::expected<Parameters, ParseError> parse(std::string_view text,
-                                                       ParameterSyntax syntax);
+    static std::expected<ParametersView, ParseError> parse(std::string_view text,
+                                                           ParameterSyntax syntax);
 
     Iterator begin() const { return Iterator{text_}; }
     std::default_sentinel_t end() const { return {}; }
@@ -63,6 +63,38 @@ public:
     std::optional<std::string_view> value(std::string_view name) const;
     // Without quotation marks and their escapes.
     std::optional<std::string> unquoted(std::string_view name) const;
+
+private:
+    friend class Parameters;
+    explicit ParametersView(std::string_view sound) : text_(sound) {}
+
+    std::string_view text_;
+};
+
+// Parameters that can be kept and changed: one text without white space, in its order. Views into
+// it live until the next change.
+class Parameters {
+public:
+    Parameters() = default;
+    explicit Parameters(ParametersView view);
+    static std::expected<Parameters, ParseError> parse(std::string_view text,
+                                                       ParameterSyntax syntax);
+    ParametersView view() const& { return ParametersView{text_}; }
+    operator ParametersView() const& { return view(); }
+
+    ParametersView::Iterator begin() const { return view().begin(); }
+    std::default_sentinel_t end() const { return {}; }
+    bool empty() const { return text_.empty(); }
+    std::size_t count() const { return view().count(); }
+
+    bool contains(std::string_view name) const { return view().contains(name); }
+    std::optional<Parameter> find(std::string_view name) const { return view().find(name); }
+    std::optional<std::string_view> value(std::string_view name) const {
+        return view().value(name);
+    }
+    std::optional<std::string> unquoted(std::string_view name) const {
+        return view().unquoted(name);
+    }
 
     // Replaces in place, or appends. Requires: name is a token, value fits the syntax (see
     // quote()).

@@ -11,12 +11,23 @@
 
 namespace stile::sip {
 
+struct SentBy;
+
+// Where a hop says it can be reached, where it stands on the wire.
+struct SentByView {
+    HostView host;
+    std::optional<Port> port;
+    SentBy copy() const;
+};
+
 // Where a hop says it can be reached.
 struct SentBy {
     Host host;
     std::optional<Port> port;
 
     std::string to_string() const;
+    SentByView view() const& { return {.host = host, .port = port}; }
+    operator SentByView() const& { return view(); }
     // Without a port equals 5060 only where the caller says so: absent and present differ.
     friend bool operator==(const SentBy&, const SentBy&) = default;
 };
@@ -26,16 +37,20 @@ struct Rport {
     std::optional<Port> port;  // absent in a request that asks
 };
 
-// One hop. RFC 3261 Section 20.42.
-struct Via {
-    std::string protocol = "SIP/2.0";
-    std::string transport = "UDP";  // as on the wire; transport_kind() for its meaning
-    SentBy sent_by;
-    Parameters parameters;
+struct Via;
+
+// One hop, where it stands on the wire. RFC 3261 Section 20.42. Lives as long as the text it was
+// parsed from.
+struct ViaView {
+    std::string_view protocol_name;     // "SIP"
+    std::string_view protocol_version;  // "2.0"
+    std::string_view transport;         // as on the wire; transport_kind() for its meaning
+    SentByView sent_by;
+    ParametersView parameters;
 
     // One value, without commas outside of quotes.
-    static std::expected<Via, ParseError> parse(std::string_view text);
-    std::string to_string() const;
+    static std::expected<ViaView, ParseError> parse(std::string_view text);
+    Via copy() const;
 
     // Empty for a transport that this library has no name for.
     std::optional<TransportKind> transport_kind() const;
@@ -47,6 +62,28 @@ struct Via {
     std::optional<std::string_view> maddr() const { return parameters.value("maddr"); }
     std::optional<std::uint8_t> ttl() const;
     bool has_alias() const { return parameters.contains("alias"); }  // RFC 5923
+};
+
+// A hop that can be kept and changed.
+struct Via {
+    std::string protocol = "SIP/2.0";
+    std::string transport = "UDP";
+    SentBy sent_by;
+    Parameters parameters;
+
+    static std::expected<Via, ParseError> parse(std::string_view text);
+    std::string to_string() const;
+    ViaView view() const&;
+    operator ViaView() const& { return view(); }
+
+    std::optional<TransportKind> transport_kind() const { return view().transport_kind(); }
+    std::optional<std::string_view> branch() const { return parameters.value("branch"); }
+    bool has_rfc3261_branch() const { return view().has_rfc3261_branch(); }
+    std::optional<IpAddress> received() const { return view().received(); }
+    std::optional<Rport> rport() const { return view().rport(); }
+    std::optional<std::string_view> maddr() const { return parameters.value("maddr"); }
+    std::optional<std::uint8_t> ttl() const { return view().ttl(); }
+    bool has_alias() const { return view().has_alias(); }
 
     friend bool operator==(const Via&, const Via&) = default;
 };
@@ -61,6 +98,6 @@ void mark_source(Via& via, const SocketAddress& source);
 // Where to send a response over an unreliable transport: received and rport, else received or
 // sent-by with its port or 5060. The host is a name only if no received parameter is there. maddr
 // comes first. RFC 3261 Section 18.2.2, RFC 3581 Section 4.
-SentBy response_destination(const Via& via);
+SentBy response_destination(const ViaView& via);
 
 }  // namespace stile::sip

@@ -19,10 +19,10 @@ struct OwnNames {
     std::vector<std::string> domains;    // whose users are here; in lower case
     std::vector<sip::SentBy> addresses;  // what our Via, Route and Record-Route say
 
-    bool is_own_domain(const sip::Uri& uri) const;
+    bool is_own_domain(const sip::UriView& uri) const;
     // A domain of ours, or an address of ours with its port.
-    bool is_own(const sip::Uri& uri) const;
-    bool is_own_address(const sip::SentBy& sent_by) const;
+    bool is_own(const sip::UriView& uri) const;
+    bool is_own_address(const sip::SentByView& sent_by) const;
 };
 
 // What is left of a request's route after this server took out its own part. RFC 3261 Section 16.4,

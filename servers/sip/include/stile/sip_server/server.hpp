@@ -181,14 +181,15 @@ private:
                             const std::optional<AccountRecord>& account);
     void demand_proof(Instant now, Received received);
     void route(Instant now, Received received, Proof proof);
-    void route_to_user(Instant now, Received received, const sip::Uri& target, std::string loop);
+    void route_to_user(Instant now, Received received, const sip::UriView& target,
+                       std::string loop);
     void answer_options(Instant now, const Received& received);
     std::vector<TargetGroup> find_targets(Instant now, const Received& received,
                                           std::string_view user,
                                           const sip::CallerPreferences& preferences);
 
     // Both.
-    std::string user_of(const sip::Uri& uri) const;
+    std::string user_of(const sip::UriView& uri) const;
     bool is_known(sip::FlowId flow, std::string_view user) const;
     void note_user(sip::FlowId flow, const std::string& user);
     // A request came by `to` that names `from` as its sender's flow.
