@@ -65,8 +65,7 @@ std::span<const UserId> SharedPorts::route(Instant now, const Path& path, BytesV
     return std::span{routed_}.first(count);
 }
 
-// ---- what servers say of the sockets
-// -------------------------------------------------------------
+// --- what servers say of the sockets -----------------------------------------------------------
 
 void SharedPorts::learn(Instant now, User& user, const Connector& connector) {
     if (user.learned == connector.learned()) return;
