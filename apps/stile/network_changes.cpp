@@ -6,6 +6,7 @@
 #include <stile/drivers/gateways.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace stile::peer {
 
@@ -53,20 +54,40 @@ std::vector<IpAddress> Node::candidate_addresses() const {
 
 void Node::follow_addresses() {
     const std::vector<IpAddress> addresses = candidate_addresses();
-    if (addresses.empty() && !drivers::local_addresses()) return;  // not known just now
-    const auto [opened, closed] = sockets_.follow_addresses(addresses);
-    for (const SocketAddress& socket : opened) {
-        if (mappings_) mappings_->map(socket);
-        for (const auto& [session, entry] : entries_) {
-            endpoint_.handle_host_added(loop_.now(), session, socket);
-        }
+    const auto local = drivers::local_addresses();
+    if (!local) return;  // not known just now
+    // Connections may leave from others than candidates do, as the one to a proxy on this host.
+    std::vector<IpAddress> all;
+    for (const drivers::LocalAddress& address : *local) all.push_back(address.ip);
+    const NodeSockets::Changes changes = sockets_.follow_addresses(addresses);
+    if (mappings_) {
+        for (const SocketAddress& socket : changes.opened) mappings_->map(socket);
+        for (const SocketAddress& socket : changes.closed) mappings_->unmap(socket);
     }
-    for (const SocketAddress& socket : closed) {
-        if (mappings_) mappings_->unmap(socket);
-        for (const auto& [session, entry] : entries_) {
-            entry.link->close_socket(socket.ip);
-            endpoint_.handle_host_removed(loop_.now(), session, socket);
-        }
+    // What comes of it, when all is told: a session's end takes its entry away.
+    const bool pumping = std::exchange(pumping_, true);
+    for (auto& [session, entry] : entries_) follow_addresses(session, entry, all, changes);
+    pumping_ = pumping;
+}
+
+// What is new before what is gone; of that the connections first, so that no path moves to one.
+void Node::follow_addresses(session::SessionId session, Entry& entry,
+                            const std::vector<IpAddress>& addresses,
+                            const NodeSockets::Changes& changes) {
+    if (endpoint_.find(session) == nullptr) return;  // all that there is, when it is accepted
+    for (const connect::Listener& listener : listen(*entry.streams, changes.opened)) {
+        endpoint_.handle_listener_added(loop_.now(), session, listener);
+    }
+    for (const SocketAddress& socket : changes.opened) {
+        endpoint_.handle_host_added(loop_.now(), session, socket);
+    }
+    for (const connect::Listener& listener : entry.streams->follow_addresses(addresses)) {
+        if (mappings_) mappings_->unmap(listener.address, portmap::Protocol::Tcp);
+        endpoint_.handle_listener_removed(loop_.now(), session, listener);
+    }
+    for (const SocketAddress& socket : changes.closed) {
+        entry.link->close_socket(socket.ip);
+        endpoint_.handle_host_removed(loop_.now(), session, socket);
     }
 }
 

@@ -134,6 +134,9 @@ private:
     void watch_network();
     void handle_network_changed();
     void follow_addresses();
+    void follow_addresses(session::SessionId session, Entry& entry,
+                          const std::vector<IpAddress>& addresses,
+                          const NodeSockets::Changes& changes);
     std::vector<IpAddress> candidate_addresses() const;
     // node_streams.cpp
     std::unique_ptr<PathStreams> make_streams(Link& link);

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "path_streams.hpp"
 
+#include <algorithm>
+
 namespace stile::peer {
 namespace {
 
@@ -55,21 +57,24 @@ PathStreams::~PathStreams() = default;
 
 void PathStreams::listen(const SocketAddress& beside, std::vector<connect::Listener>& listeners) {
     const SocketAddress any_port{beside.ip, Port{0}};
-    const auto passive = listen_at(any_port);
+    const auto passive = listen_at(any_port, ice::TcpType::Passive);
     if (!passive) return;
     listeners.push_back({*passive, ice::TcpType::Passive});
-    if (const auto other = listen_at(any_port)) {
+    if (const auto other = listen_at(any_port, ice::TcpType::SimultaneousOpen)) {
         listeners.push_back({*other, ice::TcpType::SimultaneousOpen});
     }
 }
 
 std::vector<SocketAddress> PathStreams::listening_at() const {
     std::vector<SocketAddress> addresses;
-    for (const auto& listener : listeners_) addresses.push_back(listener->local_address());
+    for (const Listening& each : listeners_) {
+        addresses.push_back(each.listener->local_address());
+    }
     return addresses;
 }
 
-std::optional<SocketAddress> PathStreams::listen_at(const SocketAddress& address) {
+std::optional<SocketAddress> PathStreams::listen_at(const SocketAddress& address,
+                                                    ice::TcpType type) {
     auto listener = drivers::TcpListener::open(
         loop_, address,
         [this](std::unique_ptr<drivers::TcpStream> stream) { accept(std::move(stream)); },
@@ -77,8 +82,30 @@ std::optional<SocketAddress> PathStreams::listen_at(const SocketAddress& address
          .backlog = backlog,
          .accepted = options_from({})});
     if (!listener) return std::nullopt;
-    listeners_.push_back(*std::move(listener));
-    return listeners_.back()->local_address();
+    listeners_.push_back({*std::move(listener), type});
+    return listeners_.back().listener->local_address();
+}
+
+std::vector<connect::Listener> PathStreams::follow_addresses(
+    const std::vector<IpAddress>& addresses) {
+    const auto is_gone = [&](const SocketAddress& local) {
+        return !local.ip.is_unspecified() &&
+               std::ranges::find(addresses, local.ip) == addresses.end();
+    };
+    std::vector<connect::Listener> closed;
+    std::erase_if(listeners_, [&](const Listening& each) {
+        const SocketAddress local = each.listener->local_address();
+        if (is_gone(local)) closed.push_back({local, each.type});
+        return is_gone(local);
+    });
+    std::vector<connect::StreamId> cut;
+    for (const auto& [id, held] : streams_) {
+        if (held.stream && is_gone(held.stream->local_address())) cut.push_back(id);
+    }
+    for (const connect::StreamId id : cut) {
+        ended(id, {drivers::CloseReason::Unreachable, "its address is gone"});
+    }
+    return closed;
 }
 
 void PathStreams::accept(std::unique_ptr<drivers::TcpStream> stream) {

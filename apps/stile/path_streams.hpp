@@ -42,6 +42,10 @@ public:
     void listen(const SocketAddress& beside, std::vector<connect::Listener>& listeners);
     std::vector<SocketAddress> listening_at() const;
 
+    // The host's addresses are these now. Connections from others end at once, as do listeners
+    // there: which, the result says.
+    std::vector<connect::Listener> follow_addresses(const std::vector<IpAddress>& addresses);
+
     // A server is dialled, maybe through a proxy; a peer is not.
     enum class Toward : std::uint8_t { Server, Peer };
     struct Authority {
@@ -60,7 +64,7 @@ private:
     };
     struct Alive {};
 
-    std::optional<SocketAddress> listen_at(const SocketAddress& address);
+    std::optional<SocketAddress> listen_at(const SocketAddress& address, ice::TcpType type);
 
     void accept(std::unique_ptr<drivers::TcpStream> stream);
     void begin(connect::StreamId id, std::unique_ptr<drivers::Stream> stream);
@@ -70,7 +74,11 @@ private:
     drivers::Loop& loop_;
     Dialer& dialer_;
     Handlers handlers_;
-    std::vector<std::unique_ptr<drivers::TcpListener>> listeners_;
+    struct Listening {
+        std::unique_ptr<drivers::TcpListener> listener;
+        ice::TcpType type;
+    };
+    std::vector<Listening> listeners_;
     std::map<connect::StreamId, Held> streams_;
     // Unwanted, while the last octets leave.
     std::map<connect::StreamId, std::unique_ptr<drivers::Stream>> closing_;

@@ -11,7 +11,7 @@ from uplinks import Case, setUpModule, tearDownModule  # noqa: F401
 
 class Uplink(unittest.TestCase):
     def test_break_before_make(self):
-        uplinks.run(self, [Case(mover) for mover in ("sharing", "getting")])
+        uplinks.run(self, [Case(mover, families) for families in ("4", "46") for mover in ("sharing", "getting")])
 
     def test_make_before_break(self):
         uplinks.run(self, [Case(mover, overlap=True) for mover in ("sharing", "getting")])

@@ -98,11 +98,11 @@ class WithoutUdp(unittest.TestCase):
 
     def test_port_443_alone_is_relayed_over_tls(self):
         with Network("port", "port", {"bob": ONLY_443}) as network:
-            self.fetch(network, "^relayed .*:443 over TCP")
+            self.fetch(network, "^relayed .*:443 over TLS")
 
     def test_port_443_alone_on_both_sides_is_relayed_over_tls(self):
         with Network("port", "port", {"alice": ONLY_443, "bob": ONLY_443}) as network:
-            self.fetch(network, "^relayed .*:443 over TCP")
+            self.fetch(network, "^relayed .*:443 over TLS")
 
     def test_an_http_proxy_is_the_only_way_out(self):
         for login in (None, "bob:open-sesame"):

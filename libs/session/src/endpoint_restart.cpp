@@ -56,6 +56,22 @@ void Endpoint::handle_host_removed(Instant now, SessionId session, const SocketA
     see(now);
 }
 
+void Endpoint::handle_listener_added(Instant now, SessionId session,
+                                     const connect::Listener& listener) {
+    HttpSession* const its = running(session);
+    if (its == nullptr) return;
+    its->handle_listener_added(now, listener);
+    see(now);
+}
+
+void Endpoint::handle_listener_removed(Instant now, SessionId session,
+                                       const connect::Listener& listener) {
+    HttpSession* const its = running(session);
+    if (its == nullptr) return;
+    its->handle_listener_removed(now, listener);
+    see(now);
+}
+
 // ---- our re-INVITE -----------------------------------------------------------------------------
 
 // When restart_if_due() can begin one, as far as time alone decides.

@@ -160,4 +160,14 @@ void HttpSession::handle_host_removed(Instant now, const SocketAddress& host) {
     see(now);
 }
 
+void HttpSession::handle_listener_added(Instant now, const connect::Listener& listener) {
+    (void)path_.add_listener(now, listener);
+    see(now);
+}
+
+void HttpSession::handle_listener_removed(Instant now, const connect::Listener& listener) {
+    path_.remove_listener(now, listener);
+    see(now);
+}
+
 }  // namespace stile::session

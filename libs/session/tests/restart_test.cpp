@@ -56,6 +56,26 @@ TEST_CASE("restart: a socket more, either side's, moves the path there without a
     }
 }
 
+TEST_CASE("restart: a listener that comes before a socket is told with it, one that goes is not") {
+    Two two;
+    two.connect();
+    const auto listener = [](const char* address) {
+        return connect::Listener{at(address), ice::TcpType::Passive};
+    };
+    two.offerer.session.handle_listener_added(two.now, listener("192.0.2.1:7100"));
+    // A listener alone is no reason for another restart: UDP works.
+    CHECK_FALSE(two.offerer.session.restart_due());
+    two.offerer.session.handle_listener_added(two.now, listener("192.0.2.77:7001"));
+    two.offerer.session.handle_host_added(two.now, at("192.0.2.77:7000"));
+    two.offerer.session.handle_listener_removed(two.now, listener("192.0.2.1:7100"));
+    two.run(limits::network_settling);
+    two.restart(two.offerer, two.answerer);
+    const std::string told = two.offerer.description();
+    CHECK(told.find("192.0.2.77 7000 typ host") != std::string::npos);
+    CHECK(told.find("192.0.2.77 7001 typ host tcptype passive") != std::string::npos);
+    CHECK(told.find("192.0.2.1 7100") == std::string::npos);
+}
+
 TEST_CASE("restart: a socket that is gone is a lost route, and the next one's restart heals it") {
     for (const Part part : {Part::Offerer, Part::Answerer}) {
         CAPTURE(static_cast<int>(part));

@@ -182,6 +182,10 @@ public:
     // over or not yet accepted.
     void handle_host_added(Instant now, SessionId session, const SocketAddress& host);
     void handle_host_removed(Instant now, SessionId session, const SocketAddress& host);
+    // The same of TCP listeners: before the sockets of the same change, whose restart tells of
+    // them.
+    void handle_listener_added(Instant now, SessionId session, const connect::Listener& listener);
+    void handle_listener_removed(Instant now, SessionId session, const connect::Listener& listener);
     // Routes or addresses are others: what servers have said of shared sockets is asked again.
     void handle_network_changed();
     // The servers for all sessions that were begun with connect::Servers::ToCome, and for none

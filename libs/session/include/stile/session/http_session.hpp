@@ -131,6 +131,10 @@ public:
     // A socket more for the path, at any time; or one that is closed, or whose interface is gone.
     void handle_host_added(Instant now, const SocketAddress& host);
     void handle_host_removed(Instant now, const SocketAddress& host);
+    // The same of a TCP listener. Peers are told of it with the next restart, which a socket on the
+    // same address brings about; so add listeners before sockets.
+    void handle_listener_added(Instant now, const connect::Listener& listener);
+    void handle_listener_removed(Instant now, const connect::Listener& listener);
     // The servers that connect::Servers::ToCome stands for.
     void handle_servers(Instant now, const std::vector<SocketAddress>& stun_servers,
                         const std::vector<connect::TurnServer>& turn_servers);
