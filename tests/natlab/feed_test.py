@@ -37,6 +37,8 @@ class Enclosure:
             for at in range(0, octets, 1 << 20):
                 file.write(source.randbytes(min(1 << 20, octets - at)))
         self.sha256 = programs.sha256_of_file(self.path)
+        # One that has just been written may be written again: its tag is weak, and nothing resumes with it.
+        os.utime(self.path, (time.time() - 60, time.time() - 60))
 
 
 def setUpModule():
@@ -165,11 +167,11 @@ class Feed(unittest.TestCase):
         with Network("port", "port", blocked=True) as network:
             self.fetch_all(network, "relayed", bases=BASES[:1])
 
-    def test_without_udp_the_feed_comes_by_a_relay_over_tcp(self):
+    def test_without_udp_the_feed_comes_over_tcp(self):
         with Network("noudp", "port") as network:
             answer = network.bob.run("get", "alice@example.org/feed.xml", "-o", "-")
             self.assertEqual(answer.code, 0, answer)
-            self.assertRegex(answer.err, "Path +relayed ")
+            self.assertRegex(answer.err, "Path +(relayed |direct .* over TCP)")
 
     def test_curl_goes_on_with_a_range_request_where_it_was_cut(self):
         with Network("port", "port") as network:
