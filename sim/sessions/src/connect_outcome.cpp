@@ -44,21 +44,24 @@ RouteKind expected_kind(const Scene& scene) {
 BestPath ConnectRun::chosen_path() const {
     const auto left = sides_[0].connector.route();
     const auto right = sides_[1].connector.route();
-    if (!left || !right) return {};
+    return left && right ? path_of(*left, *right) : BestPath{};
+}
+
+BestPath path_of(const connect::Route& left, const connect::Route& right) {
     const auto is_relayed = [](const connect::Route& route) {
         return route.local_type == ice::CandidateType::Relayed;
     };
-    if (is_relayed(*left) || is_relayed(*right)) {
-        const bool both = is_relayed(*left) && is_relayed(*right);
+    if (is_relayed(left) || is_relayed(right)) {
+        const bool both = is_relayed(left) && is_relayed(right);
         return {both ? PathKind::RelayedByBoth : PathKind::RelayedByOne, {}};
     }
     const bool is_as_sent =
-        left->pair.remote == right->pair.local && right->pair.remote == left->pair.local;
-    const AddressFamily one = left->pair.local.ip.family();
-    const AddressFamily other = right->pair.local.ip.family();
+        left.pair.remote == right.pair.local && right.pair.remote == left.pair.local;
+    const AddressFamily one = left.pair.local.ip.family();
+    const AddressFamily other = right.pair.local.ip.family();
     const Passage same = one == AddressFamily::V4 ? Passage::V4 : Passage::V6;
     const Passage passage = one == other ? same : Passage::Translated;
-    if (left->stream || right->stream) {
+    if (left.stream || right.stream) {
         return {is_as_sent ? PathKind::TcpHost : PathKind::TcpReflexive, passage};
     }
     return {is_as_sent ? PathKind::Host : PathKind::Reflexive, passage};

@@ -7,6 +7,7 @@
 #include <stile/sim/sessions/session_run.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace stile::sim {
 namespace {
@@ -38,6 +39,8 @@ SessionRun::SessionRun(const Scene& scene, std::uint64_t seed, session::Tricklin
     };
     add("alice", scene.left, scene.left_addresses.front(), session::Purpose::Ask);
     add("bob", scene.right, scene.right_addresses.front(), session::Purpose::Serve);
+    people_[0].addresses = scene.left_addresses;
+    people_[1].addresses = scene.right_addresses;
 }
 
 identity::Fingerprint SessionRun::fingerprint_of(std::string_view user) {
@@ -58,12 +61,11 @@ session::EndpointConfig SessionRun::endpoint_config(const std::string& user,
 }
 
 connect::ConnectorConfig SessionRun::path_config(const Person& person) {
-    connect::ConnectorConfig config = turn_.client_config();
+    const bool has_v4 = std::ranges::any_of(person.addresses, &IpAddress::is_v4);
+    connect::ConnectorConfig config =
+        turn_.client_config(has_v4 ? AddressFamily::V4 : AddressFamily::V6);
     const Port port{++last_port_};
-    const bool is_left = person.host == scene_.left;
-    for (const IpAddress& address : is_left ? scene_.left_addresses : scene_.right_addresses) {
-        config.hosts.push_back({address, port});
-    }
+    for (const IpAddress& address : person.addresses) config.hosts.push_back({address, port});
     config.stun_servers.insert(config.stun_servers.end(), more_stun_servers_.begin(),
                                more_stun_servers_.end());
     sockets_[{person.host, port}] = {};
@@ -107,6 +109,42 @@ void SessionRun::send_data(Person& person) { send(person, as_bytes(payload)); }
 void SessionRun::send(Person& person, BytesView octets) {
     if (!person.latest) return;
     person.endpoint.send(world_.now(), *person.latest, octets);
+    drain_person(person);
+}
+
+void SessionRun::join(Person& person, const Uplink& uplink) {
+    for (const IpAddress& address : uplink.addresses) {
+        world_.attach(person.host, uplink.network, address, uplink.link);
+        person.addresses.push_back(address);
+    }
+    for (const auto& [socket, session] : sockets_) {
+        if (socket.first != person.host || !session) continue;
+        for (const IpAddress& address : uplink.addresses) {
+            person.endpoint.handle_host_added(world_.now(), *session, {address, socket.second});
+        }
+    }
+    if (!person.stream) connect(person);
+    drain_person(person);
+}
+
+void SessionRun::leave(Person& person, const std::vector<IpAddress>& addresses) {
+    const bool is_by_flow = std::ranges::find(addresses, person.address.ip) != addresses.end();
+    for (const IpAddress& address : addresses) {
+        std::erase(person.addresses, address);
+        world_.detach(person.host, address);
+        for (const auto& [socket, session] : sockets_) {
+            if (socket.first != person.host || !session) continue;
+            person.endpoint.handle_host_removed(world_.now(), *session, {address, socket.second});
+        }
+    }
+    // The server is not told that the connection is gone.
+    if (is_by_flow) {
+        person.connecting.reset();
+        if (const auto stream = std::exchange(person.stream, {})) {
+            person.endpoint.handle_flow_closed(world_.now(), flow_of(*stream));
+        }
+        connect(person);
+    }
     drain_person(person);
 }
 
@@ -157,6 +195,10 @@ std::optional<std::string> SessionRun::run_whole_session() {
 
 // ---- a person's machine ------------------------------------------------------------------------
 
+bool SessionRun::has_address(const Person& person, const SocketAddress& local) {
+    return std::ranges::find(person.addresses, local.ip) != person.addresses.end();
+}
+
 void SessionRun::drain_person(Person& person) {
     drain(
         person.endpoint,
@@ -176,7 +218,8 @@ void SessionRun::drain_person(Person& person) {
             } else {
                 const Transmit& datagram = std::get<session::PathTransmit>(transmit).datagram;
                 const auto sent = world_.send(person.host, datagram.path, datagram.payload);
-                STILE_ASSERT(sent == World::Sent::Yes);
+                // What is under way on a socket that goes is lost with it.
+                STILE_ASSERT(sent == World::Sent::Yes || !has_address(person, datagram.path.local));
             }
         },
         [&](session::EndpointEvent event) { handle(person, std::move(event)); });
@@ -202,18 +245,35 @@ void SessionRun::handle(Person& person, session::EndpointEvent event) {
 }
 
 void SessionRun::connect(Person& person) {
+    const auto reaches = [&](const IpAddress& address) {
+        return address.family() == sip_.address().ip.family();
+    };
+    const auto from = std::ranges::find_if(person.addresses, reaches);
+    if (person.connecting || from == person.addresses.end()) return;
+    person.address.ip = *from;
     const StreamId stream = world_.connect(person.host, {person.address, sip_.address()});
-    openers_[stream] = person.host;
+    openers_[stream] = {person.host, world_.now()};
+    person.connecting = stream;
 }
 
 void SessionRun::handle(Person& person, const StreamOpened& opened) {
+    if (person.connecting != opened.stream) return;
+    if (handshakes_ == Handshakes::Tcp) return open_flow(person, opened);
+    const Duration round_trip = world_.now() - openers_.at(opened.stream).since;
+    in_handshake_.emplace(world_.now() + round_trip, opened);
+}
+
+void SessionRun::open_flow(Person& person, const StreamOpened& opened) {
+    const std::string ip = person.address.ip.to_string();
+    const std::string host = person.address.ip.is_v4() ? ip : '[' + ip + ']';
+    person.connecting.reset();
     person.stream = opened.stream;
     person.endpoint.handle_flow_opened(
-        world_.now(), {.id = flow_of(opened.stream),
-                       .transport = sip::TransportKind::Tls,
-                       .remote = opened.path.remote,
-                       .sent_by = {.host = sip::Host::parse(person.address.ip.to_string()).value(),
-                                   .port = person.address.port}});
+        world_.now(),
+        {.id = flow_of(opened.stream),
+         .transport = sip::TransportKind::Tls,
+         .remote = opened.path.remote,
+         .sent_by = {.host = sip::Host::parse(host).value(), .port = person.address.port}});
 }
 
 void SessionRun::handle(Person& person, const StreamArrived& arrived) {
@@ -227,7 +287,8 @@ void SessionRun::handle(Person& person, const StreamClosed& closed) {
     if (person.stream == closed.stream) {
         person.stream.reset();
         person.endpoint.handle_flow_closed(world_.now(), flow_of(closed.stream));
-    } else {
+    } else if (person.connecting == closed.stream) {
+        person.connecting.reset();
         person.endpoint.handle_flow_unavailable(world_.now());
     }
 }
@@ -248,17 +309,21 @@ void SessionRun::handle(Person& person, const DatagramArrived& arrived) {
 // ---- the world ---------------------------------------------------------------------------------
 
 void SessionRun::run_until(Instant end) {
-    for (;;) {
-        const auto next = next_timeout();
-        const Instant wake = std::max(world_.now(), std::min(next.value_or(end), end));
-        if (auto happening = world_.step(wake)) {
-            handle(*std::move(happening));
-        } else if (next && *next <= world_.now()) {
-            handle_timeouts();
-        } else {
-            return;
-        }
+    while (step(end)) {
     }
+}
+
+bool SessionRun::step(Instant deadline) {
+    const auto next = next_timeout();
+    const Instant wake = std::max(world_.now(), std::min(next.value_or(deadline), deadline));
+    if (auto happening = world_.step(wake)) {
+        handle(*std::move(happening));
+    } else if (next && *next <= world_.now()) {
+        handle_timeouts();
+    } else {
+        return false;
+    }
+    return true;
 }
 
 SessionRun::Person* SessionRun::person_at(HostId host) {
@@ -279,7 +344,7 @@ void SessionRun::handle(Happening happening) {
     } else if (const auto* const datagram = std::get_if<DatagramArrived>(&happening)) {
         turn_.handle(*datagram);
     } else if (const auto* const accepted = std::get_if<StreamAccepted>(&happening)) {
-        sip_.handle(*accepted, openers_.at(accepted->stream));
+        sip_.handle(*accepted, openers_.at(accepted->stream).host);
     } else if (const auto* const arrived = std::get_if<StreamArrived>(&happening)) {
         sip_.handle(*arrived);
     } else if (const auto* const closed = std::get_if<StreamClosed>(&happening)) {
@@ -290,6 +355,12 @@ void SessionRun::handle(Happening happening) {
 void SessionRun::handle_timeouts() {
     const Instant now = world_.now();
     const auto is_due = [&](const std::optional<Instant>& when) { return when && *when <= now; };
+    while (!in_handshake_.empty() && in_handshake_.begin()->first <= now) {
+        const StreamOpened opened = in_handshake_.extract(in_handshake_.begin()).mapped();
+        Person& person = *person_at(opened.host);
+        if (person.connecting == opened.stream) open_flow(person, opened);
+        drain_person(person);
+    }
     for (Person& person : people_) {
         if (!is_due(person.endpoint.poll_timeout())) continue;
         person.endpoint.handle_timeout(now);
@@ -302,6 +373,7 @@ void SessionRun::handle_timeouts() {
 std::optional<Instant> SessionRun::next_timeout() const {
     std::optional<Instant> next = earlier(turn_.poll_timeout(), sip_.poll_timeout());
     for (const Person& person : people_) next = earlier(next, person.endpoint.poll_timeout());
+    if (!in_handshake_.empty()) next = earlier(next, in_handshake_.begin()->first);
     return next;
 }
 

@@ -25,6 +25,8 @@ enum class Signalling : std::uint8_t {
 BestPath expected_path(const Scene& scene);
 connect::RouteKind expected_kind(const Scene& scene);
 std::string to_string(const BestPath& path);
+// What two routes are, by the addresses at their ends.
+BestPath path_of(const connect::Route& left, const connect::Route& right);
 
 // Two connectors in a scene. They are told each other's descriptions after a fixed delay, and share
 // nothing else.

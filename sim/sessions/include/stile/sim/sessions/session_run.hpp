@@ -20,6 +20,16 @@ struct Alteration {
     std::string to;
 };
 
+// Another network for a person: addresses on it, best first.
+struct Uplink {
+    NetworkId network;
+    std::vector<IpAddress> addresses;
+    Link link;
+};
+
+// How long a connection to the SIP server takes: one round trip, or one more for TLS.
+enum class Handshakes : std::uint8_t { Tcp, TcpAndTls };
+
 // Alice on the left fetches from Bob on the right, who has registered: both are whole endpoints;
 // between them are a SIP server, a TURN server and whatever NATs the scene has.
 class SessionRun {
@@ -32,6 +42,7 @@ public:
         SocketAddress address;  // its port is that of the signalling
         session::Endpoint endpoint;
         std::optional<StreamId> stream = {};
+        std::optional<StreamId> connecting = {};
         std::vector<session::EndpointEvent> events = {};
         std::map<session::SessionId, std::size_t> received = {};  // application datagrams
         std::optional<session::SessionId> latest = {};
@@ -39,6 +50,7 @@ public:
         std::optional<Alteration> alteration = {};  // of what it sends
         std::string signalling = {};                // all that it has sent
         std::vector<Bytes> payloads = {};           // received, and not those of send_data()
+        std::vector<IpAddress> addresses = {};      // that its sockets have
     };
 
     // `trickling` is Alice's, who asks.
@@ -62,6 +74,14 @@ public:
     void send_data(Person& person);
     void send(Person& person, BytesView payload);
 
+    void set_handshakes(Handshakes handshakes) { handshakes_ = handshakes; }
+    // A person's network changes, and the machine notices: sockets with the same port on the new
+    // addresses, and a connection to the server from there as soon as the one of before is gone.
+    void join(Person& person, const Uplink& uplink);
+    void leave(Person& person, const std::vector<IpAddress>& addresses);
+
+    // The next thing that happens, up to the deadline; false when it is reached.
+    bool step(Instant deadline);
     void run_for(Duration time) { run_until(world_.now() + time); }
     void run_until(Instant end);
     // True as soon as it holds; false when the time is over.
@@ -85,6 +105,8 @@ private:
     void drain_person(Person& person);
     void handle(Person& person, session::EndpointEvent event);
     void connect(Person& person);
+    static bool has_address(const Person& person, const SocketAddress& local);
+    void open_flow(Person& person, const StreamOpened& opened);
     void handle(Happening happening);
     void handle(Person& person, const StreamOpened& opened);
     void handle(Person& person, const StreamArrived& arrived);
@@ -99,7 +121,14 @@ private:
     TurnHost turn_;
     SipHost sip_;
     std::vector<Person> people_;
-    std::map<StreamId, HostId> openers_;
+    // Whose they are, and since when they are being opened.
+    struct Opener {
+        HostId host;
+        Instant since;
+    };
+    std::map<StreamId, Opener> openers_;
+    Handshakes handshakes_ = Handshakes::Tcp;
+    std::multimap<Instant, StreamOpened> in_handshake_;
     // Sockets are named by their port alone: each has one address of each family.
     std::map<std::pair<HostId, Port>, std::optional<session::SessionId>> sockets_;
     std::uint16_t last_port_ = 6000;

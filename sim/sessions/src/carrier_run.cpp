@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: The Stile authors
+// SPDX-License-Identifier: Apache-2.0
+#include "carrier_run.hpp"
+
+#include <stile/base/machine.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace stile::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t most_early = 8;
+
+constexpr std::byte octet_at(std::size_t position) {
+    return static_cast<std::byte>((position * 7 + position / 251) & 0xFFU);
+}
+
+}  // namespace
+
+CarrierRun::CarrierRun(quic::Role role, crypto::RandomStream random)
+    : role_(role),
+      random_(std::move(random)),
+      key_(crypto::PrivateKey::from_entropy(random_.array<48>())),
+      certificate_(crypto::make_self_signed(
+          key_, {.names = {.common_name = "peer"}, .serial = random_.array<16>()})) {}
+
+quic::Config CarrierRun::config() const {
+    return {.credentials = {.key = key_, .chain = {certificate_}, .expected = expected_},
+            .initial_rtt = round_trip_,
+            .idle_timeout = 60s};
+}
+
+void CarrierRun::change_way(Instant now, std::optional<Duration> round_trip) {
+    has_way_ = true;
+    round_trip_ = round_trip;
+    if (connection_) {
+        connection_->change_path(now, round_trip);
+    } else if (role_ == quic::Role::Client) {
+        connection_.emplace(now, config(), random_.fork());
+    }
+    for (const Bytes& payload : std::exchange(early_, {})) take(now, payload);
+}
+
+void CarrierRun::take(Instant now, BytesView payload) {
+    if (!connection_ && !has_way_) {
+        if (early_.size() < most_early) early_.push_back(to_bytes(payload));
+        return;
+    }
+    if (!connection_) {
+        const auto initial = quic::read_initial(payload);
+        if (!initial) return;
+        connection_.emplace(now, config(), *initial, random_.fork());
+    }
+    connection_->handle_datagram(now, payload);
+}
+
+void CarrierRun::handle_timeout(Instant now) {
+    if (next_piece_ && now >= *next_piece_) {
+        *next_piece_ += tick;
+        push();
+    }
+    if (!connection_) return;
+    const auto due = connection_->poll_timeout();
+    if (due && *due <= now) connection_->handle_timeout(now);
+}
+
+std::optional<Instant> CarrierRun::poll_timeout() const {
+    return earlier(connection_ ? connection_->poll_timeout() : std::nullopt, next_piece_);
+}
+
+void CarrierRun::push() {
+    Bytes piece(piece_octets);
+    for (std::size_t i = 0; i < piece.size(); ++i) piece[i] = octet_at(octets_ + i);
+    // What the connection has no room for waits for the next tick.
+    if (connection_->push_body(*stream_, std::move(piece)) == quic::SendResult::Taken) {
+        octets_ += piece_octets;
+    }
+}
+
+void CarrierRun::finish() {
+    if (!next_piece_) return;
+    next_piece_.reset();
+    if (connection_->end_body(*stream_) != quic::SendResult::Taken) problem_ = "no end was taken";
+}
+
+Duration CarrierRun::take_longest_silence(Instant now) {
+    const Duration longest = std::max(longest_, now - last_read_.value_or(now));
+    longest_ = {};
+    last_read_ = now;
+    return longest;
+}
+
+void CarrierRun::read(Instant now, quic::StreamId stream) {
+    const BytesView body = connection_->body(stream);
+    if (body.empty()) return;
+    for (const std::byte octet : body) {
+        if (octet != octet_at(octets_++)) problem_ = "an octet is not what was sent";
+    }
+    connection_->consume(stream, body.size());
+    if (last_read_) longest_ = std::max(longest_, now - *last_read_);
+    last_read_ = now;
+}
+
+void CarrierRun::handle(Instant now, const quic::Event& event) {
+    namespace e = quic::event;
+    if (std::holds_alternative<e::Completed>(event)) {
+        if (role_ != quic::Role::Client) return;
+        const quic::RequestHead head{
+            .method = "GET", .scheme = "https", .authority = "bob.example.org", .path = "/"};
+        if (!connection_->request(head, quic::More::No)) problem_ = "no request was taken";
+    } else if (const auto* const request = std::get_if<e::RequestReceived>(&event)) {
+        stream_ = request->stream;
+        if (connection_->respond(*stream_, {.status = 200}, quic::More::Yes) !=
+            quic::SendResult::Taken) {
+            problem_ = "no response was taken";
+        }
+        next_piece_ = now;
+    } else if (const auto* const body = std::get_if<e::BodyReceived>(&event)) {
+        read(now, body->stream);
+    } else if (const auto* const ended = std::get_if<e::StreamEnded>(&event)) {
+        if (role_ == quic::Role::Server) return;
+        read(now, ended->stream);
+        whole_ = true;
+    } else if (const auto* const closed = std::get_if<e::Closed>(&event)) {
+        problem_ = "QUIC closed: " + std::string{quic::to_text(closed->reason)};
+    }
+}
+
+}  // namespace stile::sim
