@@ -25,6 +25,8 @@ std::string store_path() { return home_directory() + "/stile.db"; }
 
 bool loopback_admitted() { return variable("STILE_LOOPBACK") == "1"; }
 
+bool address_hiding_wanted() { return variable("STILE_HIDE_ADDRESSES") == "1"; }
+
 bool port_mapping_wanted() { return !loopback_admitted() && variable("STILE_PORT_MAPPING") != "0"; }
 
 }  // namespace stile::peer

@@ -17,4 +17,7 @@ bool loopback_admitted();
 // STILE_PORT_MAPPING=0 leaves routers alone, and so does STILE_LOOPBACK=1.
 bool port_mapping_wanted();
 
+// STILE_HIDE_ADDRESSES=1 tells peers names of multicast DNS in place of this host's addresses.
+bool address_hiding_wanted();
+
 }  // namespace stile::peer

@@ -104,6 +104,8 @@ void Node::handle_network_changed() {
     for (const drivers::LocalAddress& address : *local) all.push_back(address.ip);
     signalling_.follow_addresses(all);
     endpoint_.handle_network_changed();
+    local_names_.handle_network_changed();
+    if (address_hiding_wanted()) endpoint_.set_concealment(concealment());
     follow_addresses();
     pump();
     // Whoever waits before the next try waits for a network: here it may be.

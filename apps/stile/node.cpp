@@ -129,6 +129,7 @@ Node::Node(drivers::Loop& loop, drivers::PeerStore& store, Account account,
                       consider_stopped();
                   }),
       names_(loop),
+      local_names_(loop),
       nat64_(loop, names_) {
     begin_port_mapping();
     watch_network();
@@ -343,6 +344,8 @@ void Node::handle(session::EndpointEvent event) {
     } else if (const auto* const unneeded = std::get_if<session::StreamUnwanted>(&event)) {
         const auto entry = entries_.find(unneeded->session);
         if (entry != entries_.end()) entry->second.streams->close(unneeded->stream);
+    } else if (const auto* const name = std::get_if<session::NameWanted>(&event)) {
+        look_for_name(name->session, name->name);
     } else if (const auto* const ended = std::get_if<session::Ended>(&event)) {
         handle_ended(*ended);
     }

@@ -11,6 +11,7 @@
 
 #include <stile/drivers/dns.hpp>
 #include <stile/drivers/interfaces.hpp>
+#include <stile/drivers/multicast_dns.hpp>
 #include <stile/drivers/port_mappings.hpp>
 #include <stile/identity/pin.hpp>
 #include <stile/identity/proof.hpp>
@@ -123,12 +124,14 @@ private:
     // node_paths.cpp
     void want_access();
     connect::ConnectorConfig path_config(std::vector<SocketAddress> hosts,
-                                         std::vector<connect::Listener> listeners) const;
+                                         std::vector<connect::Listener> listeners);
     void open_sockets();
     void handle_datagrams(std::span<const drivers::Datagram> batch);
     void handle_datagram(Link& link, const Path& path, BytesView datagram);
     void look_for_nat64();
     void begin_port_mapping();
+    void look_for_name(session::SessionId session, const std::string& name);
+    connect::Concealment concealment();
     void unmap_ports(const Entry& entry);
     // network_changes.cpp
     void watch_network();
@@ -176,6 +179,7 @@ private:
     AccessState access_state_ = AccessState::None;
     Instant access_until_{};
     drivers::Resolver names_;
+    drivers::MulticastDns local_names_;
     nat_probe::Nat64Search nat64_;
     std::unique_ptr<drivers::NetworkMonitor> monitor_;  // absent where the system has none
     std::optional<drivers::PortMappings> mappings_;     // absent: not wanted, or given back

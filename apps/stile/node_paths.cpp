@@ -48,7 +48,7 @@ void Node::want_access() {
 }
 
 connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
-                                           std::vector<connect::Listener> listeners) const {
+                                           std::vector<connect::Listener> listeners) {
     connect::ConnectorConfig config;
     config.hosts = std::move(hosts);
     config.sockets = connect::Sockets::Shared;
@@ -66,6 +66,7 @@ connect::ConnectorConfig Node::path_config(std::vector<SocketAddress> hosts,
         config.turn_servers = access_.turn_servers;
     }
     config.nat64_prefix = nat64_.prefix();
+    if (address_hiding_wanted()) config.concealment = concealment();
     if (loopback_admitted()) config.loopback = connect::LoopbackCandidates::Admitted;
     return config;
 }
@@ -109,6 +110,31 @@ void Node::handle_datagram(Link& link, const Path& path, BytesView datagram) {
 // A network without IPv4 may have a NAT64. A session that begins before the answer does without.
 void Node::look_for_nat64() {
     if (std::ranges::none_of(candidate_addresses(), &IpAddress::is_v4)) nat64_.look();
+}
+
+// draft-ietf-mmusic-mdns-ice-candidates: others than these names are not looked for, so that no
+// peer learns what else there is on this network.
+void Node::look_for_name(session::SessionId session, const std::string& name) {
+    const auto tell = [this, session, name](std::optional<IpAddress> address) {
+        endpoint_.handle_name(loop_.now(), session, name, address);
+        pump();
+    };
+    const auto wanted = mdns::HostName::parse(name);
+    if (wanted) {
+        local_names_.resolve(*wanted, tell);
+    } else {
+        tell(std::nullopt);
+    }
+}
+
+connect::Concealment Node::concealment() {
+    connect::Concealment names;
+    for (const IpAddress& address : candidate_addresses()) {
+        if (const auto name = local_names_.name_of(address)) {
+            names.names.push_back({address, name->text()});
+        }
+    }
+    return names;
 }
 
 void Node::begin_port_mapping() {

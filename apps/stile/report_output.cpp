@@ -188,6 +188,10 @@ std::string to_text(const connect::Explanation& explanation, const connect::Path
     }
     add_candidates(text, "Ours", report.local, ice::Side::Local);
     add_candidates(text, "Theirs", report.remote, ice::Side::Remote);
+    for (const std::string& name : report.unresolved) {
+        text += fmt::format("{:<9} {}: nobody on this network has that name\n", "",
+                            app::printable(name));
+    }
     label = "Tried";
     for (const ice::PairReport& pair : report.pairs) {
         const std::string round_trip =
@@ -231,6 +235,7 @@ ordered_json to_json(const connect::Explanation& explanation, const connect::Pat
     }
     json["ours"] = candidates_json(report.local, ice::Side::Local);
     json["theirs"] = candidates_json(report.remote, ice::Side::Remote);
+    json["unresolved"] = report.unresolved;
     json["pairs"] = pairs_json(report.pairs);
     return json;
 }

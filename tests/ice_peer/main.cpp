@@ -8,8 +8,8 @@
 // 8840), and the words "send TEXT", "greet TEXT" (sent on each new route), "restart" (new
 // credentials follow), "pairs" and "close". It writes one JSON object a line, with "event" and
 // "at", a moment on the monotonic clock: description, candidate, end-of-candidates, state,
-// selected, received, lost, failed, relay-failed, unused (a candidate that ICE cannot use), pairs,
-// error.
+// selected, received, resolved (a name of multicast DNS), lost, failed, relay-failed, unused (a
+// candidate that ICE cannot use), pairs, error.
 #include "peer.hpp"
 
 #include <stile/drivers/interfaces.hpp>

@@ -59,6 +59,7 @@ Peer::Peer(drivers::Loop& loop, Settings settings)
     : loop_(loop),
       settings_(std::move(settings)),
       connector_(loop.now(), open_sockets(), crypto::RandomStream{drivers::random_seed()}),
+      names_(loop),
       drive_(
           loop, connector_, [this](const Transmit& datagram) { send(datagram); },
           [this](const connect::Event& event) { handle(event); }),
@@ -143,8 +144,16 @@ bool Peer::handle_sdp(std::string_view line) {
         settings_.greeting = *greeting;
     } else if (const auto value = after(line, "a=candidate:")) {
         const auto candidate = sdp::Candidate::parse(*value);
-        const auto usable = candidate ? session::to_ice(*candidate) : std::nullopt;
-        if (!usable || !connector_.add_remote_candidate(loop_.now(), *usable)) {
+        connect::Description one;
+        if (candidate) session::take_candidate(*candidate, one);
+        bool used = false;
+        for (const auto& each : one.candidates) {
+            used = connector_.add_remote_candidate(loop_.now(), each);
+        }
+        for (const auto& each : one.named) {
+            used = connector_.add_remote_candidate(loop_.now(), each);
+        }
+        if (!used) {
             say("unused", {{"text", *value}});
         }
     } else if (line == "a=end-of-candidates") {
@@ -187,8 +196,23 @@ void Peer::handle(const connect::Event& event) {
         say("failed", {{"reason", never ? "no pair is valid" : "no consent"}});
     } else if (const auto* const relay = std::get_if<connect::RelayFailed>(&event)) {
         say("relay-failed", {{"server", relay->server.to_string()}});
+    } else if (const auto* const wanted = std::get_if<connect::NameWanted>(&event)) {
+        look_for(wanted->name);
     }
     tell_state();
+}
+
+void Peer::look_for(const std::string& name) {
+    const auto tell = [this, name](std::optional<IpAddress> address) {
+        if (address) say("resolved", {{"name", name}, {"address", address->to_string()}});
+        connector_.handle_name(loop_.now(), name, address);
+        drive_.pump();
+    };
+    if (const auto wanted = mdns::HostName::parse(name)) {
+        names_.resolve(*wanted, tell);
+    } else {
+        loop_.post([tell] { tell(std::nullopt); });
+    }
 }
 
 void Peer::tell_state() {

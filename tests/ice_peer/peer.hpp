@@ -4,6 +4,7 @@
 
 #include <stile/connect/connector.hpp>
 #include <stile/drivers/drive.hpp>
+#include <stile/drivers/multicast_dns.hpp>
 #include <stile/drivers/udp_socket.hpp>
 
 #include <functional>
@@ -40,6 +41,7 @@ private:
     void handle(const connect::RouteChanged& changed);
     void handle(std::span<const drivers::Datagram> batch);
     bool handle_sdp(std::string_view line);
+    void look_for(const std::string& name);
     void take_credentials(const connect::Description& remote);
     void tell_description();
     void tell_state();
@@ -51,6 +53,7 @@ private:
     std::vector<std::unique_ptr<drivers::UdpSocket>> sockets_;
     connect::Connector connector_;
     connect::Description remote_;  // until both credentials are there
+    drivers::MulticastDns names_;
     ice::State told_state_ = ice::State::Waiting;
     std::move_only_function<void()> done_;
     drivers::Drive<connect::Connector, std::move_only_function<void(const Transmit&)>,

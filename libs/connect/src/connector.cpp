@@ -36,6 +36,7 @@ Connector::Connector(Instant now, ConnectorConfig config, crypto::RandomStream r
     local_.credentials = agent_.local_credentials();
     local_.ta = config_.ice.ta;
     local_.renomination = config_.ice.renomination;
+    local_.concealment = config_.concealment;
     for (const SocketAddress& host : config_.hosts) {
         if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     }
@@ -116,6 +117,7 @@ std::expected<void, DescriptionError> Connector::set_remote_description(
     for (const ice::Candidate& candidate : description.candidates) {
         add_remote_candidate(now, candidate);
     }
+    for (const NamedCandidate& named : description.named) add_remote_candidate(now, named);
     if (description.gathering == Gathering::Complete) end_of_remote_candidates(now);
     see(now);
     return {};
@@ -180,6 +182,9 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     alive_.clear();
     silent_.clear();
     aside_.clear();
+    named_.clear();
+    named_until_.reset();
+    unresolved_.clear();
     remote_gathering_ = Gathering::Ongoing;
     checks_began_.reset();
     unlikely_from_.reset();
@@ -223,6 +228,7 @@ void Connector::see(Instant now) {
     for (Relay& relay : relays_) take_relay_events(now, relay);
     if (phase_ == Phase::Released) return;
     start_due_stream_relay(now);
+    forget_late_names(now);
     try_unlikely(now);
     if (const auto due = rest_due(); due && now >= *due) begin_rest(now);
     consider_complete(now);
@@ -320,6 +326,7 @@ std::optional<Instant> Connector::poll_timeout() const {
             soonest = earlier(soonest, stream_probes_until_);
         }
         for (const Relay& relay : relays_) soonest = earlier(soonest, relay.keepalive_due);
+        soonest = earlier(soonest, named_until_);
         const bool holds = !silent_.empty() || !aside_.empty();
         if (holds && unlikely_from_ > now_) soonest = earlier(soonest, unlikely_from_);
     }

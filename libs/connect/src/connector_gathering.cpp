@@ -208,6 +208,7 @@ void Connector::add_reflexive(Instant now, const Path& path, const SocketAddress
                        .server = path.remote.ip,
                        .local_preference = {},
                        .protocol = protocol});
+    if (mapped == path.local && protocol.transport == ice::Transport::Udp) tell_seen_host(mapped);
 }
 
 bool Connector::may_use(const SocketAddress& host) const {
@@ -231,6 +232,7 @@ void Connector::add_gathered(Instant now, const ice::GatheredCandidate& gathered
 }
 
 void Connector::tell(const ice::Candidate& candidate) {
+    if (!may_tell(candidate)) return;
     local_.candidates.push_back(candidate);
     queue_event(CandidateGathered{candidate});
 }

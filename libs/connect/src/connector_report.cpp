@@ -53,6 +53,7 @@ PathReport Connector::report() const {
     const ice::RemoteCandidates& remote = agent_.remote_candidates();
     for (std::uint16_t i = 0; i < remote.size(); ++i) report.remote.push_back(remote[i]);
     report.remote.insert(report.remote.end(), aside_.begin(), aside_.end());
+    report.unresolved = unresolved_;
     report.pairs = agent_.pairs();
     report.route = route();
     return report;

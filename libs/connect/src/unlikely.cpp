@@ -214,7 +214,7 @@ void Connector::take_back(Instant now, const SocketAddress& host) {
 
 // An agent that knows of no further candidates concludes.
 void Connector::consider_remote_ended(Instant now) {
-    if (remote_gathering_ == Gathering::Complete && aside_.empty()) {
+    if (remote_gathering_ == Gathering::Complete && aside_.empty() && named_.empty()) {
         agent_.end_of_remote_candidates(now);
     }
 }

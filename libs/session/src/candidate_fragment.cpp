@@ -16,7 +16,7 @@ std::string write_fragment(const connect::Description& path, std::string_view mi
     // Our descriptions have the credentials in the section, and here they MUST be at the same
     // level; the mid MUST come directly before the candidates, so the credentials follow them.
     for (const ice::Candidate& candidate : path.candidates) {
-        section.attributes.add(to_sdp(candidate));
+        section.attributes.add(to_sdp(candidate, path.concealment));
     }
     if (path.gathering == connect::Gathering::Complete) {
         section.attributes.add(sdp::EndOfCandidates{});
@@ -52,7 +52,7 @@ std::expected<connect::Description, FragmentFault> read_fragment(std::string_vie
     if (ended_all) path.gathering = connect::Gathering::Complete;
     if (!is_named) return path;
     for (const sdp::Candidate& candidate : section->attributes.all<sdp::Candidate>()) {
-        if (auto usable = to_ice(candidate)) path.candidates.push_back(*std::move(usable));
+        take_candidate(candidate, path);
     }
     if (section->attributes.has(sdp::EndOfCandidates::name)) {
         path.gathering = connect::Gathering::Complete;

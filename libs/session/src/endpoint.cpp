@@ -315,6 +315,8 @@ void Endpoint::take_session_events(Instant now, Entries::iterator entry) {
                 queue_event(StreamWanted{id, *wanted});
             } else if (const auto* const unwanted = std::get_if<connect::StreamUnwanted>(&*event)) {
                 queue_event(StreamUnwanted{id, unwanted->stream});
+            } else if (const auto* const name = std::get_if<connect::NameWanted>(&*event)) {
+                queue_event(NameWanted{id, name->name});
             } else if (const auto* const failed = std::get_if<Failed>(&*event)) {
                 return finish(now, entry,
                               {id, EndReason::SessionFault, failed->fault, state.evidence});

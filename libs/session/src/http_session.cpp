@@ -164,6 +164,7 @@ std::expected<void, SessionFault> HttpSession::apply_path(Instant now,
     agreement_ = Agreement::Reached;
     remote_ = path.credentials;
     remote_candidates_ = path.candidates;
+    remote_named_ = path.named;
     offered_trickle_ = trickles(carrier);
     // Without a mid there is no way to say which section a candidate belongs to.
     if (!offered_trickle_ || !carrier.mid) fragments_ = Fragments::NotTaken;
@@ -263,6 +264,8 @@ void HttpSession::see(Instant now) {
             note_stream(*wanted);
         } else if (const auto* const unwanted = std::get_if<connect::StreamUnwanted>(&*event)) {
             note_stream(*unwanted);
+        } else if (const auto* const name = std::get_if<connect::NameWanted>(&*event)) {
+            note_stream(*name);
         }
     }
     const bool is_asked = config_.part == Part::Offerer || section_;

@@ -28,7 +28,7 @@ void HttpSession::note_candidates() {
     const connect::Description& local = path_.local_description();
     const auto is_in = [](const std::vector<ice::Candidate>& list, const ice::Candidate& one) {
         return std::ranges::any_of(list, [&](const ice::Candidate& each) {
-            return is_same(each, one) && each.base == one.base;
+            return is_same(each, one) && each.base == one.base && each.type == one.type;
         });
     };
     // What the peer was told of keeps its place, also when it is gone.
@@ -116,6 +116,13 @@ void HttpSession::add_remote(Instant now, const connect::Description& later) {
         if (known || remote_candidates_.size() >= ice::limits::most_remote_candidates) continue;
         remote_candidates_.push_back(candidate);
         (void)path_.add_remote_candidate(now, candidate);
+    }
+    for (const connect::NamedCandidate& named : later.named) {
+        const auto& known = remote_named_;
+        if (std::ranges::find(known, named) != known.end()) continue;
+        if (known.size() >= connect::limits::most_named) continue;
+        remote_named_.push_back(named);
+        (void)path_.add_remote_candidate(now, named);
     }
     if (later.gathering == connect::Gathering::Complete) path_.end_of_remote_candidates(now);
     see(now);

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include <stile/base/text.hpp>
 #include <stile/sdp/ice_attributes.hpp>
 #include <stile/session/path_description.hpp>
 
@@ -74,7 +75,8 @@ SocketAddress hidden_related(const IpAddress& candidate) {
 
 }  // namespace
 
-sdp::Candidate to_sdp(const ice::Candidate& candidate) {
+sdp::Candidate to_sdp(const ice::Candidate& candidate,
+                      const std::optional<connect::Concealment>& concealment) {
     sdp::Candidate text;
     text.foundation = candidate.foundation;
     text.component = candidate.component.value;
@@ -87,16 +89,20 @@ sdp::Candidate to_sdp(const ice::Candidate& candidate) {
         text.tcp_type = to_sdp(*candidate.tcp_type);
     }
     if (candidate.type != ice::CandidateType::Host) {
-        text.related = candidate.related.value_or(hidden_related(candidate.address.ip));
+        const SocketAddress hidden = hidden_related(candidate.address.ip);
+        text.related = concealment ? hidden : candidate.related.value_or(hidden);
+    } else if (concealment) {
+        const std::string* const name = concealment->name_of(candidate.address.ip);
+        if (name != nullptr) text.address = sdp::MdnsName{*name};
     }
     return text;
 }
 
-std::optional<ice::Candidate> to_ice(const sdp::Candidate& text) {
-    const auto address = text.socket_address();
+namespace {
+
+std::optional<ice::Candidate> to_ice_at(const sdp::Candidate& text, const SocketAddress& address) {
     std::optional<SocketAddress> related = text.related;
     if (related && related->ip.is_unspecified()) related.reset();
-    if (!address) return std::nullopt;
     const bool tcp = text.transport == sdp::CandidateTransport::Tcp;
     // Without a type there is no saying who opens the connection. RFC 6544 Section 4.5.
     if (tcp && !text.tcp_type) return std::nullopt;
@@ -105,12 +111,36 @@ std::optional<ice::Candidate> to_ice(const sdp::Candidate& text) {
     return ice::Candidate{.type = to_ice(text.type),
                           .component = {text.component},
                           .transport = tcp ? ice::Transport::Tcp : ice::Transport::Udp,
-                          .address = *address,
-                          .base = *address,
+                          .address = address,
+                          .base = address,
                           .related = related,
                           .priority = text.priority,
                           .foundation = text.foundation,
                           .tcp_type = tcp_type};
+}
+
+}  // namespace
+
+std::optional<ice::Candidate> to_ice(const sdp::Candidate& text) {
+    const auto address = text.socket_address();
+    if (!address) return std::nullopt;
+    return to_ice_at(text, *address);
+}
+
+std::optional<connect::NamedCandidate> to_named(const sdp::Candidate& text) {
+    const auto* const name = std::get_if<sdp::MdnsName>(&text.address);
+    if (name == nullptr) return std::nullopt;
+    auto candidate = to_ice_at(text, {IpAddress{}, text.port});
+    if (!candidate) return std::nullopt;
+    return connect::NamedCandidate{to_lower(name->text), *std::move(candidate)};
+}
+
+void take_candidate(const sdp::Candidate& text, connect::Description& path) {
+    if (auto candidate = to_ice(text)) {
+        path.candidates.push_back(*std::move(candidate));
+    } else if (auto named = to_named(text)) {
+        path.named.push_back(*std::move(named));
+    }
 }
 
 void write_path(const connect::Description& path, sdp::CarrierParameters& carrier) {
@@ -122,7 +152,7 @@ void write_path(const connect::Description& path, sdp::CarrierParameters& carrie
     }
     carrier.candidates.clear();
     for (const ice::Candidate& candidate : path.candidates) {
-        carrier.candidates.push_back(to_sdp(candidate));
+        carrier.candidates.push_back(to_sdp(candidate, path.concealment));
     }
     carrier.end_of_candidates = path.gathering == connect::Gathering::Complete;
 }
@@ -131,7 +161,7 @@ connect::Description read_path(const sdp::CarrierParameters& carrier) {
     connect::Description path;
     path.credentials = {carrier.ufrag, carrier.pwd};
     for (const sdp::Candidate& text : carrier.candidates) {
-        if (auto candidate = to_ice(text)) path.candidates.push_back(*std::move(candidate));
+        take_candidate(text, path);
     }
     if (has_option(carrier, renomination_option)) {
         path.renomination = ice::Renomination::Offered;

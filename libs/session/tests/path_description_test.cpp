@@ -33,6 +33,32 @@ ice::Candidate tcp_candidate(ice::CandidateType type, ice::TcpType tcp_type,
     return made;
 }
 
+TEST_CASE("path description: a name of multicast DNS stays a name, and ours hide addresses") {
+    const std::string name = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local";
+    connect::Description ours;
+    ours.credentials = {"abcd", "0123456789abcdefghijklmn"};
+    ours.candidates = {
+        candidate(ice::CandidateType::Host, "192.168.1.2:5000"),
+        tcp_candidate(ice::CandidateType::Host, ice::TcpType::Passive, "192.168.1.2:5001"),
+        candidate(ice::CandidateType::ServerReflexive, "203.0.113.1:7000", at("192.168.1.2:5000"))};
+    ours.concealment = connect::Concealment{{{at("192.168.1.2:0").ip, name}}};
+    sdp::CarrierParameters carrier;
+    write_path(ours, carrier);
+    for (const sdp::Candidate& text : carrier.candidates) {
+        const auto value = text.value();
+        REQUIRE(value);
+        CHECK(value->find("192.168") == std::string::npos);
+    }
+    const connect::Description theirs = read_path(carrier);
+    REQUIRE(theirs.candidates.size() == 1);
+    CHECK_FALSE(theirs.candidates.front().related);
+    REQUIRE(theirs.named.size() == 2);
+    CHECK(theirs.named[0].name == name);
+    CHECK(theirs.named[0].candidate.address.port == Port{5000});
+    CHECK(theirs.named[1].candidate.tcp_type == ice::TcpType::Passive);
+    CHECK(theirs.named[1].candidate.priority == ours.candidates[1].priority);
+}
+
 TEST_CASE("path description: every kind of candidate survives the way through SDP text") {
     const SocketAddress base = at("192.168.1.2:5000");
     for (const ice::Candidate& original :

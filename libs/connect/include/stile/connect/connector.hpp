@@ -78,6 +78,9 @@ struct ConnectorConfig {
     Pacing pacing = Pacing::Own;
     LoopbackCandidates loopback = LoopbackCandidates::Refused;
     CandidatePolicy policy = CandidatePolicy::All;
+    // The peer is told names in place of the hosts' addresses; hosts without a name are not told.
+    // What servers see is told, also where that is a host's own address.
+    std::optional<Concealment> concealment;
     // Of the network, where it has a NAT64. Without an IPv4 socket the IPv4 addresses of servers
     // and of the peer's candidates are then reached by what stands for them under this prefix.
     std::optional<Nat64Prefix> nat64_prefix;
@@ -107,8 +110,13 @@ struct RelayFailed {
     SocketAddress server;
     turn::Failure failure;
 };
+// The peer has a candidate of this name: look for it by multicast DNS on the links of this host,
+// never by other DNS, and answer with handle_name().
+struct NameWanted {
+    std::string name;
+};
 using Event = std::variant<CandidateGathered, GatheringCompleted, RouteChanged, RouteLost,
-                           PathFailed, RelayFailed, StreamWanted, StreamUnwanted>;
+                           PathFailed, RelayFailed, StreamWanted, StreamUnwanted, NameWanted>;
 
 // A datagram of the application. The payload views the datagram that was handed in, or is good
 // until the next non-const call where it was polled.
@@ -156,6 +164,12 @@ public:
         Instant now, const Description& description);
     // False when the candidate can't be used, or there are too many.
     bool add_remote_candidate(Instant now, const ice::Candidate& candidate);
+    // It is one when its name is found, and delays no other. False as above.
+    bool add_remote_candidate(Instant now, const NamedCandidate& candidate);
+    // The one address of a wanted name; empty: there is none, or more than one.
+    void handle_name(Instant now, const std::string& name, const std::optional<IpAddress>& address);
+    // Other names than before. Requires: ConnectorConfig::concealment was there.
+    void set_concealment(Concealment concealment);
     void end_of_remote_candidates(Instant now);
     // A candidate more, at any time; it delays nothing. Nothing happens where `host` is none of the
     // connector's sockets or listeners.
@@ -361,6 +375,10 @@ private:
     void guess_ports(Instant now, const SocketAddress& host);
     // mapped_ports.cpp
     std::optional<ice::Protocol> protocol_of(const MappedPort& mapped) const;
+    // named_candidates.cpp
+    void forget_late_names(Instant now);
+    bool may_tell(const ice::Candidate& candidate) const;
+    void tell_seen_host(const SocketAddress& host);
     std::optional<std::uint16_t> preference_of(const MappedPort& mapped) const;
     void take_mapped(Instant now, const MappedPort& mapped);
     void gather_mapped(Instant now, const Mapped& mapped);
@@ -423,9 +441,12 @@ private:
     std::vector<Mapped> mapped_;
     std::size_t guessed_ = 0;  // ports that were told without a server's word
     std::vector<SocketAddress> guessed_for_;
-    std::vector<SocketAddress> alive_;   // hosts where a server answered since the last restart
-    std::vector<SocketAddress> silent_;  // hosts set aside, best first
-    std::deque<ice::Candidate> aside_;   // of the peer, which the agent does not know yet
+    std::vector<SocketAddress> alive_;    // hosts where a server answered since the last restart
+    std::vector<SocketAddress> silent_;   // hosts set aside, best first
+    std::deque<ice::Candidate> aside_;    // of the peer, which the agent does not know yet
+    std::vector<NamedCandidate> named_;   // of the peer, whose names are looked for
+    std::optional<Instant> named_until_;  // while there are some
+    std::vector<std::string> unresolved_;
     Gathering remote_gathering_ = Gathering::Ongoing;
     std::optional<SocketAddress> newest_;  // of the hosts that came later
     std::optional<Instant> checks_began_;

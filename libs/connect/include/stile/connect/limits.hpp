@@ -76,6 +76,11 @@ inline constexpr Duration unlikely_patience = std::chrono::seconds{3};
 // and relayed candidates that come late.
 inline constexpr std::size_t most_unlikely_pairs = ice::limits::most_pairs / 2;
 
+// Candidates with names instead of addresses that wait for their names, and how long at most: the
+// driver's resolver gives up before. Then the peer's candidates are complete without them.
+inline constexpr std::size_t most_named = 32;
+inline constexpr Duration name_patience = std::chrono::seconds{6};
+
 // The peer's candidates that wait so: as many as an agent would take.
 inline constexpr std::size_t most_aside = ice::limits::most_remote_candidates;
 

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace stile::connect {
@@ -45,7 +46,8 @@ struct PathReport {
     std::vector<MappedPort> mapped;     // what routers keep open for it now
     std::vector<ice::Candidate> local;  // those that checks discovered included
     std::vector<ice::Candidate> remote;
-    std::vector<ice::PairReport> pairs;  // by falling priority
+    std::vector<std::string> unresolved;  // names of theirs that are not found on our links
+    std::vector<ice::PairReport> pairs;   // by falling priority
     std::optional<Route> route;
 };
 

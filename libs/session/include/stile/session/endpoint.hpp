@@ -97,9 +97,14 @@ struct StreamUnwanted {
     SessionId session;
     connect::StreamId stream;
 };
+// The peer has a candidate of this name: look for it by multicast DNS, then handle_name().
+struct NameWanted {
+    SessionId session;
+    std::string name;
+};
 using EndpointEvent =
     std::variant<Registered, RegistrationFailed, Unregistered, FlowWanted, FlowUnwanted, Incoming,
-                 RouteOpened, RouteClosed, StreamWanted, StreamUnwanted, Ended>;
+                 RouteOpened, RouteClosed, StreamWanted, StreamUnwanted, NameWanted, Ended>;
 
 // A datagram on one of the sockets of a session.
 struct PathTransmit {
@@ -175,6 +180,11 @@ public:
     // A router keeps a port open for the socket of some session, or no longer.
     void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
     void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
+    // The address of a wanted name; empty: it is not to be found.
+    void handle_name(Instant now, SessionId session, const std::string& name,
+                     const std::optional<IpAddress>& address);
+    // Of all sessions: before a host that is new. Requires: their paths had a concealment.
+    void set_concealment(const connect::Concealment& concealment);
     // The network changes. The session moves to it, by later candidates or by an ICE restart, as
     // soon as there is a connection to our server; data goes on meanwhile. A driver opens a socket
     // for the session at the new address, says so, and hands in what comes on it; it says of a

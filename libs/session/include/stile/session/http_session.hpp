@@ -70,9 +70,11 @@ struct RouteLost {};
 struct Failed {
     SessionFault fault;
 };
-// connect::StreamWanted and StreamUnwanted: TCP connections of the path, for the driver.
-using HttpSessionEvent = std::variant<DescriptionReady, RouteReady, RouteLost,
-                                      connect::StreamWanted, connect::StreamUnwanted, Failed>;
+// connect::StreamWanted, StreamUnwanted and NameWanted: TCP connections of the path and names of
+// the peer, for the driver.
+using HttpSessionEvent =
+    std::variant<DescriptionReady, RouteReady, RouteLost, connect::StreamWanted,
+                 connect::StreamUnwanted, connect::NameWanted, Failed>;
 
 // One session that carries HTTP over QUIC: offer and answer (RFC 3264), the path (ICE), and what
 // the peer's certificate must be. Knows no SIP: who calls carries the descriptions.
@@ -128,6 +130,11 @@ public:
     // A router keeps a port open for one of the path's sockets, or no longer.
     void handle_port_mapped(Instant now, const connect::MappedPort& mapped);
     void handle_port_unmapped(Instant now, const connect::MappedPort& mapped);
+    // As Connector's.
+    void handle_name(Instant now, const std::string& name, const std::optional<IpAddress>& address);
+    void set_concealment(connect::Concealment concealment) {
+        path_.set_concealment(std::move(concealment));
+    }
     // A socket more for the path, at any time; or one that is closed, or whose interface is gone.
     void handle_host_added(Instant now, const SocketAddress& host);
     void handle_host_removed(Instant now, const SocketAddress& host);
@@ -212,7 +219,8 @@ private:
     bool lacks_relay() const;
     void fail(SessionFault fault);
     // http_session_streams.cpp
-    using StreamNews = std::variant<connect::StreamWanted, connect::StreamUnwanted>;
+    using StreamNews =
+        std::variant<connect::StreamWanted, connect::StreamUnwanted, connect::NameWanted>;
     void note_stream(StreamNews news);
 
     HttpSessionConfig config_;
@@ -240,6 +248,7 @@ private:
     std::string mid_;                            // of the carrier's section
     ice::Credentials remote_;                    // meaningful with section_
     std::vector<ice::Candidate> remote_candidates_;
+    std::vector<connect::NamedCandidate> remote_named_;
     std::optional<std::string> early_fragment_;
     // Restarts.
     std::uint32_t generation_ = 0;

@@ -7,10 +7,14 @@
 
 namespace stile::session {
 
-// The same candidate in the words of SDP and of ICE. What ICE cannot use (names of
-// multicast DNS) has no ICE form.
-sdp::Candidate to_sdp(const ice::Candidate& candidate);
+// The same candidate in the words of SDP and of ICE. What ICE cannot use has no ICE form; of one
+// with a name of multicast DNS instead of an address, to_named() has it.
+sdp::Candidate to_sdp(const ice::Candidate& candidate,
+                      const std::optional<connect::Concealment>& concealment = {});
 std::optional<ice::Candidate> to_ice(const sdp::Candidate& candidate);
+std::optional<connect::NamedCandidate> to_named(const sdp::Candidate& candidate);
+// Adds it to the peer's, as the one or the other, where it can be used.
+void take_candidate(const sdp::Candidate& candidate, connect::Description& path);
 
 // Puts credentials and candidates into a carrier's section, and takes them out of it.
 void write_path(const connect::Description& path, sdp::CarrierParameters& carrier);
