@@ -103,9 +103,10 @@ void Node::handle_network_changed() {
     std::vector<IpAddress> all;
     for (const drivers::LocalAddress& address : *local) all.push_back(address.ip);
     signalling_.follow_addresses(all);
-    endpoint_.handle_network_changed();
+    // Names before descriptions: a new address must not be told for want of its name.
     local_names_.handle_network_changed();
     if (address_hiding_wanted()) endpoint_.set_concealment(concealment());
+    endpoint_.handle_network_changed();
     follow_addresses();
     pump();
     // Whoever waits before the next try waits for a network: here it may be.
