@@ -11,6 +11,7 @@ import time
 import urllib.parse
 
 import ice_peers
+import programs
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients", "ice_peer.html")
 
@@ -99,3 +100,15 @@ class BrowserPeer(ice_peers.Peer):
         self.browser.end()
         self.pages.shutdown()
         self.pages.server_close()
+
+
+def assert_receives(ours, browser):
+    """What we send arrives on the browser's pair, though its DTLS has no use for it."""
+    def counts():
+        before = browser.traffic()
+        ours.tell("send " + "x" * 1000)
+        time.sleep(0.05)
+        after = browser.traffic()
+        return after["pair"] == before["pair"] and after["octets"] >= before["octets"] + 1000
+
+    programs.wait_until(counts, "the browser's octets count ours")

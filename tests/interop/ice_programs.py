@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 import ice_peers
+import relay_servers as relays
 
 CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
 SYSTEM_PYTHON = "/usr/bin/python3"  # where Debian's python3-aioice is
@@ -58,6 +59,19 @@ def compiled(name):
     if built.returncode != 0:
         raise AssertionError(built.stdout)
     return program
+
+
+def pair(name, we_control, relay_only=False, they_control=None):
+    """Ours and one of NAMES at the addresses of relay_servers, with its relay alone or without one; not signalled yet."""
+    if they_control is None:
+        they_control = not we_control
+    server = f"{relays.SERVER}:{relays.PORT}"
+    relayed = ["--relay-only", "--turn", f"{server},{relays.USER},{relays.PASSWORD}"] if relay_only else []
+    theirs = start(name, they_control, address=relays.SECOND_CLIENT, relay_only=relay_only,
+                   turn=server if relay_only else "-", user=relays.USER, password=relays.PASSWORD)
+    ours = ice_peers.Peer(ice_peers.ours("--bind", relays.CLIENT, "--patience-ms", 300, "--relayed-patience-ms", 300,
+                                         *relayed), we_control, name="ours")
+    return ours, theirs
 
 
 def start(name, controlling, address="-", stun="-", turn="-", user="-", password="-", relay_only=False, host=None):

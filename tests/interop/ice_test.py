@@ -19,14 +19,7 @@ class Interop(unittest.TestCase):
 
     def meet(self, name, we_control, relay_only=False, they_control=None):
         """Ours and theirs, signalled."""
-        if they_control is None:
-            they_control = not we_control
-        stun = f"{relays.SERVER}:{relays.PORT}"
-        relayed = ["--turn", f"{stun},{relays.USER},{relays.PASSWORD}"] if relay_only else []
-        theirs = ice_programs.start(name, they_control, address=relays.SECOND_CLIENT, relay_only=relay_only,
-                                    turn=stun if relay_only else "-", user=relays.USER, password=relays.PASSWORD)
-        ours = ice_peers.Peer(ice_peers.ours("--bind", relays.CLIENT, "--patience-ms", 300, "--relayed-patience-ms", 300,
-                                             *relayed, *(["--relay-only"] if relay_only else [])), we_control, name="ours")
+        ours, theirs = ice_programs.pair(name, we_control, relay_only, they_control)
         for one in (ours, theirs):
             self.addCleanup(one.close)
         begin = ice_peers.signal_complete(ours, theirs)

@@ -80,10 +80,10 @@ class Peer:
         elif kind == "end-of-candidates":
             self.tell("a=end-of-candidates")
 
-    def trickle_to(self, other):
-        """All that was said goes to the other side, and all that will be."""
+    def trickle_to(self, other, since=0):
+        """All that was said from that place in self.events on goes to the other side, and all that will be."""
         with self.changed:
-            past = [event for event in self.events if event["event"] in TRICKLED]
+            past = [event for event in self.events[since:] if event["event"] in TRICKLED]
             self.other = other
             for event in past:
                 other.take(event)

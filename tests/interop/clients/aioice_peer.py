@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """aioice as one side of ICE, by the lines of tests/natlab/ice_peers.py. It does not trickle its own candidates.
 
+aioice has no restart: a restart is a Connection more, with sockets and credentials of its own, and
+data stays on the one of before until it is there.
+
 usage: aioice_peer.py controlling|controlled STUN|- TURN|- USER PASSWORD all|relay
 """
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -12,6 +16,7 @@ import time
 import aioice
 
 ROLE, STUN, TURN, USER, PASSWORD, POLICY = sys.argv[1:]
+OVERLAP = 1  # seconds that what is under way to the Connection of before may take
 
 
 def say(event, **fields):
@@ -30,58 +35,93 @@ async def lines():
         yield line
 
 
-async def connect(connection, greeting):
-    try:
-        await connection.connect()
-    except ConnectionError as error:
-        return say("state", state="failed", reason=str(error))
-    if greeting:
-        await connection.send(greeting)
-        say("greeted")
-    say("state", state="completed", role="controlling" if connection.ice_controlling else "controlled")
-    pair = connection._nominated[1]
-    say("selected", local_type=pair.local_candidate.type, remote_type=pair.remote_candidate.type,
-        local=":".join(map(str, pair.local_addr)), remote=":".join(map(str, pair.remote_addr)))
-    try:
-        while True:
-            data = await connection.recv()
-            say("received", text=data.decode(errors="replace"), octets=len(data))
-    except ConnectionError:
-        say("lost")
+class Side:
+    def __init__(self):
+        self.greeting = None
+        self.newest = self.used = None  # Connections: the one that signalling is about, the one for data
+        self.settled = False  # other credentials of the peer are its restart, no answer
+        self.all, self.tasks = [], []
+
+    async def describe(self):
+        """A new Connection, and what the peer has to know of it."""
+        connection = aioice.Connection(
+            ice_controlling=ROLE == "controlling", use_ipv6=False, stun_server=None if STUN == "-" else server(STUN),
+            turn_server=None if TURN == "-" else server(TURN), turn_username=USER, turn_password=PASSWORD)
+        self.newest, self.settled = connection, False
+        self.all.append(connection)
+        await connection.gather_candidates()
+        say("description", ufrag=connection.local_username, pwd=connection.local_password)
+        for candidate in connection.local_candidates:
+            if POLICY == "all" or candidate.type == "relay":
+                say("candidate", line="a=candidate:" + candidate.to_sdp())
+        say("end-of-candidates")
+
+    async def take(self, line):
+        word, _, value = line.partition(":")
+        if word == "a=ice-ufrag":
+            if self.settled:
+                await self.describe()
+            self.newest.remote_username = value
+        elif word == "a=ice-pwd":
+            self.newest.remote_password = value
+            self.settled = True
+            self.tasks.append(asyncio.create_task(self.connect(self.newest)))
+        elif word == "a=candidate":
+            await self.newest.add_remote_candidate(aioice.Candidate.from_sdp(value))
+        elif word == "a=end-of-candidates":
+            await self.newest.add_remote_candidate(None)
+        elif line.startswith("send "):
+            await self.used.send(line[5:].encode())
+        elif line.startswith("greet "):
+            self.greeting = line[6:].encode()
+        elif line == "restart":
+            await self.describe()
+
+    async def connect(self, connection):
+        try:
+            await connection.connect()
+        except ConnectionError as error:
+            return say("state", state="failed", reason=str(error))
+        before, self.used = self.used, connection
+        if self.greeting:
+            await connection.send(self.greeting)
+            say("greeted")
+        say("state", state="completed", role="controlling" if connection.ice_controlling else "controlled")
+        pair = connection._nominated[1]
+        say("selected", local_type=pair.local_candidate.type, remote_type=pair.remote_candidate.type,
+            local=":".join(map(str, pair.local_addr)), remote=":".join(map(str, pair.remote_addr)))
+        if before:
+            self.tasks.append(asyncio.create_task(self.end(before)))
+        try:
+            while True:
+                data = await connection.recv()
+                say("received", text=data.decode(errors="replace"), octets=len(data))
+        except ConnectionError:
+            if connection is self.used:
+                say("lost")
+
+    @staticmethod
+    async def end(connection):
+        await asyncio.sleep(OVERLAP)
+        await connection.close()
+
+    async def close(self):
+        for connection in self.all:
+            await connection.close()
+        for task in self.tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 async def main():
-    connection = aioice.Connection(
-        ice_controlling=ROLE == "controlling", use_ipv6=False, stun_server=None if STUN == "-" else server(STUN),
-        turn_server=None if TURN == "-" else server(TURN), turn_username=USER, turn_password=PASSWORD)
-    await connection.gather_candidates()
-    say("description", ufrag=connection.local_username, pwd=connection.local_password)
-    for candidate in connection.local_candidates:
-        if POLICY == "all" or candidate.type == "relay":
-            say("candidate", line="a=candidate:" + candidate.to_sdp())
-    say("end-of-candidates")
-    task, greeting = None, None
+    side = Side()
+    await side.describe()
     async for line in lines():
-        word, _, value = line.partition(":")
-        if word == "a=ice-ufrag":
-            connection.remote_username = value
-        elif word == "a=ice-pwd":
-            connection.remote_password = value
-        elif word == "a=candidate":
-            await connection.add_remote_candidate(aioice.Candidate.from_sdp(value))
-        elif word == "a=end-of-candidates":
-            await connection.add_remote_candidate(None)
-        elif line.startswith("send "):
-            await connection.send(line[5:].encode())
-        elif line.startswith("greet "):
-            greeting = line[6:].encode()
-        elif line == "close":
+        if line == "close":
             break
-        if task is None and connection.remote_username and connection.remote_password:
-            task = asyncio.create_task(connect(connection, greeting))
-    await connection.close()
-    if task:
-        task.cancel()
+        await side.take(line)
+    await side.close()
 
 
 asyncio.run(main())

@@ -17,6 +17,8 @@ static GMainLoop *loop;
 static NiceAgent *agent;
 static guint stream;
 static gchar *ufrag, *password, *greeting;
+/* Whether new credentials of the peer are its answer, or a restart that wants one. */
+static enum { WAITS_FOR_ANSWER, SETTLED } signalling;
 static GString *input;
 
 static void say(const char *event, const char *format, ...) {
@@ -86,6 +88,32 @@ static void on_gathered(NiceAgent *from, guint id, gpointer user) {
     say("end-of-candidates", "");
 }
 
+static void describe(void) {
+    gchar *name, *secret;
+    nice_agent_get_local_credentials(agent, stream, &name, &secret);
+    say("description", ", \"ufrag\": \"%s\", \"pwd\": \"%s\"", name, secret);
+    g_free(name);
+    g_free(secret);
+}
+
+/* The candidates stay as they are. */
+static void restart(void) {
+    nice_agent_restart(agent);
+    describe();
+    GSList *const candidates = nice_agent_get_local_candidates(agent, stream, 1);
+    for (GSList *one = candidates; one; one = one->next) on_candidate(agent, one->data, NULL);
+    g_slist_free_full(candidates, (GDestroyNotify)nice_candidate_free);
+    say("end-of-candidates", "");
+}
+
+static void take_credentials(void) {
+    if (signalling == SETTLED) restart();
+    signalling = SETTLED;
+    nice_agent_set_remote_credentials(agent, stream, ufrag, password);
+    g_clear_pointer(&ufrag, g_free);
+    g_clear_pointer(&password, g_free);
+}
+
 static void take(const char *line) {
     if (g_str_has_prefix(line, "a=ice-ufrag:")) {
         ufrag = g_strdup(line + 12);
@@ -104,18 +132,12 @@ static void take(const char *line) {
     } else if (g_str_has_prefix(line, "greet ")) {
         greeting = g_strdup(line + 6);
     } else if (strcmp(line, "restart") == 0) {
-        nice_agent_restart(agent);
-        gchar *name, *secret;
-        nice_agent_get_local_credentials(agent, stream, &name, &secret);
-        say("description", ", \"ufrag\": \"%s\", \"pwd\": \"%s\"", name, secret);
+        restart();
+        signalling = WAITS_FOR_ANSWER;
     } else if (strcmp(line, "close") == 0) {
         g_main_loop_quit(loop);
     }
-    if (ufrag && password) {
-        nice_agent_set_remote_credentials(agent, stream, ufrag, password);
-        g_clear_pointer(&ufrag, g_free);
-        g_clear_pointer(&password, g_free);
-    }
+    if (ufrag && password) take_credentials();
 }
 
 static gboolean on_input(gint fd, GIOCondition condition, gpointer user) {
@@ -170,9 +192,7 @@ int main(int count, char **words) {
         g_strfreev(server);
     }
     nice_agent_attach_recv(agent, stream, 1, g_main_loop_get_context(loop), on_data, NULL);
-    gchar *name, *secret;
-    nice_agent_get_local_credentials(agent, stream, &name, &secret);
-    say("description", ", \"ufrag\": \"%s\", \"pwd\": \"%s\"", name, secret);
+    describe();
     g_unix_fd_add(0, G_IO_IN | G_IO_HUP, on_input, NULL);
     nice_agent_gather_candidates(agent, stream);
     g_main_loop_run(loop);

@@ -98,10 +98,13 @@ func main() {
 			"remote": fmt.Sprintf("%s:%d", remote.Address(), remote.Port()),
 		})
 	}))
-	fragment, password, err := agent.GetLocalUserCredentials()
-	check(err)
-	say("description", fields{"ufrag": fragment, "pwd": password})
-	check(agent.GatherCandidates())
+	describe := func() {
+		fragment, password, err := agent.GetLocalUserCredentials()
+		check(err)
+		say("description", fields{"ufrag": fragment, "pwd": password})
+		check(agent.GatherCandidates())
+	}
+	describe()
 
 	var remoteFragment, remotePassword string
 	var connection *ice.Conn
@@ -127,7 +130,22 @@ func main() {
 			say("received", fields{"text": string(buffer[:size]), "octets": size})
 		}
 	}
-	begun := false
+	begun, settled := false, false // settled: other credentials of the peer are its restart, no answer
+	takeCredentials := func() {
+		if !begun {
+			begun = true
+			go begin()
+		} else {
+			if settled {
+				check(agent.Restart("", ""))
+			}
+			check(agent.SetRemoteCredentials(remoteFragment, remotePassword))
+			if settled {
+				describe()
+			}
+		}
+		settled = true
+	}
 	input := bufio.NewScanner(os.Stdin)
 	for input.Scan() && input.Text() != "close" {
 		line := input.Text()
@@ -137,6 +155,7 @@ func main() {
 			remoteFragment = value
 		case strings.HasPrefix(line, "a=ice-pwd:"):
 			remotePassword = value
+			takeCredentials()
 		case strings.HasPrefix(line, "a=candidate:"):
 			candidate, err := ice.UnmarshalCandidate(value)
 			if err != nil {
@@ -150,10 +169,10 @@ func main() {
 				connection.Write([]byte(line[len("send "):]))
 			}
 			connected.Unlock()
-		}
-		if !begun && remoteFragment != "" && remotePassword != "" {
-			begun = true
-			go begin()
+		case line == "restart":
+			check(agent.Restart("", ""))
+			settled = false
+			describe()
 		}
 	}
 	agent.Close()
