@@ -1,26 +1,33 @@
 # SPDX-FileCopyrightText: The Stile authors
 # SPDX-License-Identifier: Apache-2.0
-"""Our ICE with that of baresip (libre's, RFC 5245): calls both ways, each role and both at once in the same role, audio both ways.
+"""Our ICE with that of baresip (libre's, RFC 5245): calls both ways, each role and both at once in the same role, audio both ways;
+and through its relay, of coturn and of ours, alone and with a relay of our side.
 
 What signals is a few lines of SIP here; our side of the audio is stile_ice_peer, which sends back what comes. baresip refuses a
-loopback interface, so that it runs in a namespace with a network of its own.
+loopback interface, so that it runs in a namespace with a network of its own. The relays are in a third one, on a network of which
+the phone reaches the relays' server alone.
 """
+import contextlib
 import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
 import unittest
+from unittest import mock
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "natlab"))
 import ice_peers  # noqa: E402
 import lab  # noqa: E402
 import programs  # noqa: E402
+import relay_servers as relays  # noqa: E402
 
 OURS, PHONE = "198.18.1.1", "198.18.1.2"  # RFC 2544
 SIP_PORT, CONTROL_PORT = 5060, 4444
+RELAY_USER, RELAY_PASSWORD = "phone", "a-secret"  # its accounts want no blanks in them
 AUDIO_PACKETS = 25  # half a second
 CONFIG = f"""
 poll_method epoll
@@ -41,6 +48,12 @@ module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen {PHONE}:{CONTROL_PORT}
+"""
+RELAYS_SERVER_ALONE = f"""
+table ip phone {{
+  chain input {{ type filter hook input priority 0; policy accept; iifname "eth0" ip daddr {relays.CLIENT} drop; }}
+  chain forward {{ type filter hook forward priority 0; policy accept; iifname "eth0" udp dport != {relays.PORT} drop; }}
+}}
 """
 
 
@@ -150,10 +163,10 @@ class Baresip(unittest.TestCase):
     def setUp(self):
         self.world = self.enterContext(programs.World())
 
-    def start_phone(self):
+    def start_phone(self, account=""):
         folder = self.world.folder("baresip")
         for name, text in {"config": CONFIG, "contacts": "",
-                           "accounts": f"<sip:phone@{PHONE}>;regint=0;medianat=ice;answermode=auto\n"}.items():
+                           "accounts": f"<sip:phone@{PHONE}>;regint=0;medianat=ice;answermode=auto{account}\n"}.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
         phone = self.world.start("baresip", ["baresip", "-4", "-v", "-f", folder], host=HOST)
@@ -173,11 +186,9 @@ class Baresip(unittest.TestCase):
                 seen += more
         return seen.decode()
 
-    def ours(self, controlling):
-        peer = ice_peers.Peer(ice_peers.ours("--bind", OURS, "--echo", "--patience-ms", 300), controlling, name="ours")
-        self.addCleanup(peer.close)
-        peer.wait("end-of-candidates")
-        return peer
+    def ours(self, controlling, *words):
+        peer = ice_peers.Peer(ice_peers.ours("--echo", "--patience-ms", 300, "--relayed-patience-ms", 300, *words), controlling, name="ours")
+        return contextlib.closing(peer)
 
     @staticmethod
     def description(peer, offer):
@@ -190,11 +201,18 @@ class Baresip(unittest.TestCase):
              f"a=ice-ufrag:{said['ufrag']}", f"a=ice-pwd:{said['pwd']}", f"m=audio {port} RTP/AVP {payload}", f"a=rtpmap:{payload} opus/48000/2",
              "a=rtcp-mux", "a=sendrecv", *candidates, ""])
 
-    def check(self, we_call, we_control):
-        phone = self.start_phone()
-        ours = self.ours(we_control)
-        telephone = Telephone(lambda offer=None: self.description(ours, offer))
-        self.addCleanup(telephone.close)
+    def check(self, we_call, we_control, account="", words=("--bind", OURS)):
+        """A call that is heard at both ends; how it went at ours, and what the phone said of its media."""
+        phone = self.start_phone(account)
+        try:
+            with self.ours(we_control, *words) as ours:
+                ours.wait("end-of-candidates")
+                with contextlib.closing(Telephone(lambda offer=None: self.description(ours, offer))) as telephone:
+                    return self.call(phone, ours, telephone, we_call, we_control)
+        finally:
+            phone.end()
+
+    def call(self, phone, ours, telephone, we_call, we_control):
         if we_call:
             theirs = telephone.dial()
         else:
@@ -214,7 +232,7 @@ class Baresip(unittest.TestCase):
         while len(ours.all("received")) < AUDIO_PACKETS and time.monotonic() < end:
             time.sleep(0.05)
         self.assertGreaterEqual(len(ours.all("received")), AUDIO_PACKETS, ours.story() + phone.output())
-        phone.wait_for(rf"incoming rtp for 'audio' established, receiving from {OURS}:")
+        phone.wait_for(r"incoming rtp for 'audio' established, receiving from ")
         route = ours.last("selected")
         print(f"{'we call' if we_call else 'baresip calls':<14}{'we begin controlling' if we_control else 'we begin controlled':<22}"
               f"{(ours.all('selected')[0]['at'] - begin) * 1000:6.0f} ms  {route['local_type']}/{route['remote_type']}  "
@@ -224,6 +242,31 @@ class Baresip(unittest.TestCase):
         else:
             self.command("hangup")
             telephone.wait(lambda message: message.first.startswith("BYE"))
+        return route, theirs
+
+    def check_relayed(self, server):
+        users = {RELAY_USER: RELAY_PASSWORD}
+        with mock.patch.dict(os.environ, STILE_TEST_RELAY=server):
+            relay = relays.Relay(self.world, users=users)
+        at = f"{relays.SERVER}:{relays.PORT}"
+        account = f";stunserver=turn:{at};stunuser={RELAY_USER};stunpass={RELAY_PASSWORD}"
+        ours = ("--bind", relays.CLIENT)
+        relayed = (*ours, "--relay-only", "--turn", f"{at},{RELAY_USER},{RELAY_PASSWORD}")
+        for words, types in ((ours, ("host", "relay")), (relayed, ("relay", "relay"))):
+            for we_call in (True, False):
+                with self.subTest(types=types, we_call=we_call):
+                    route, theirs = self.check(we_call, we_call, account, words)
+                    self.assertEqual((route["local_type"], route["remote_type"]), types, theirs.body)
+                    self.assertTrue(route["remote"].startswith(relays.SERVER + ":"), route)
+        self.assertTrue(relay.is_running(), "the server ended")
+
+    @programs.needs("baresip")
+    def test_through_our_relay(self):
+        self.check_relayed("")
+
+    @programs.needs("baresip", "turnserver")
+    def test_through_coturn(self):
+        self.check_relayed("coturn")
 
     @programs.needs("baresip")
     def test_we_call(self):
@@ -244,12 +287,17 @@ class Baresip(unittest.TestCase):
 
 if __name__ == "__main__":
     programs.bin_folder()
-    lab.enter_or_skip()
+    relays.enter()
     HOST = lab.Host("phone", PHONE)
-    lab.ip("link", "set", "lo", "up")
     lab.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", "phone")
     lab.ip("addr", "add", f"{OURS}/24", "dev", "eth0")
     lab.ip("-n", "phone", "addr", "add", f"{PHONE}/24", "dev", "eth0")
     lab.ip("link", "set", "eth0", "up")
     lab.ip("-n", "phone", "link", "set", "eth0", "up")
+    lab.ip("-n", "phone", "route", "add", "default", "via", OURS)
+    relays.server_ip("route", "add", f"{PHONE}/32", "via", relays.CLIENT)
+    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as forwarding:
+        forwarding.write("1")
+    # Silently: with an error, libre leaves the pair in progress for ever.
+    subprocess.run(["nft", "-f", "-"], input=RELAYS_SERVER_ALONE, text=True, check=True)
     unittest.main()
