@@ -60,10 +60,14 @@ class LyingProxy:
         while True:
             try:
                 plain, _ = self.listener.accept()
+            except (OSError, ValueError):
+                return
+            # A user who gives up may come again.
+            try:
                 user = self.inside.wrap_socket(plain, server_side=True)
                 server = self.outside.wrap_socket(socket.create_connection(self.server))
             except (OSError, ValueError):
-                return
+                continue
             self.sockets += [user, server]
             for source, target, way in ((user, server, "to_server"), (server, user, "to_user")):
                 threading.Thread(target=self._pass, args=(source, target, way), daemon=True).start()

@@ -25,7 +25,7 @@ struct AuthParameter {
 std::expected<std::vector<AuthParameter>, ParseError> parse_parameters(std::string_view text) {
     std::vector<AuthParameter> parameters;
     while (!text.empty()) {
-        std::string_view item = scan::take_element(text, ',');
+        std::string_view item = scan::take_element(text);
         if (item.empty()) continue;
         if (parameters.size() == most_parameters) {
             return std::unexpected(ParseError::TooManyParameters);

@@ -44,7 +44,7 @@ ValueRange::Iterator::Iterator(const Message& message, HeaderName name)
 ValueRange::Iterator& ValueRange::Iterator::operator++() {
     for (;;) {
         while (!rest_.empty()) {
-            current_ = scan::take_element(rest_, ',');
+            current_ = scan::take_element(rest_);
             if (!current_.empty()) return *this;
         }
         for (;; ++next_line_) {
@@ -127,6 +127,13 @@ std::expected<NameAddrView, ParseError> Message::from() const& {
 }
 std::expected<NameAddrView, ParseError> Message::to() const& {
     return NameAddrView::parse(STILE_TRY(single(HeaderName::To)));
+}
+
+std::expected<std::optional<std::string_view>, ParseError> Message::from_tag() const& {
+    return tag_of(STILE_TRY(single(HeaderName::From)));
+}
+std::expected<std::optional<std::string_view>, ParseError> Message::to_tag() const& {
+    return tag_of(STILE_TRY(single(HeaderName::To)));
 }
 
 std::expected<std::string_view, ParseError> Message::call_id() const& {

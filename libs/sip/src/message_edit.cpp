@@ -15,7 +15,7 @@ constexpr std::string_view usual_max_forwards = "70";  // RFC 3261 Section 8.1.1
 
 bool has_element(std::string_view value) {
     while (!value.empty()) {
-        if (!scan::take_element(value, ',').empty()) return true;
+        if (!scan::take_element(value).empty()) return true;
     }
     return false;
 }
@@ -133,7 +133,7 @@ MessageEdit& MessageEdit::remove_first_value(HeaderName name) {
         if (i == lines_.size()) return *this;
         std::string_view rest = view(lines_[i].value);
         bool removed = false;  // empty elements are not values, but go with it
-        while (!rest.empty() && !removed) removed = !scan::take_element(rest, ',').empty();
+        while (!rest.empty() && !removed) removed = !scan::take_element(rest).empty();
         set_or_erase(i, rest);
         if (removed) return *this;
     }
@@ -148,7 +148,7 @@ MessageEdit& MessageEdit::remove_last_value(HeaderName name) {
         std::optional<std::size_t> begin;  // of the last element
         while (!rest.empty()) {
             const std::size_t at = value.size() - rest.size();
-            if (!scan::take_element(rest, ',').empty()) begin = at;
+            if (!scan::take_element(rest).empty()) begin = at;
         }
         std::string_view kept = value.substr(0, begin.value_or(0));
         while (!kept.empty() && (kept.back() == ',' || scan::is_space(kept.back()))) {
@@ -171,7 +171,7 @@ MessageEdit& MessageEdit::replace_first_value(HeaderName name, std::string_view 
     for (std::size_t i = first(name); i < lines_.size(); ++i) {
         if (lines_[i].name != name || !has_element(view(lines_[i].value))) continue;
         std::string_view rest = view(lines_[i].value);
-        while (scan::take_element(rest, ',').empty()) {
+        while (scan::take_element(rest).empty()) {
         }
         rest = scan::trimmed(rest);
         std::string changed{value};

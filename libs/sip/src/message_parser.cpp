@@ -7,6 +7,7 @@
 #include <stile/base/assert.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -65,31 +66,7 @@ void MessageParser::fail(ParseError error, Status answer) {
     head_.answer = answer;
 }
 
-void MessageParser::run() {
-    head_.message.body_offset_ = static_cast<std::uint32_t>(size_);
-    if (size_ > limits_.message_octets) {
-        fail(ParseError::TooLarge, status::MessageTooLarge);
-        size_ = limits_.message_octets;
-        head_.message.body_offset_ = static_cast<std::uint32_t>(size_);
-    }
-    while (at_ + 1 < size_ && text_[at_] == '\r' && text_[at_ + 1] == '\n') at_ += 2;
-    const auto first = next_line();
-    if (!first) return fail(ParseError::Truncated);
-    start_line(*first);
-    for (;;) {
-        const auto line = next_line();
-        if (!line) return fail(ParseError::Truncated);
-        if (line->length == 0) break;
-        if (line_count() == limits_.header_lines) {
-            fail(ParseError::TooManyHeaders);
-        } else {
-            header_line(*line);
-        }
-    }
-    head_.message.body_offset_ = static_cast<std::uint32_t>(at_);
-}
-
-void MessageParser::add_line(const Message::Line& line) {
+inline void MessageParser::add_line(const Message::Line& line) {
     if (usual_count_ < lines_.size()) {
         lines_[usual_count_++] = line;
     } else {
@@ -106,7 +83,7 @@ void MessageParser::unfold(std::size_t begin, std::size_t end) {
               unfolded_.begin() + static_cast<std::ptrdiff_t>(end), std::byte{' '});
 }
 
-void MessageParser::lay_out() {
+inline void MessageParser::lay_out() {
     Bytes& arena = head_.message.arena_;
     const auto append = [&arena](BytesView octets) {
         arena.insert(arena.end(), octets.begin(), octets.end());
@@ -118,34 +95,35 @@ void MessageParser::lay_out() {
     head_.message.line_count_ = static_cast<std::uint32_t>(line_count());
 }
 
-std::optional<Message::Slice> MessageParser::next_line() {
+// RFC 3261 Section 7: lines end with CR LF. What some take for an end of line and others do not is
+// how header fields are smuggled.
+inline std::optional<Message::Slice> MessageParser::next_line() {
     const std::size_t begin = at_;
     for (;;) {
-        at_ += scan::find_line_break({text_ + at_, size_ - at_});
-        if (at_ == size_) return std::nullopt;
-        const std::size_t end = at_;
-        // RFC 3261 Section 7: lines end with CR LF. What some take for an end of line and others do
-        // not is how header fields are smuggled.
-        const bool has_return = text_[at_] == '\r';
-        if (has_return && ++at_ == size_) return std::nullopt;
-        const bool has_feed = text_[at_] == '\n';
-        if (!has_return || !has_feed) fail(ParseError::BadCharacter);
-        if (!has_feed) continue;
-        ++at_;
-        const bool folded = end > begin && at_ < size_ && scan::is_space(text_[at_]);
-        if (!folded) {
-            if (end - begin > limits_.line_octets) {
-                fail(ParseError::LineTooLong,
-                     begin == 0 ? status::RequestUriTooLong : status::BadRequest);
-            }
-            return Message::Slice{static_cast<std::uint32_t>(begin),
-                                  static_cast<std::uint32_t>(end - begin)};
+        const std::size_t end = breaks_.next();
+        if (end + 1 < size_ && text_[end] == '\r' && text_[end + 1] == '\n') {
+            breaks_.next();
+            at_ = end + 2;
+        } else {
+            if (end == size_ || (end + 1 == size_ && text_[end] == '\r')) return std::nullopt;
+            fail(ParseError::BadCharacter);
+            if (text_[end] == '\r') continue;
+            at_ = end + 1;
         }
-        unfold(end, at_);
+        if (at_ < size_ && scan::is_space(text_[at_]) && end > begin) {
+            unfold(end, at_);
+            continue;
+        }
+        if (end - begin > limits_.line_octets) {
+            fail(ParseError::LineTooLong,
+                 begin == 0 ? status::RequestUriTooLong : status::BadRequest);
+        }
+        return Message::Slice{static_cast<std::uint32_t>(begin),
+                              static_cast<std::uint32_t>(end - begin)};
     }
 }
 
-void MessageParser::start_line(Message::Slice slice) {
+inline void MessageParser::start_line(Message::Slice slice) {
     const std::string_view line{text_ + slice.offset, slice.length};
     if (line.size() > 4 && iequals(line.substr(0, 4), "SIP/")) {
         status_line(line, slice.offset);
@@ -197,26 +175,26 @@ void MessageParser::request_line(std::string_view line, std::uint32_t offset) {
                        static_cast<std::uint32_t>(target.size())};
 }
 
-void MessageParser::header_line(Message::Slice slice) {
+inline void MessageParser::header_line(Message::Slice slice) {
     const char* const line = text_ + slice.offset;
-    std::size_t name_end = 0;
-    while (name_end < slice.length && scan::is(line[name_end], scan::Class::Token)) ++name_end;
-    std::size_t colon = name_end;
-    while (colon < slice.length && scan::is_space(line[colon])) ++colon;
-    if (name_end == 0 || colon == slice.length || line[colon] != ':' || name_end > 0xFFFF) {
+    const auto* const colon = static_cast<const char*>(std::memchr(line, ':', slice.length));
+    const char* name_end = colon != nullptr ? colon : line;
+    while (name_end > line && scan::is_space(name_end[-1])) --name_end;
+    const std::string_view name_text{line, name_end};
+    const HeaderName name = header_name_of(name_text);
+    if (name == HeaderName::Other && (!scan::is_token(name_text) || name_text.size() > 0xFFFF)) {
         return fail(ParseError::BadHeader);
     }
-    std::size_t begin = colon + 1;
-    std::size_t end = slice.length;
-    while (begin < end && scan::is_space(line[begin])) ++begin;
-    while (end > begin && scan::is_space(line[end - 1])) --end;
-    const HeaderName name = header_name_of({line, name_end});
-    if (name == HeaderName::ContentLength) read_content_length({line + begin, end - begin});
+    const char* begin = colon + 1;
+    const char* end = line + slice.length;
+    while (begin < end && scan::is_space(*begin)) ++begin;
+    while (end > begin && scan::is_space(end[-1])) --end;
+    if (name == HeaderName::ContentLength) read_content_length({begin, end});
     add_line({
-        .value = {static_cast<std::uint32_t>(slice.offset + begin),
+        .value = {static_cast<std::uint32_t>(begin - text_),
                   static_cast<std::uint32_t>(end - begin)},
         .name_offset = slice.offset,
-        .name_length = static_cast<std::uint16_t>(name_end),
+        .name_length = static_cast<std::uint16_t>(name_text.size()),
         .name = name,
     });
 }
@@ -225,6 +203,31 @@ void MessageParser::read_content_length(std::string_view value) {
     const auto length = parse_unsigned(value, 0xFFFF'FFFF);
     if (!length || head_.content_length) return fail(ParseError::BadContentLength);
     head_.content_length = static_cast<std::uint32_t>(*length);
+}
+
+void MessageParser::run() {
+    head_.message.body_offset_ = static_cast<std::uint32_t>(size_);
+    if (size_ > limits_.message_octets) {
+        fail(ParseError::TooLarge, status::MessageTooLarge);
+        size_ = limits_.message_octets;
+        head_.message.body_offset_ = static_cast<std::uint32_t>(size_);
+    }
+    while (at_ + 1 < size_ && text_[at_] == '\r' && text_[at_ + 1] == '\n') at_ += 2;
+    breaks_ = {{text_, size_}, at_};
+    const std::size_t first = at_;
+    while (const auto line = next_line()) {
+        if (line->offset == first) {
+            start_line(*line);
+        } else if (line->length == 0) {
+            head_.message.body_offset_ = static_cast<std::uint32_t>(at_);
+            return;
+        } else if (line_count() == limits_.header_lines) {
+            fail(ParseError::TooManyHeaders);
+        } else {
+            header_line(*line);
+        }
+    }
+    fail(ParseError::Truncated);
 }
 
 std::expected<Message, ParseFailure> parse_message(BytesView datagram, const ParseLimits& limits) {

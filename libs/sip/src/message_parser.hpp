@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "scan.hpp"
+
 #include <stile/sip/message.hpp>
 
 #include <array>
@@ -59,8 +61,12 @@ private:
     const char* text_;
     std::size_t size_;
     std::size_t at_ = 0;
+    scan::LineBreaks breaks_;
     Bytes unfolded_;  // the input with spaces where folds were; empty where there was none
-    std::array<Message::Line, usual_header_lines> lines_;
+    // Not initialised: that would cost as much as reading a line or two.
+    union {
+        std::array<Message::Line, usual_header_lines> lines_;
+    };
     std::size_t usual_count_ = 0;
     std::vector<Message::Line> more_lines_;
 };

@@ -37,38 +37,58 @@ std::size_t find_bracket(std::string_view text) {
     return at == std::string_view::npos ? at : at + skipped;
 }
 
+// A value in its parts. Only the addr-spec form has no brackets.
+struct Parts {
+    std::string_view display_name;
+    std::string_view uri;
+    std::string_view parameters;  // from the semicolon on
+    AddressForm form = AddressForm::NameAddr;
+};
+
+std::expected<Parts, ParseError> split(std::string_view text) {
+    text = scan::trimmed(text);
+    const std::size_t open = find_bracket(text);
+    const bool starts_quoted = !text.empty() && text.front() == '"';
+    const std::size_t semicolon = text.substr(0, starts_quoted ? 0 : open).find(';');
+    // In the addr-spec form a bracket can only stand in a quoted parameter.
+    if (open != std::string_view::npos && semicolon == std::string_view::npos) {
+        const std::size_t close = text.find('>', open);
+        if (close == std::string_view::npos) return std::unexpected(ParseError::BadNameAddr);
+        return Parts{.display_name = text.substr(0, open),
+                     .uri = text.substr(open + 1, close - open - 1),
+                     .parameters = text.substr(close + 1)};
+    }
+    if (starts_quoted) return std::unexpected(ParseError::BadQuotedString);
+    const std::string_view uri = text.substr(0, semicolon);
+    return Parts{.display_name = {},
+                 .uri = scan::trimmed(uri),
+                 .parameters = text.substr(uri.size()),
+                 .form = AddressForm::Either};
+}
+
 }  // namespace
 
 std::expected<NameAddrView, ParseError> NameAddrView::parse(std::string_view text,
                                                             AddressForm form) {
+    const Parts parts = STILE_TRY(split(text));
+    if (parts.form == AddressForm::Either) {
+        if (form == AddressForm::NameAddr) return std::unexpected(ParseError::BadNameAddr);
+        // RFC 3261 Section 20: such a URI has to stand in brackets.
+        if (scan::find_any(parts.uri, ",?") != std::string_view::npos) {
+            return std::unexpected(ParseError::BadNameAddr);
+        }
+    }
     NameAddrView address;
-    text = scan::trimmed(text);
-    const std::size_t open = find_bracket(text);
-    // In the addr-spec form a bracket can only stand in a quoted parameter.
-    const std::size_t semicolon = text.find(';');
-    const bool starts_quoted = !text.empty() && text.front() == '"';
-    if (open != std::string_view::npos && (starts_quoted || open < semicolon)) {
-        const std::size_t close = text.find('>', open);
-        if (close == std::string_view::npos) return std::unexpected(ParseError::BadNameAddr);
-        address.display_name = STILE_TRY(parse_display_name(text.substr(0, open)));
-        address.uri = STILE_TRY(UriView::parse(text.substr(open + 1, close - open - 1)));
-        address.parameters =
-            STILE_TRY(ParametersView::parse(text.substr(close + 1), ParameterSyntax::Header));
-        return address;
-    }
-    if (starts_quoted) return std::unexpected(ParseError::BadQuotedString);
-    if (form == AddressForm::NameAddr) return std::unexpected(ParseError::BadNameAddr);
-    const std::string_view uri = scan::trimmed(text.substr(0, semicolon));
-    // RFC 3261 Section 20: such a URI has to stand in brackets.
-    if (scan::find_any(uri, ",?") != std::string_view::npos) {
-        return std::unexpected(ParseError::BadNameAddr);
-    }
-    address.uri = STILE_TRY(UriView::parse(uri));
-    if (semicolon != std::string_view::npos) {
-        address.parameters =
-            STILE_TRY(ParametersView::parse(text.substr(semicolon), ParameterSyntax::Header));
-    }
+    address.display_name = STILE_TRY(parse_display_name(parts.display_name));
+    address.uri = STILE_TRY(UriView::parse(parts.uri));
+    address.parameters =
+        STILE_TRY(ParametersView::parse(parts.parameters, ParameterSyntax::Header));
     return address;
+}
+
+std::expected<std::optional<std::string_view>, ParseError> tag_of(std::string_view text) {
+    const Parts parts = STILE_TRY(split(text));
+    return STILE_TRY(ParametersView::parse(parts.parameters, ParameterSyntax::Header)).value("tag");
 }
 
 NameAddr NameAddrView::copy() const {

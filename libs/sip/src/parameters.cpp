@@ -59,6 +59,11 @@ bool take_mark(std::string_view& rest, char mark, ParameterSyntax syntax) {
     return true;
 }
 
+// Two names that are the same have the same bit.
+constexpr std::uint64_t name_bit(std::string_view name) {
+    return std::uint64_t{1} << ((name.size() * 11 + static_cast<std::size_t>(name[0] | 0x20)) % 64);
+}
+
 constexpr bool ends_name(char c) { return c == ';' || c == '=' || scan::is_space(c); }
 
 }  // namespace
@@ -99,12 +104,17 @@ std::expected<ParametersView, ParseError> ParametersView::parse(std::string_view
     if (syntax == ParameterSyntax::Header) text = scan::trimmed(text);
     const std::string_view whole = text;
     std::size_t count = 0;
+    std::uint64_t names = 0;
     while (!text.empty()) {
         const ParametersView before{whole.substr(0, whole.size() - text.size())};
         if (!take_mark(text, ';', syntax)) return std::unexpected(ParseError::BadParameter);
         if (++count > most_parameters) return std::unexpected(ParseError::TooManyParameters);
         const std::string_view name = STILE_TRY(take_name(text, syntax));
-        if (before.contains(name)) return std::unexpected(ParseError::BadParameter);
+        const std::uint64_t bit = name_bit(name);
+        if ((names & bit) != 0 && before.contains(name)) {
+            return std::unexpected(ParseError::BadParameter);
+        }
+        names |= bit;
         if (take_mark(text, '=', syntax)) STILE_TRY(take_value(text, syntax));
         if (syntax == ParameterSyntax::Header) scan::skip_space(text);
     }
@@ -119,7 +129,7 @@ std::size_t ParametersView::count() const {
 
 std::optional<Parameter> ParametersView::find(std::string_view name) const {
     for (const Parameter& parameter : *this) {
-        if (iequals(parameter.name, name)) return parameter;
+        if (parameter.name.size() == name.size() && iequals(parameter.name, name)) return parameter;
     }
     return std::nullopt;
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scan.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -12,41 +13,56 @@
 namespace stile::sip::scan {
 namespace {
 
-// In each octet of the word that equals `octet` the high bit is set; above the first such one
-// there may be others.
-constexpr std::uint64_t matches(std::uint64_t word, std::uint8_t octet) {
-    constexpr std::uint64_t ones = 0x0101'0101'0101'0101;
-    const std::uint64_t difference = word ^ (ones * octet);
-    return (difference - ones) & ~difference & (ones * 0x80);
+constexpr std::size_t block_octets = 64;
+
+// A bit for each CR or LF of a block.
+std::uint64_t line_breaks(const char* block) {
+    std::uint64_t mask = 0;
+#ifdef __SSE2__
+    const __m128i returns = _mm_set1_epi8('\r');
+    const __m128i feeds = _mm_set1_epi8('\n');
+    for (std::size_t at = 0; at < block_octets; at += sizeof(__m128i)) {
+        __m128i piece;
+        std::memcpy(&piece, block + at, sizeof piece);
+        const __m128i found =
+            _mm_or_si128(_mm_cmpeq_epi8(piece, returns), _mm_cmpeq_epi8(piece, feeds));
+        mask |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(found))} << at;
+    }
+#else
+    for (std::size_t at = 0; at < block_octets; ++at) {
+        const bool found = block[at] == '\r' || block[at] == '\n';
+        mask |= std::uint64_t{found} << at;
+    }
+#endif
+    return mask;
 }
 
 }  // namespace
 
-std::size_t find_line_break(std::string_view text) {
+void LineBreaks::read_block() {
+    block_ = next_block_;
+    next_block_ += block_octets;
+    if (next_block_ <= text_.size()) {
+        mask_ = line_breaks(text_.data() + block_);
+        return;
+    }
+    std::array<char, block_octets> last{};
+    std::ranges::copy(text_.substr(block_), last.begin());
+    mask_ = line_breaks(last.data());
+}
+
+std::size_t find_comma(std::string_view text) {
     std::size_t at = 0;
-#ifdef __SSE2__
-    const __m128i returns = _mm_set1_epi8('\r');
-    const __m128i feeds = _mm_set1_epi8('\n');
-    for (; at + sizeof(__m128i) <= text.size(); at += sizeof(__m128i)) {
-        __m128i piece;
-        std::memcpy(&piece, text.data() + at, sizeof piece);
-        const __m128i found =
-            _mm_or_si128(_mm_cmpeq_epi8(piece, returns), _mm_cmpeq_epi8(piece, feeds));
-        const int mask = _mm_movemask_epi8(found);
-        if (mask != 0) {
-            return at + static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(mask)));
+    for (;;) {
+        at += span(text.substr(at), Element);
+        if (at == text.size() || text[at] == ',') return at;
+        const bool quoted = text[at] == '"';
+        for (++at; at < text.size() && text[at] != (quoted ? '"' : '>'); ++at) {
+            if (quoted && text[at] == '\\') ++at;
         }
+        if (at >= text.size()) return text.size();
+        ++at;
     }
-#endif
-    if constexpr (std::endian::native == std::endian::little) {
-        for (std::uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
-            std::memcpy(&word, text.data() + at, sizeof word);
-            const std::uint64_t found = matches(word, '\r') | matches(word, '\n');
-            if (found != 0) return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
-        }
-    }
-    while (at < text.size() && text[at] != '\r' && text[at] != '\n') ++at;
-    return at;
 }
 
 std::string unquoted(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <stile/base/text.hpp>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -25,6 +26,7 @@ enum Class : std::uint16_t {
     HeaderValue = 64,  // what an unquoted header parameter value may hold here, see is_plain_value
     Uric = 128,        // RFC 2396 uric and what is seen in other schemes
     HostName = 256,    // labels and dots, see is_host_name
+    Element = 512,     // what neither ends an element of a list nor quotes: all but , " <
 };
 
 constexpr std::array<std::uint16_t, 256> make_classes() {
@@ -35,6 +37,9 @@ constexpr std::array<std::uint16_t, 256> make_classes() {
             entry = static_cast<std::uint16_t>(entry | bits);
         }
     };
+    for (std::size_t c = 0; c < classes.size(); ++c) {
+        if (c != ',' && c != '"' && c != '<') classes[c] = Element;
+    }
     for (int c = 0x21; c < 0x7F; ++c) {
         const char character = static_cast<char>(c);
         const std::string_view one{&character, 1};
@@ -59,12 +64,21 @@ inline constexpr std::array<std::uint16_t, 256> classes = make_classes();
 constexpr bool is(char c, unsigned bits) {
     return (classes[static_cast<unsigned char>(c)] & bits) != 0;
 }
-constexpr bool all(std::string_view text, unsigned bits) {
-    for (const char c : text) {
-        if (!is(c, bits)) return false;
+// How many characters of these classes stand at the front.
+constexpr std::size_t span(std::string_view text, unsigned bits) {
+    std::size_t i = 0;
+    // Eight at a time: this is most of what parsing costs.
+    for (; i + 8 <= text.size(); i += 8) {
+        const char* const at = text.data() + i;
+        if (!is(at[0], bits) || !is(at[1], bits) || !is(at[2], bits) || !is(at[3], bits) ||
+            !is(at[4], bits) || !is(at[5], bits) || !is(at[6], bits) || !is(at[7], bits)) {
+            break;
+        }
     }
-    return true;
+    while (i < text.size() && is(text[i], bits)) ++i;
+    return i;
 }
+constexpr bool all(std::string_view text, unsigned bits) { return span(text, bits) == text.size(); }
 constexpr bool is_token(std::string_view text) { return !text.empty() && all(text, Token); }
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t'; }
@@ -89,15 +103,36 @@ constexpr std::size_t find_any(std::string_view text, std::string_view any) {
     return std::string_view::npos;
 }
 
-// Where the first CR or LF stands; text.size() where there is none.
-std::size_t find_line_break(std::string_view text);
+// Where CR and LF stand, one after the other: 64 octets are looked at in one go.
+class LineBreaks {
+public:
+    LineBreaks() = default;
+    // Lives as long as the text. Positions are the text's, from `begin` on.
+    LineBreaks(std::string_view text, std::size_t begin) : text_(text), next_block_(begin) {}
+    // The next one; text.size() where there is none.
+    std::size_t next() {
+        while (mask_ == 0) {
+            if (next_block_ >= text_.size()) return text_.size();
+            read_block();
+        }
+        const auto at = static_cast<std::size_t>(std::countr_zero(mask_));
+        mask_ &= mask_ - 1;
+        return block_ + at;
+    }
+
+private:
+    void read_block();
+
+    std::string_view text_;
+    std::size_t block_ = 0;   // where the octets of mask_ begin
+    std::uint64_t mask_ = 0;  // a bit for each break that is still to come
+    std::size_t next_block_ = 0;
+};
 
 // Takes the characters of these classes from the front.
 constexpr std::string_view take(std::string_view& text, unsigned bits) {
-    std::size_t i = 0;
-    while (i < text.size() && is(text[i], bits)) ++i;
-    const std::string_view taken = text.substr(0, i);
-    text.remove_prefix(i);
+    const std::string_view taken = text.substr(0, span(text, bits));
+    text.remove_prefix(taken.size());
     return taken;
 }
 inline std::string_view take_token(std::string_view& text) { return take(text, Token); }
@@ -129,36 +164,15 @@ constexpr std::optional<std::string_view> take_quoted(std::string_view& text) {
     return std::nullopt;
 }
 
-// Where `separator` first stands outside of quotation marks and angle brackets; else npos.
-constexpr std::size_t find_outside(std::string_view text, char separator) {
-    bool quoted = false;
-    bool bracketed = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (quoted) {
-            if (c == '\\') {
-                ++i;
-            } else if (c == '"') {
-                quoted = false;
-            }
-        } else if (bracketed) {
-            bracketed = c != '>';
-        } else if (c == separator) {
-            return i;
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '<') {
-            bracketed = true;
-        }
-    }
-    return std::string_view::npos;
-}
+// Where the first comma outside of quotation marks and angle brackets stands; text.size() where
+// there is none.
+std::size_t find_comma(std::string_view text);
 
-// Takes what stands before the separator, and the separator; all of it if there is none.
-constexpr std::string_view take_element(std::string_view& text, char separator) {
-    const std::size_t at = find_outside(text, separator);
-    const std::string_view taken = text.substr(0, at);
-    text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
+// Takes what stands before the first such comma, and the comma; all of it if there is none.
+inline std::string_view take_element(std::string_view& text) {
+    const std::size_t at = find_comma(text);
+    const std::string_view taken{text.data(), at};
+    text.remove_prefix(at == text.size() ? at : at + 1);
     return trimmed(taken);
 }
 

@@ -47,7 +47,7 @@ std::string server_key(const Message& request, const ViaView& via, std::string_v
         key += part;
     };
     add(request.request_uri_text());
-    if (const auto from = request.from()) add(from->tag().value_or(""));
+    if (const auto tag = request.from_tag()) add(tag->value_or(""));
     if (const auto cseq = request.cseq()) add(std::to_string(cseq->number));
     add(via.copy().to_string());
     return key;

@@ -23,17 +23,17 @@ namespace {
 // Section 8.2.2.2.
 std::string merge_key_of(const Message& request) {
     std::string key{request.call_id().value_or("")};
-    if (const auto from = request.from()) {
+    if (const auto tag = request.from_tag()) {
         key += '\n';
-        key += from->tag().value_or("");
+        key += tag->value_or("");
     }
     if (const auto cseq = request.cseq()) key += '\n' + std::to_string(cseq->number);
     return key;
 }
 
 bool has_to_tag(const Message& request) {
-    const auto to = request.to();
-    return to && to->tag().has_value();
+    const auto tag = request.to_tag();
+    return tag && *tag;
 }
 
 }  // namespace
@@ -120,9 +120,9 @@ void UserAgent::drain_layer(Instant now) {
 }
 
 std::optional<CallId> UserAgent::call_of(const Message& request) const {
-    const auto to = request.to();
-    if (!to || !to->tag()) return std::nullopt;
-    const auto found = calls_by_tag_.find(*to->tag());
+    const auto tag = request.to_tag();
+    if (!tag || !*tag) return std::nullopt;
+    const auto found = calls_by_tag_.find(**tag);
     if (found == calls_by_tag_.end()) return std::nullopt;
     if (!calls_.at(found->second).call.owns_request(request)) return std::nullopt;
     return found->second;

@@ -50,6 +50,51 @@ TEST_CASE("sip message: a request and its fields") {
     CHECK(message.expires_seconds().error() == ParseError::Missing);
 }
 
+TEST_CASE("sip message: a tag is the value's own parameter, whatever else stands there") {
+    const auto tag_in = [](std::string_view to) {
+        const Message message = good("ACK sip:a SIP/2.0\r\nTo: " + std::string{to} + "\r\n\r\n");
+        const auto tag = message.to_tag();
+        REQUIRE(tag.has_value());
+        // Where the whole value is sound, it says the same.
+        if (const auto value = message.to()) {
+            CHECK(value->tag().value_or("none") == tag->value_or("none"));
+        }
+        return std::string{tag->value_or("none")};
+    };
+    CHECK(tag_in("<sip:bob@example.org>;tag=1") == "1");
+    CHECK(tag_in("\"<;tag=2>\" <sip:bob@example.org;tag=3>;x=\";tag=4\";TAG=5") == "5");
+    CHECK(tag_in("sip:bob@example.org;tag=6") == "6");
+    CHECK(tag_in("sip:bob@example.org;x=\"<\";tag=7") == "7");
+    CHECK(tag_in("<sip:bob@example.org;tag=8>") == "none");
+    CHECK(tag_in("<unintelligible>;tag=9") == "9");
+    for (const std::string_view to :
+         {"\"open <sip:bob>;tag=1", "<sip:bob;tag=1", "<sip:bob>;tag="}) {
+        CAPTURE(to);
+        CHECK(!good("ACK sip:a SIP/2.0\r\nTo: " + std::string{to} + "\r\n\r\n").to_tag());
+    }
+    CHECK(!good(options()).to_tag()->has_value());
+    CHECK(good("ACK sip:a SIP/2.0\r\n\r\n").from_tag().error() == ParseError::Missing);
+    CHECK(good(options()).from_tag()->value() == "1");
+}
+
+TEST_CASE("sip message: lines end where they end, at any place in the blocks they are read in") {
+    for (std::size_t length = 0; length < 200; ++length) {
+        CAPTURE(length);
+        const std::string value(length, 'x');
+        const Message message =
+            good(options("X-Filler: " + value + "\r\nX-Last: 1\r\n", "body\r\n\r\n"));
+        CHECK(message.find("X-Filler") == value);
+        CHECK(message.find("X-Last") == "1");
+        CHECK(message.body_text() == "body\r\n\r\n");
+        for (const std::string_view bad : {"\n", "\r", "\n\r", "\r\r\n"}) {
+            const auto broken =
+                parse(options("X-Filler: " + value + std::string{bad} + "Y: 1\r\n"));
+            REQUIRE(!broken);
+            CHECK(broken.error().error == ParseError::BadCharacter);
+        }
+    }
+}
+
 TEST_CASE("sip message: moving it keeps what was taken from it") {
     Message message = good(options());
     const std::string_view call_id = *message.call_id();

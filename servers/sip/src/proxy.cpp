@@ -43,8 +43,8 @@ sip::NameAddr record_route(const sip::Flow& flow, std::optional<std::string> tok
 }
 
 bool makes_dialog(const Message& request) {
-    const auto to = request.to();
-    if (!to || to->tag()) return false;
+    const auto tag = request.to_tag();
+    if (!tag || *tag) return false;
     return request.method() == Method::Invite || request.method() == Method::Subscribe ||
            request.method() == Method::Refer;
 }

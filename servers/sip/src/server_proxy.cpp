@@ -22,8 +22,8 @@ Hop hop_of(const Message& request) {
 }
 
 bool has_to_tag(const Message& request) {
-    const auto to = request.to();
-    return to && to->tag().has_value();
+    const auto tag = request.to_tag();
+    return tag && *tag;
 }
 
 }  // namespace

@@ -174,6 +174,10 @@ public:
     Vias vias() const& { return Vias{values(HeaderName::Via)}; }
     std::expected<NameAddrView, ParseError> from() const&;
     std::expected<NameAddrView, ParseError> to() const&;
+    // Their tags, where they have one: all that who passes a message on needs of From and To. Of
+    // the rest of the value only the parameters are looked at.
+    std::expected<std::optional<std::string_view>, ParseError> from_tag() const&;
+    std::expected<std::optional<std::string_view>, ParseError> to_tag() const&;
     std::expected<std::string_view, ParseError> call_id() const&;
     std::expected<CSeq, ParseError> cseq() const;
     std::expected<std::uint8_t, ParseError> max_forwards() const;  // 0 to 255

@@ -28,6 +28,9 @@ struct NameAddrView {
     std::optional<std::string_view> tag() const { return parameters.value("tag"); }
 };
 
+// The tag of such a value, of which only the parameters are parsed.
+std::expected<std::optional<std::string_view>, ParseError> tag_of(std::string_view text);
+
 // One that can be kept and changed.
 struct NameAddr {
     std::string display_name;  // without quotation marks and escapes; empty where there is none
