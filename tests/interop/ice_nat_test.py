@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our ICE with aioice, libnice and pion behind real kernels' NATs, with our relay or coturn for both sides."""
 import concurrent.futures
+import contextlib
 import os
 import unittest
 
@@ -41,6 +42,11 @@ class Nat(unittest.TestCase):
             # Who controls may nominate what works first (RFC 8445 Section 8.1.1), and aioice does.
             first_wins = name == "aioice" and not we_control
             return line, route["kind"] == expected or first_wins or f"{ours.story()}\n{theirs.story()}"
+        except AssertionError as error:
+            ours.tell("pairs")
+            with contextlib.suppress(AssertionError):
+                ours.wait("pairs", 5)
+            return f"{name} {place} {'we' if we_control else 'they'} control", f"{error}\n{ours.story()}\n{theirs.story()}"
         finally:
             ours.close()
             theirs.close()

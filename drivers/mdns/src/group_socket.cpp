@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "group_socket.hpp"
 
+#include <stile/drivers/link_datagram.hpp>
 #include <stile/drivers/native_address.hpp>
 
 #include <netinet/in.h>
@@ -11,34 +12,6 @@
 
 namespace stile::drivers {
 namespace {
-
-// Where a datagram came in, and to which address it was.
-struct Arrival {
-    mdns::Link link;
-    IpAddress destination;
-};
-
-template <class T>
-IpAddress address_of(const T& native) {
-    return IpAddress::from_octets(std::as_bytes(std::span{&native, 1}));
-}
-
-std::optional<Arrival> arrival_of(msghdr& message) {
-    for (cmsghdr* control = CMSG_FIRSTHDR(&message); control != nullptr;
-         control = CMSG_NXTHDR(&message, control)) {
-        if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
-            in_pktinfo info;
-            std::memcpy(&info, CMSG_DATA(control), sizeof info);
-            return Arrival{{static_cast<unsigned>(info.ipi_ifindex)}, address_of(info.ipi_addr)};
-        }
-        if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
-            in6_pktinfo info;
-            std::memcpy(&info, CMSG_DATA(control), sizeof info);
-            return Arrival{{info.ipi6_ifindex}, address_of(info.ipi6_addr)};
-        }
-    }
-    return std::nullopt;
-}
 
 bool set(int fd, int level, int name, int value) {
     return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
@@ -156,25 +129,11 @@ void GroupSocket::send_on(mdns::Link link, const SocketAddress& to, BytesView da
 
 void GroupSocket::receive() {
     std::array<std::byte, mdns::limits::most_message> buffer;
-    for (;;) {
-        alignas(cmsghdr) std::array<std::byte, 256> control;
-        sockaddr_storage source{};
-        iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
-        msghdr message{};
-        message.msg_name = &source;
-        message.msg_namelen = sizeof source;
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        const auto size = ::recvmsg(fd_.get(), &message, 0);
-        if (size < 0) return;
-        const auto arrival = arrival_of(message);
-        const auto from = from_native(source);
+    while (const auto received = receive_link_datagram(fd_.get(), buffer)) {
         // RFC 6762 Section 11: nobody beyond the link can send to the group; what comes to an
         // address of this host may be from anywhere, and was not asked for.
-        if (!arrival || arrival->destination != mdns::group(family_)) continue;
-        on_message_(arrival->link, from, BytesView{buffer}.first(static_cast<std::size_t>(size)));
+        if (!received->info || received->info->destination != mdns::group(family_)) continue;
+        on_message_({received->info->interface_index}, received->from, received->payload);
     }
 }
 

@@ -2,37 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "announcements.hpp"
 
+#include <stile/drivers/link_datagram.hpp>
 #include <stile/drivers/native_address.hpp>
 #include <stile/portmap/mapping.hpp>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <array>
-#include <cstring>
-#include <optional>
 
 namespace stile::drivers {
 namespace {
 
 constexpr std::size_t most_message = 1100;
-
-// The interface that a datagram came in by, from the control messages.
-unsigned interface_of(msghdr& message) {
-    for (cmsghdr* control = CMSG_FIRSTHDR(&message); control != nullptr;
-         control = CMSG_NXTHDR(&message, control)) {
-        if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
-            in_pktinfo info;
-            std::memcpy(&info, CMSG_DATA(control), sizeof info);
-            return static_cast<unsigned>(info.ipi_ifindex);
-        }
-        if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
-            in6_pktinfo info;
-            std::memcpy(&info, CMSG_DATA(control), sizeof info);
-            return info.ipi6_ifindex;
-        }
-    }
-    return 0;
-}
 
 }  // namespace
 
@@ -69,24 +50,11 @@ AnnouncementListener::AnnouncementListener(Loop& loop, FileDescriptor fd,
 
 void AnnouncementListener::receive() {
     std::array<std::byte, most_message> buffer;
-    for (;;) {
-        alignas(cmsghdr) std::array<std::byte, 256> control;
-        sockaddr_storage source{};
-        iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
-        msghdr message{};
-        message.msg_name = &source;
-        message.msg_namelen = sizeof source;
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        const auto size = ::recvmsg(fd_.get(), &message, 0);
-        if (size < 0) return;
-        const SocketAddress sender = from_native(source);
+    while (const auto received = receive_link_datagram(fd_.get(), buffer)) {
         // RFC 6886 Section 3.2.1: from the gateway's port for requests.
-        if (sender.port != portmap::server_port) continue;
-        on_announcement_(sender.ip, interface_of(message),
-                         BytesView{buffer}.first(static_cast<std::size_t>(size)));
+        if (received->from.port != portmap::server_port) continue;
+        on_announcement_(received->from.ip, received->info ? received->info->interface_index : 0,
+                         received->payload);
     }
 }
 

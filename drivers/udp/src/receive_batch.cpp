@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "receive_batch.hpp"
 
+#include "packet_info.hpp"
+
 #include <stile/drivers/native_address.hpp>
 
 #include <netinet/udp.h>
 #include <algorithm>
-#include <cstring>
 
 namespace stile::drivers {
 namespace {
@@ -16,25 +17,14 @@ struct Ancillary {
     std::size_t segment_size = 0;  // 0: not merged
 };
 
-template <class T>
-T read_control(const cmsghdr& header) {
-    T value;
-    std::memcpy(&value, CMSG_DATA(&header), sizeof value);
-    return value;
-}
-
 Ancillary read_ancillary(msghdr& message) {
     Ancillary found;
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
          header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
             found.segment_size = static_cast<std::size_t>(read_control<int>(*header));
-        } else if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
-            const auto info = read_control<in_pktinfo>(*header);
-            found.local = IpAddress::from_octets(std::as_bytes(std::span{&info.ipi_addr, 1}));
-        } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
-            const auto info = read_control<in6_pktinfo>(*header);
-            found.local = IpAddress::from_octets(std::as_bytes(std::span{&info.ipi6_addr, 1}));
+        } else if (const auto info = read_packet_info(*header)) {
+            found.local = info->destination;
         }
     }
     return found;

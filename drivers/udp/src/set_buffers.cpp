@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "set_buffers.hpp"
 
+#include "packet_info.hpp"
+
 #include <stile/base/assert.hpp>
 
 #include <netinet/udp.h>
@@ -11,25 +13,13 @@
 namespace stile::drivers {
 namespace {
 
-template <class T>
-T read_control(const cmsghdr& header) {
-    T value;
-    std::memcpy(&value, CMSG_DATA(&header), sizeof value);
-    return value;
-}
-
 void read_ancillary(msghdr& message, UdpSocketSet::Arrival& arrival) {
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
          header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
             arrival.segment_size = static_cast<std::size_t>(read_control<int>(*header));
-        } else if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
-            const auto info = read_control<in_pktinfo>(*header);
-            arrival.path.local.ip = IpAddress::v4(ntohl(info.ipi_addr.s_addr));
-        } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
-            const auto info = read_control<in6_pktinfo>(*header);
-            arrival.path.local.ip =
-                IpAddress::from_octets(std::as_bytes(std::span{&info.ipi6_addr, 1}));
+        } else if (const auto info = read_packet_info(*header)) {
+            arrival.path.local.ip = info->destination;
         }
     }
 }
