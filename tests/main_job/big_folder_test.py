@@ -16,22 +16,14 @@ MOST_ENTRIES = 20_000
 OLD = 1_500_000_000  # long settled: its digest may be remembered
 
 
-class Shared(unittest.TestCase):
+class Shared(programs.SharedFolder):
     def setUp(self):
-        self.scene = self.enterContext(programs.Scene(environment={"STILE_LOOPBACK": "1"}))
-        self.scene.write_config(programs.free_ports(("sip", "sips", "turn", "https")))
-        self.folder = os.path.join(self.scene.folder, "shared")
-        os.mkdir(self.folder)
-        self.scene.start_server()
-        self.alice, self.bob = self.scene.login("alice"), self.scene.login("bob")
+        super().setUp()
         port = programs.free_ports(["gateway"])["gateway"]
         self.gateway = self.bob.gateway("--listen", f"127.0.0.1:{port}")
 
     def write(self, name, content=b"", modified=OLD):
-        path = os.path.join(os.fsencode(self.folder), os.fsencode(name))
-        with open(path, "wb") as file:
-            file.write(content)
-        os.utime(path, (modified, modified))
+        os.utime(super().write(name, content), (modified, modified))
 
     def ask(self, path, method="GET", **fields):
         """(status, head, content) as the gateway passes it on."""

@@ -12,16 +12,10 @@ import programs
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
 
-class EventLog(unittest.TestCase):
+class EventLog(programs.SharedFolder):
     def setUp(self):
-        self.scene = self.enterContext(programs.Scene(environment={"STILE_LOOPBACK": "1"}))
-        self.scene.write_config(programs.free_ports(("sip", "sips", "turn", "https")))
-        self.scene.start_server()
-        self.alice, self.bob = self.scene.login("alice"), self.scene.login("bob")
-        self.folder = os.path.join(self.scene.folder, "shared")
-        os.mkdir(self.folder)
-        with open(os.path.join(self.folder, "small.txt"), "w", encoding="utf-8") as file:
-            file.write("seven hundred and forty-seven octets they are not")
+        super().setUp()
+        self.write("small.txt", b"seven hundred and forty-seven octets they are not")
 
     def lines(self, path):
         with open(path, encoding="utf-8") as file:

@@ -32,18 +32,12 @@ def free_udp_port():
         return probe.getsockname()[1]
 
 
-class OnePort(unittest.TestCase):
+class OnePort(programs.SharedFolder):
     def setUp(self):
-        self.scene = self.enterContext(programs.Scene(environment={"STILE_LOOPBACK": "1"}))
-        self.scene.write_config(programs.free_ports(("sip", "sips", "turn", "https")))
-        self.scene.start_server()
-        self.alice, self.bob = self.scene.login("alice"), self.scene.login("bob")
-        self.folder = os.path.join(self.scene.folder, "shared")
-        os.mkdir(self.folder)
+        super().setUp()
         content = os.urandom(OCTETS)
         self.digest = hashlib.sha256(content).hexdigest()
-        with open(os.path.join(self.folder, "a.bin"), "wb") as file:
-            file.write(content)
+        self.write("a.bin", content)
 
     def begin_get(self):
         """A getter whose transfer has begun, and waits for its reader."""

@@ -24,18 +24,12 @@ def unread(pipe):
     return count[0]
 
 
-class PausedReader(unittest.TestCase):
+class PausedReader(programs.SharedFolder):
     def setUp(self):
-        self.scene = self.enterContext(programs.Scene(environment={"STILE_LOOPBACK": "1"}))
-        self.scene.write_config(programs.free_ports(("sip", "sips", "turn", "https")))
-        self.scene.start_server()
-        self.alice, self.bob = self.scene.login("alice"), self.scene.login("bob")
-        folder = os.path.join(self.scene.folder, "shared")
-        os.mkdir(folder)
+        super().setUp()
         self.content = os.urandom(OCTETS)
-        with open(os.path.join(folder, "a.bin"), "wb") as file:
-            file.write(self.content)
-        self.alice.share(folder)
+        self.write("a.bin", self.content)
+        self.alice.share(self.folder)
         self.get = self.enterContext(self.start())
         self.addCleanup(self.get.kill)
         programs.until(self.is_full, 60, "nothing more comes into the pipe")

@@ -23,6 +23,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import unittest
 
 DOMAIN = "example.org"
 # No command may take longer, whatever the network does: timers of SIP end after 32 s (RFC 3261).
@@ -255,6 +256,23 @@ class Scene:
         if answer.code != 0:
             raise Failed(str(answer))
         return person
+
+
+class SharedFolder(unittest.TestCase):
+    """A server, alice with a folder to share, and bob, on this machine."""
+
+    def setUp(self):
+        self.scene = self.enterContext(Scene(environment={"STILE_LOOPBACK": "1"}))
+        self.scene.write_config(free_ports(("sip", "sips", "turn", "https")))
+        self.scene.start_server()
+        self.alice, self.bob = self.scene.login("alice"), self.scene.login("bob")
+        self.folder = os.path.join(self.scene.folder, "shared")
+        os.mkdir(self.folder)
+
+    def write(self, name, content):
+        with open(os.path.join(os.fsencode(self.folder), os.fsencode(name)), "wb") as file:
+            file.write(content)
+            return file.name
 
 
 def free_ports(names):

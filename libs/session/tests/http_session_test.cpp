@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
-#include <stile/base/drain.hpp>
-#include <stile/session/http_session.hpp>
+#include "two_sessions.hpp"
 
 #include <doctest/doctest.h>
 #include <string>
@@ -12,97 +11,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-SocketAddress at(std::string_view text) {
-    const auto parsed = SocketAddress::parse(text);
-    REQUIRE(parsed);
-    return *parsed;
-}
+using test::at;
+using test::config_of;
+using test::fingerprint;
+using test::replaced;
+using test::Side;
 
-identity::Fingerprint fingerprint(std::uint8_t octet) {
-    return {.hash = identity::HashFunction::Sha256,
-            .octets = crypto::Digest{BytesView{Bytes(32, std::byte{octet})}}};
-}
-
-HttpSessionConfig config_of(Part part, std::string_view host) {
-    HttpSessionConfig config;
-    config.part = part;
-    config.path.hosts = {at(host)};
-    config.fingerprint = fingerprint(part == Part::Offerer ? 1 : 2);
-    return config;
-}
-
-struct Side {
-    HttpSession session;
-    std::vector<HttpSessionEvent> events = {};
-    std::vector<std::pair<Path, Bytes>> sent = {};
-
-    Side(HttpSessionConfig config, std::uint64_t seed)
-        : session(Instant{}, std::move(config),
-                  crypto::RandomStream{crypto::seed_from_number(seed)}) {}
-    std::optional<Instant> settle() {
-        return drain(
-            session,
-            [&](const Transmit& out) { sent.emplace_back(out.path, to_bytes(out.payload)); },
-            [&](HttpSessionEvent event) { events.push_back(std::move(event)); });
-    }
-    // Nothing arrives until then.
-    void pass_to(Instant end) {
-        for (auto next = settle(); next && *next <= end; next = settle()) {
-            session.handle_timeout(*next);
-        }
-    }
-    template <class Kind>
-    const Kind* find() const {
-        for (const HttpSessionEvent& event : events) {
-            if (const auto* const found = std::get_if<Kind>(&event)) return found;
-        }
-        return nullptr;
-    }
-    std::string description() {
-        settle();
-        const auto* const ready = find<DescriptionReady>();
-        REQUIRE(ready != nullptr);
-        return ready->sdp;
-    }
+// Without trickling.
+struct Two : test::Two {
+    Two() : test::Two(Fragments::NotTaken, false, Trickling::Half) {}
 };
-
-struct Two {
-    Side offerer{config_of(Part::Offerer, "192.0.2.1:5000"), 1};
-    Side answerer{config_of(Part::Answerer, "203.0.113.1:6000"), 2};
-
-    void connect() {
-        REQUIRE(answerer.session.handle_offer({}, offerer.description()));
-        REQUIRE(offerer.session.handle_answer({}, answerer.description()));
-        Instant now{};
-        while (!offerer.find<RouteReady>() || !answerer.find<RouteReady>()) {
-            now = earlier(offerer.settle(), answerer.settle()).value();
-            REQUIRE(now < Instant{} + 10s);
-            offerer.session.handle_timeout(now);
-            answerer.session.handle_timeout(now);
-            carry(now);
-        }
-    }
-    void carry(Instant now) {
-        offerer.settle();
-        answerer.settle();
-        while (!offerer.sent.empty() || !answerer.sent.empty()) {
-            for (auto& [path, octets] : std::exchange(offerer.sent, {})) {
-                (void)answerer.session.handle_datagram(now, {path.remote, path.local}, octets);
-            }
-            for (auto& [path, octets] : std::exchange(answerer.sent, {})) {
-                (void)offerer.session.handle_datagram(now, {path.remote, path.local}, octets);
-            }
-            offerer.settle();
-            answerer.settle();
-        }
-    }
-};
-
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-    const std::size_t found = text.find(from);
-    REQUIRE(found != std::string::npos);
-    return text.replace(found, from.size(), to);
-}
 
 std::string without_line(const std::string& text, std::string_view start) {
     std::string result;
@@ -120,7 +38,7 @@ TEST_CASE("http session: offer, answer, route, and each knows the other's finger
     two.connect();
     CHECK(two.offerer.session.expected_fingerprints() == std::vector{fingerprint(2)});
     CHECK(two.answerer.session.expected_fingerprints() == std::vector{fingerprint(1)});
-    CHECK(two.offerer.find<RouteReady>()->route.kind == connect::RouteKind::Direct);
+    CHECK(two.offerer.last<RouteReady>().route.kind == connect::RouteKind::Direct);
     CHECK(two.offerer.session.path().role() == ice::Role::Controlling);
     CHECK(two.answerer.session.path().role() == ice::Role::Controlled);
 }
@@ -221,23 +139,23 @@ TEST_CASE("http session: of several sections the first QUIC one that is open is 
 }
 
 TEST_CASE("http session: an offer waits for a silent STUN server, but not for long") {
-    HttpSessionConfig config = config_of(Part::Offerer, "192.168.1.2:5000");
+    HttpSessionConfig config = config_of(Part::Offerer, "192.168.1.2:5000", Trickling::Half);
     config.path.stun_servers = {at("198.51.100.1:3478")};
     Side offerer{config, 1};
     offerer.pass_to(Instant{} + limits::description_patience - 1ms);
-    CHECK_FALSE(offerer.find<DescriptionReady>());
+    CHECK(offerer.count<DescriptionReady>() == 0);
     offerer.pass_to(Instant{} + limits::description_patience);
-    CHECK(offerer.find<DescriptionReady>());
+    CHECK(offerer.count<DescriptionReady>() == 1);
 }
 
 TEST_CASE("http session: for a relay an offer waits longer") {
-    HttpSessionConfig config = config_of(Part::Offerer, "192.168.1.2:5000");
+    HttpSessionConfig config = config_of(Part::Offerer, "192.168.1.2:5000", Trickling::Half);
     config.path.turn_servers = {{at("198.51.100.1:3478"), "user", "password"}};
     Side offerer{config, 1};
     offerer.pass_to(Instant{} + limits::relay_patience - 1ms);
-    CHECK_FALSE(offerer.find<DescriptionReady>());
+    CHECK(offerer.count<DescriptionReady>() == 0);
     offerer.pass_to(Instant{} + limits::relay_patience);
-    CHECK(offerer.find<DescriptionReady>());
+    CHECK(offerer.count<DescriptionReady>() == 1);
 }
 
 TEST_CASE("http session: no way to the peer in time is a failure, said once and last") {
@@ -245,10 +163,10 @@ TEST_CASE("http session: no way to the peer in time is a failure, said once and 
     REQUIRE(two.answerer.session.handle_offer({}, two.offerer.description()));
     REQUIRE(two.offerer.session.handle_answer({}, two.answerer.description()));
     two.offerer.pass_to(Instant{} + limits::path_patience - 1ms);
-    CHECK_FALSE(two.offerer.find<Failed>());
+    CHECK(two.offerer.count<Failed>() == 0);
     two.offerer.pass_to(Instant{} + 5min);
-    REQUIRE(two.offerer.find<Failed>());
-    CHECK(two.offerer.find<Failed>()->fault == SessionFault::PathTimedOut);
+    REQUIRE(two.offerer.count<Failed>() == 1);
+    CHECK(two.offerer.last<Failed>().fault == SessionFault::PathTimedOut);
     CHECK(std::holds_alternative<Failed>(two.offerer.events.back()));
     CHECK(two.offerer.events.size() == 2);
 }
@@ -257,9 +175,9 @@ TEST_CASE("http session: a peer that falls silent is a lost route, then the end"
     Two two;
     two.connect();
     two.offerer.pass_to(Instant{} + 5min);
-    CHECK(two.offerer.find<RouteLost>());
-    REQUIRE(two.offerer.find<Failed>());
-    CHECK(two.offerer.find<Failed>()->fault == SessionFault::PathLost);
+    CHECK(two.offerer.count<RouteLost>() == 1);
+    REQUIRE(two.offerer.count<Failed>() == 1);
+    CHECK(two.offerer.last<Failed>().fault == SessionFault::PathLost);
 }
 
 }  // namespace

@@ -28,10 +28,11 @@ inline identity::Fingerprint fingerprint(std::uint8_t octet) {
             .octets = crypto::Digest{BytesView{Bytes(32, std::byte{octet})}}};
 }
 
-inline HttpSessionConfig config_of(Part part, std::string_view host) {
+inline HttpSessionConfig config_of(Part part, std::string_view host,
+                                   Trickling trickling = Trickling::Full) {
     HttpSessionConfig config;
     config.part = part;
-    config.trickling = Trickling::Full;
+    config.trickling = trickling;
     config.path.hosts = {at(host)};
     config.fingerprint = fingerprint(part == Part::Offerer ? 1 : 2);
     return config;
@@ -50,6 +51,12 @@ struct Side {
             session,
             [&](const Transmit& out) { sent.emplace_back(out.path, to_bytes(out.payload)); },
             [&](HttpSessionEvent event) { events.push_back(std::move(event)); });
+    }
+    // Nothing arrives until then.
+    void pass_to(Instant end) {
+        for (auto next = settle(); next && *next <= end; next = settle()) {
+            session.handle_timeout(*next);
+        }
     }
     template <class Kind>
     std::size_t count() const {
@@ -80,9 +87,12 @@ struct Two {
     Instant now{};
     Line line = Line::Open;
 
-    explicit Two(Fragments taken = Fragments::Taken, bool has_silent_server = false)
+    explicit Two(Fragments taken = Fragments::Taken, bool has_silent_server = false,
+                 Trickling trickling = Trickling::Full)
         : fragments(taken),
-          offerer(with_server(config_of(Part::Offerer, "192.0.2.1:5000"), has_silent_server), 1),
+          offerer(
+              with_server(config_of(Part::Offerer, "192.0.2.1:5000", trickling), has_silent_server),
+              1),
           answerer(config_of(Part::Answerer, "203.0.113.1:6000"), 2) {}
 
     // Gathering goes on for seconds.

@@ -12,8 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_early = 8;
-
 constexpr std::byte octet_at(std::size_t position) {
     return static_cast<std::byte>((position * 7 + position / 251) & 0xFFU);
 }
@@ -21,40 +19,11 @@ constexpr std::byte octet_at(std::size_t position) {
 }  // namespace
 
 CarrierRun::CarrierRun(quic::Role role, crypto::RandomStream random)
-    : role_(role),
-      random_(std::move(random)),
-      key_(crypto::PrivateKey::from_entropy(random_.array<48>())),
-      certificate_(crypto::make_self_signed(
-          key_, {.names = {.common_name = "peer"}, .serial = random_.array<16>()})) {}
-
-quic::Config CarrierRun::config() const {
-    return {.credentials = {.key = key_, .chain = {certificate_}, .expected = expected_},
-            .initial_rtt = round_trip_,
-            .idle_timeout = 60s};
-}
+    : end_(role, std::move(random), 60s) {}
 
 void CarrierRun::change_way(Instant now, std::optional<Duration> round_trip) {
-    has_way_ = true;
-    round_trip_ = round_trip;
-    if (connection_) {
-        connection_->change_path(now, round_trip);
-    } else if (role_ == quic::Role::Client) {
-        connection_.emplace(now, config(), random_.fork());
-    }
-    for (const Bytes& payload : std::exchange(early_, {})) take(now, payload);
-}
-
-void CarrierRun::take(Instant now, BytesView payload) {
-    if (!connection_ && !has_way_) {
-        if (early_.size() < most_early) early_.push_back(to_bytes(payload));
-        return;
-    }
-    if (!connection_) {
-        const auto initial = quic::read_initial(payload);
-        if (!initial) return;
-        connection_.emplace(now, config(), *initial, random_.fork());
-    }
-    connection_->handle_datagram(now, payload);
+    if (auto& connection = end_.connection()) connection->change_path(now, round_trip);
+    end_.set_way(now, round_trip);
 }
 
 void CarrierRun::handle_timeout(Instant now) {
@@ -62,20 +31,18 @@ void CarrierRun::handle_timeout(Instant now) {
         *next_piece_ += tick;
         push();
     }
-    if (!connection_) return;
-    const auto due = connection_->poll_timeout();
-    if (due && *due <= now) connection_->handle_timeout(now);
+    end_.handle_timeout(now);
 }
 
 std::optional<Instant> CarrierRun::poll_timeout() const {
-    return earlier(connection_ ? connection_->poll_timeout() : std::nullopt, next_piece_);
+    return earlier(end_.poll_timeout(), next_piece_);
 }
 
 void CarrierRun::push() {
     Bytes piece(piece_octets);
     for (std::size_t i = 0; i < piece.size(); ++i) piece[i] = octet_at(octets_ + i);
     // What the connection has no room for waits for the next tick.
-    if (connection_->push_body(*stream_, std::move(piece)) == quic::SendResult::Taken) {
+    if (end_.connection()->push_body(*stream_, std::move(piece)) == quic::SendResult::Taken) {
         octets_ += piece_octets;
     }
 }
@@ -83,7 +50,9 @@ void CarrierRun::push() {
 void CarrierRun::finish() {
     if (!next_piece_) return;
     next_piece_.reset();
-    if (connection_->end_body(*stream_) != quic::SendResult::Taken) problem_ = "no end was taken";
+    if (end_.connection()->end_body(*stream_) != quic::SendResult::Taken) {
+        problem_ = "no end was taken";
+    }
 }
 
 Duration CarrierRun::take_longest_silence(Instant now) {
@@ -94,12 +63,12 @@ Duration CarrierRun::take_longest_silence(Instant now) {
 }
 
 void CarrierRun::read(Instant now, quic::StreamId stream) {
-    const BytesView body = connection_->body(stream);
+    const BytesView body = end_.connection()->body(stream);
     if (body.empty()) return;
     for (const std::byte octet : body) {
         if (octet != octet_at(octets_++)) problem_ = "an octet is not what was sent";
     }
-    connection_->consume(stream, body.size());
+    end_.connection()->consume(stream, body.size());
     if (last_read_) longest_ = std::max(longest_, now - *last_read_);
     last_read_ = now;
 }
@@ -107,13 +76,13 @@ void CarrierRun::read(Instant now, quic::StreamId stream) {
 void CarrierRun::handle(Instant now, const quic::Event& event) {
     namespace e = quic::event;
     if (std::holds_alternative<e::Completed>(event)) {
-        if (role_ != quic::Role::Client) return;
+        if (end_.role() != quic::Role::Client) return;
         const quic::RequestHead head{
             .method = "GET", .scheme = "https", .authority = "bob.example.org", .path = "/"};
-        if (!connection_->request(head, quic::More::No)) problem_ = "no request was taken";
+        if (!end_.connection()->request(head, quic::More::No)) problem_ = "no request was taken";
     } else if (const auto* const request = std::get_if<e::RequestReceived>(&event)) {
         stream_ = request->stream;
-        if (connection_->respond(*stream_, {.status = 200}, quic::More::Yes) !=
+        if (end_.connection()->respond(*stream_, {.status = 200}, quic::More::Yes) !=
             quic::SendResult::Taken) {
             problem_ = "no response was taken";
         }
@@ -121,7 +90,7 @@ void CarrierRun::handle(Instant now, const quic::Event& event) {
     } else if (const auto* const body = std::get_if<e::BodyReceived>(&event)) {
         read(now, body->stream);
     } else if (const auto* const ended = std::get_if<e::StreamEnded>(&event)) {
-        if (role_ == quic::Role::Server) return;
+        if (end_.role() == quic::Role::Server) return;
         read(now, ended->stream);
         whole_ = true;
     } else if (const auto* const closed = std::get_if<e::Closed>(&event)) {

@@ -2,11 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <stile/quic/connection.hpp>
+#include "quic_end.hpp"
 
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace stile::sim {
 
@@ -19,13 +18,13 @@ public:
 
     CarrierRun(quic::Role role, crypto::RandomStream random);
 
-    identity::Fingerprint fingerprint() const { return identity::Fingerprint::of(certificate_); }
-    void expect(const identity::Fingerprint& peer) { expected_ = {peer}; }
+    identity::Fingerprint fingerprint() const { return end_.fingerprint(); }
+    void expect(const identity::Fingerprint& peer) { end_.expect({peer}); }
 
     // Another way than before, or a way again; a client begins with the first.
     void change_way(Instant now, std::optional<Duration> round_trip);
-    void clear_way() { has_way_ = false; }
-    void take(Instant now, BytesView payload);
+    void clear_way() { end_.clear_way(); }
+    void take(Instant now, BytesView payload) { end_.take(now, payload); }
     void handle_timeout(Instant now);
     std::optional<Instant> poll_timeout() const;
     // A server sends no further piece.
@@ -34,20 +33,7 @@ public:
     // One step of what is to be done; false when nothing is left. `send` gets each datagram.
     template <class Send>
     bool step(Instant now, Send&& send) {
-        if (!connection_) return false;
-        if (const auto event = connection_->poll_event()) {
-            handle(now, *event);
-            return true;
-        }
-        const auto batch = connection_->poll_transmit(now);
-        if (!batch) return false;
-        for (BytesView rest = batch->payload; !rest.empty() && has_way_;) {
-            const BytesView one =
-                rest.first(std::min<std::size_t>(rest.size(), batch->segment_octets));
-            rest = rest.subspan(one.size());
-            send(one);
-        }
-        return true;
+        return end_.step(now, [&](const quic::Event& event) { handle(now, event); }, send);
     }
 
     std::size_t octets() const { return octets_; }  // given to the body, or read of it
@@ -58,20 +44,11 @@ public:
     const std::optional<std::string>& problem() const { return problem_; }
 
 private:
-    quic::Config config() const;
     void handle(Instant now, const quic::Event& event);
     void read(Instant now, quic::StreamId stream);
     void push();
 
-    quic::Role role_;
-    crypto::RandomStream random_;
-    crypto::PrivateKey key_;
-    crypto::Certificate certificate_;
-    std::vector<identity::Fingerprint> expected_;
-    bool has_way_ = false;
-    std::optional<Duration> round_trip_;
-    std::vector<Bytes> early_;
-    std::optional<quic::Connection> connection_;
+    QuicEnd end_;
     std::optional<quic::StreamId> stream_;
     std::optional<Instant> next_piece_;  // of a server
     std::size_t octets_ = 0;
