@@ -35,6 +35,10 @@ ordered_json text_or_null(const std::optional<Value>& value) {
     return value ? ordered_json(value->to_string()) : ordered_json();
 }
 
+ordered_json first_or_null(const std::vector<SocketAddress>& addresses) {
+    return addresses.empty() ? ordered_json() : ordered_json(addresses.front().to_string());
+}
+
 ordered_json milliseconds_or_null(const std::optional<Duration>& value) {
     return value ? ordered_json(in_milliseconds(*value)) : ordered_json();
 }
@@ -71,7 +75,7 @@ ordered_json sources_json(const std::vector<connect::SourceReport>& sources) {
                {"transport", connect::to_string(source.transport)},
                {"outcome", connect::to_string(source.outcome)},
                {"mapped", text_or_null(source.mapped)},
-               {"relayed", text_or_null(source.relayed)},
+               {"relayed", first_or_null(source.relayed)},
                {"took_ms", milliseconds_or_null(source.took)},
                {"text", connect::describe(source)}};
         if (source.failure) {

@@ -75,7 +75,9 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
 
 std::optional<Received> Connector::deliver(Instant now, const Path& pair, BytesView payload) {
     if (!stun::looks_like_stun(payload)) {
-        agent_.handle_data(now, {.path = pair, .connection = {}});
+        if (!selected_ || selected_->pair != pair) {
+            agent_.handle_data(now, {.path = pair, .connection = {}});
+        }
         return Received{pair, payload};
     }
     admit_if_aside(now, pair.remote);
@@ -113,6 +115,10 @@ std::expected<void, DescriptionError> Connector::set_remote_description(
                                    : DescriptionError::BadCredentials);
     }
     if (!checks_began_) checks_began_ = now;
+    if (const auto origin = std::exchange(previous_origin_, {})) {
+        const auto is_told = [&](const ice::Candidate& known) { return known.address == *origin; };
+        if (std::ranges::none_of(description.candidates, is_told)) agent_.doubt_previous(now);
+    }
     if (!unlikely_from_) unlikely_from_ = now + limits::unlikely_patience;
     for (const ice::Candidate& candidate : description.candidates) {
         add_remote_candidate(now, candidate);
@@ -151,8 +157,24 @@ void Connector::send(Instant now, BytesView payload) {
     see(now);
 }
 
+// What the peer tells first of the candidate that we send to, for as long as it has it: its socket,
+// or its relay. Unknown of one that was discovered.
+std::optional<SocketAddress> Connector::selected_origin() const {
+    if (!selected_ || selected_->connection) return std::nullopt;
+    const ice::RemoteCandidates& known = agent_.remote_candidates();
+    for (std::uint16_t i = 0; i < known.size(); ++i) {
+        const ice::Candidate& candidate = known[i];
+        if (candidate.address != selected_->pair.remote) continue;
+        if (candidate.transport != ice::Transport::Udp) continue;
+        if (candidate.type == ice::CandidateType::ServerReflexive) return candidate.related;
+        if (candidate.type != ice::CandidateType::PeerReflexive) return candidate.address;
+    }
+    return std::nullopt;
+}
+
 void Connector::restart(Instant now, ice::PreviousPair previous) {
     STILE_ASSERT(phase_ == Phase::Running);
+    previous_origin_ = selected_origin();
     agent_.restart(now, previous);
     if (previous == ice::PreviousPair::Abandon) selected_.reset();
     // What the new generation does not ask for again runs out, but for the pair in use: it stays

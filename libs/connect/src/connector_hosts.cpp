@@ -60,7 +60,7 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
 // An allocation belongs to the 5-tuple that made it. RFC 8656 Section 3.2.
 void Connector::drop_relays(Instant now, const SocketAddress& host) {
     for (Relay& relay : relays_) {
-        const bool is_alive = relay.state == SourceState::Pending || relay.relayed;
+        const bool is_alive = relay.state == SourceState::Pending || !relay.relayed.empty();
         if (!is_by(relay, host) || !is_alive) continue;
         lose_relay(now, relay, turn::Failure{.kind = turn::FailureKind::Unreachable});
     }

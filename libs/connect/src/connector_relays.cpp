@@ -22,8 +22,10 @@ bool has_ended(const turn::Client::Event& event) {
 
 std::optional<Received> Connector::handle_relayed(Instant now, Relay& relay, BytesView datagram) {
     const auto data = relay.client.handle_message(now, datagram);
-    if (!data || !relay.relayed || phase_ == Phase::Released) return std::nullopt;
-    return deliver(now, Path{*relay.relayed, data->peer}, data->payload);
+    if (!data || phase_ == Phase::Released) return std::nullopt;
+    const SocketAddress* const relayed = relayed_for(relay, data->peer.ip);
+    if (relayed == nullptr) return std::nullopt;
+    return deliver(now, Path{*relayed, data->peer}, data->payload);
 }
 
 // One allocation a server, from the best socket of its family, one that leads out if that is known:
@@ -57,6 +59,10 @@ turn::ClientConfig Connector::relay_config(const TurnServer& server) const {
     config.retransmit = schedule_;
     config.username = server.username;
     config.password = server.password;
+    // A server relays at an IPv4 address unless asked. Who reaches it over IPv6 may have nothing
+    // else in common with the peer, or only the other one: both. A server that does not know the
+    // attribute leaves it out of account (it is comprehension-optional).
+    if (!server.address.ip.is_v4()) config.family = turn::FamilyWish::Both;
     return config;
 }
 
@@ -65,9 +71,7 @@ void Connector::permit(Instant now, const IpAddress& peer) {
     if (peers_.size() == limits::most_peers) return;
     peers_.push_back(peer);
     for (Relay& relay : relays_) {
-        if (relay.relayed && relay.relayed->ip.family() == peer.family()) {
-            relay.client.permit(now, peer);
-        }
+        if (relayed_for(relay, peer) != nullptr) relay.client.permit(now, peer);
     }
 }
 
@@ -103,40 +107,42 @@ void Connector::handle_allocated(Instant now, Relay& relay,
     relay.report.mapped = allocated.mapped;
     // Another server was quicker: this one is not told of, and given back.
     if (relay.stream && has_relay()) return relay.client.release(now);
-    relay.relayed = allocated.relayed.front();
+    relay.relayed = allocated.relayed;
     if (!relay.stream) relay.keepalive_due = now + limits::relay_keepalive;
     relay.report.relayed = relay.relayed;
     if (!relay.stream) give_up_rivals(now, relay);
     for (const IpAddress& peer : peers_) {
-        if (peer.family() == relay.relayed->ip.family()) relay.client.permit(now, peer);
+        if (relayed_for(relay, peer) != nullptr) relay.client.permit(now, peer);
     }
     const IpAddress server = relay.wire.remote.ip;
     // How a NAT shows what is the relay's alone is of no use to anybody else.
     if (!relay.stream && !is_own_socket(relay.wire.local)) {
         add_reflexive(now, relay.wire, allocated.mapped, {});
     }
-    add_gathered(
-        now, {.type = ice::CandidateType::Relayed,
-              .address = *relay.relayed,
-              .base = *relay.relayed,
-              .component = {},
-              .related = config_.policy == CandidatePolicy::RelayedOnly
-                             ? std::nullopt
-                             : std::optional{allocated.mapped},
-              .server = server,
-              .local_preference =
-                  relay.stream ? std::optional{limits::stream_relay_preference} : std::nullopt});
+    for (const SocketAddress& relayed : relay.relayed) {
+        add_gathered(
+            now, {.type = ice::CandidateType::Relayed,
+                  .address = relayed,
+                  .base = relayed,
+                  .component = {},
+                  .related = config_.policy == CandidatePolicy::RelayedOnly
+                                 ? std::nullopt
+                                 : std::optional{allocated.mapped},
+                  .server = server,
+                  .local_preference = relay.stream ? std::optional{limits::stream_relay_preference}
+                                                   : std::nullopt});
+    }
 }
 
 void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
     relay.state = SourceState::Done;
     relay.keepalive_due.reset();
     relay.held.clear();
-    if (const auto lost = std::exchange(relay.relayed, {})) {
+    for (const SocketAddress& lost : std::exchange(relay.relayed, {})) {
         // A restart must not tell of it again.
-        std::erase_if(gathered_, [&](const auto& gathered) { return gathered.base == *lost; });
-        std::erase_if(local_.candidates, [&](const auto& known) { return known.base == *lost; });
-        agent_.remove_base(now, *lost);
+        std::erase_if(gathered_, [&](const auto& gathered) { return gathered.base == lost; });
+        std::erase_if(local_.candidates, [&](const auto& known) { return known.base == lost; });
+        agent_.remove_base(now, lost);
     }
     relay.report.outcome = failure.kind == turn::FailureKind::TimedOut
                                ? SourceReport::Outcome::Silent
@@ -148,7 +154,6 @@ void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
 
 // What waits for the permission would wait for ever.
 void Connector::refuse_peer(Instant now, Relay& relay, const IpAddress& peer) {
-    if (!relay.relayed) return;
     for (const Queued& queued : std::exchange(relay.held, {})) {
         if (queued.path.remote.ip == peer) {
             agent_.handle_send_failed(now, queued.path);
@@ -172,7 +177,7 @@ void Connector::send_relayed(Instant now, Relay& relay, const SocketAddress& pee
     if (sent != turn::Client::Sent::NotPermitted) return;
     permit(now, peer.ip);
     if (relay.held.size() == limits::most_held) relay.held.pop_front();
-    relay.held.push_back({{*relay.relayed, peer}, to_bytes(payload)});
+    relay.held.push_back({{*relayed_for(relay, peer.ip), peer}, to_bytes(payload)});
 }
 
 void Connector::send_held(Instant now, Relay& relay, const IpAddress& peer) {
@@ -185,13 +190,27 @@ void Connector::send_held(Instant now, Relay& relay, const IpAddress& peer) {
     }
 }
 
+// Where the server takes what this peer sends; none where it has no address of the peer's family.
+const SocketAddress* Connector::relayed_for(const Relay& relay, const IpAddress& peer) {
+    const auto found = std::ranges::find_if(relay.relayed, [&](const SocketAddress& relayed) {
+        return relayed.ip.family() == peer.family();
+    });
+    return found == relay.relayed.end() ? nullptr : &*found;
+}
+
 Connector::Relay* Connector::find_relay(const SocketAddress& relayed) {
-    const auto relay = std::ranges::find(relays_, std::optional{relayed}, &Relay::relayed);
+    const auto has_it = [&](const Relay& relay) {
+        return std::ranges::find(relay.relayed, relayed) != relay.relayed.end();
+    };
+    const auto relay = std::ranges::find_if(relays_, has_it);
     return relay == relays_.end() ? nullptr : &*relay;
 }
 
 const Connector::Relay* Connector::find_relay(const SocketAddress& relayed) const {
-    const auto relay = std::ranges::find(relays_, std::optional{relayed}, &Relay::relayed);
+    const auto has_it = [&](const Relay& relay) {
+        return std::ranges::find(relay.relayed, relayed) != relay.relayed.end();
+    };
+    const auto relay = std::ranges::find_if(relays_, has_it);
     return relay == relays_.end() ? nullptr : &*relay;
 }
 

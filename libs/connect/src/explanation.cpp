@@ -247,7 +247,8 @@ private:
         };
         const auto is_by_stream = [&](const SocketAddress& relayed) {
             return any(report_.sources, [&](const SourceReport& source) {
-                return !by_udp(source) && source.relayed == relayed;
+                return !by_udp(source) &&
+                       std::ranges::find(source.relayed, relayed) != source.relayed.end();
             });
         };
         return any(report_.sources, answered) || any(report_.pairs, [&](const auto& pair) {
@@ -276,7 +277,7 @@ private:
         };
         if (no_udp_) add(Reason::NoUdp);
         const bool has_relay =
-            any(report_.sources, [](const auto& source) { return source.relayed.has_value(); });
+            any(report_.sources, [](const auto& source) { return !source.relayed.empty(); });
         for (const SourceReport& source : report_.sources) {
             if (source.kind != Kind::Turn) continue;
             // One of several ways to a relay, of which another worked.

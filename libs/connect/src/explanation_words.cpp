@@ -126,7 +126,9 @@ std::string describe(const SourceReport& source) {
             break;
         case Answer::Answered:
             if (source.mapped) text += " sees " + source.mapped->to_string();
-            if (source.relayed) text += ", relays at " + source.relayed->to_string();
+            for (const SocketAddress& relayed : source.relayed) {
+                text += ", relays at " + relayed.to_string();
+            }
             return text;
     }
     if (!source.failure) return text + " refuses";

@@ -10,8 +10,7 @@
 namespace stile::connect {
 
 bool Connector::has_relay() const {
-    return std::ranges::any_of(relays_,
-                               [](const Relay& relay) { return relay.relayed.has_value(); });
+    return std::ranges::any_of(relays_, [](const Relay& relay) { return !relay.relayed.empty(); });
 }
 
 // One that was asked, and may answer.
@@ -112,7 +111,7 @@ void Connector::drop_relay_attempts() {
 
 void Connector::forget_dead_relays() {
     const auto is_dead = [](const Relay& relay) {
-        return relay.state == SourceState::Done && !relay.relayed;
+        return relay.state == SourceState::Done && relay.relayed.empty();
     };
     for (const Relay& relay : relays_) {
         if (is_dead(relay) && relay.stream) close_stream(*relay.stream);

@@ -65,7 +65,7 @@ PathReport relayed() {
     PathReport report;
     report.state = ice::State::Completed;
     report.sources = {answered(SourceReport::Kind::Turn, "198.51.100.1:3478", "203.0.113.1:50000")};
-    report.sources.front().relayed = at("198.51.100.1:60000");
+    report.sources.front().relayed = {at("198.51.100.1:60000")};
     report.local = {candidate(host, "192.168.1.2:4000", "192.168.1.2:4000"),
                     candidate(reflexive, "203.0.113.1:50000", "192.168.1.2:4000"),
                     candidate(relay, "198.51.100.1:60000", "198.51.100.1:60000")};

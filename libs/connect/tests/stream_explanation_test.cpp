@@ -33,7 +33,7 @@ PathReport relayed_over_tls() {
                              "198.51.100.1:5349", Answered)};
     report.sources[1].failure = turn::Failure{.kind = turn::FailureKind::Unreachable};
     report.sources[2].mapped = at("203.0.113.1:45000");
-    report.sources[2].relayed = at("198.51.100.1:60000");
+    report.sources[2].relayed = {at("198.51.100.1:60000")};
     report.remote.resize(1);
     report.remote[0].type = ice::CandidateType::ServerReflexive;
     report.remote[0].address = report.remote[0].base = at("203.0.113.9:5000");

@@ -153,6 +153,8 @@ CandidatePair* Agent::pair_for_check(const Flow& flow, std::uint16_t local,
 // Once a pair is nominated, the peer's checks on worse ones mean nothing.
 bool Agent::is_of_interest(const Component& its, const CandidatePair& pair) const {
     if (!its.nominated()) return true;
+    // The peer may be about to leave the nominated one, and cannot say so but by its checks.
+    if (renominates_ && role_ == Role::Controlling && pair.transport == Transport::Udp) return true;
     const CandidatePair* current = checklist_.find(its.selected->pair);
     return current == nullptr || !current->valid || pair.priority > current->valid->priority;
 }
@@ -183,11 +185,11 @@ void Agent::process_check(Instant now, const Flow& flow, const CheckContent& con
     }
     switch (pair->state) {
         case PairState::Succeeded:
-            if (!nominates) return;
             if (!is_stale(*pair) || (its.selected && its.selected->pair == pair->id)) {
-                nominate(now, *pair);
+                if (nominates) nominate(now, *pair);
                 return;
             }
+            if (!nominates && !renominates_) return;
             // Its consent is too old to start with: the triggered check obtains a new one.
             pair->valid.reset();
             break;

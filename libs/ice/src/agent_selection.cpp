@@ -79,9 +79,12 @@ const CandidatePair* Agent::best_valid(ComponentId id, Purpose purpose) const {
 
 // RFC 8445 Section 12.1: data may go on any valid pair, so it goes on the best there is.
 void Agent::select_best(Instant now, Component& its) {
-    if (its.nominated() || has_previous(its.id)) return;
+    if (its.nominated()) return;
+    const bool keeps = has_previous(its.id);
+    if (keeps && previous_->standing == Previous::Standing::Trusted) return;
     const CandidatePair* best = best_valid(its.id, Purpose::Data);
     if (best == nullptr || (its.selected && its.selected->pair == best->id)) return;
+    if (keeps) release_previous(now, its.id);
     select(now, its, *checklist_.find(best->id), Selection::Provisional);
 }
 
@@ -100,6 +103,7 @@ void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection s
         };
     }
     its.takeover_until.reset();
+    its.heard_on.reset();
     const Flow& flow = its.selected->flow;
     if (flow.connection) {
         if (Connection* connection = connections_.find(*flow.connection)) {
@@ -272,46 +276,6 @@ void Agent::recheck_stale(Component& its) {
         pair.state = PairState::Waiting;
         checklist_.enqueue_triggered(pair.id);
     }
-}
-
-bool Agent::has_previous(ComponentId id) const {
-    return previous_ && std::any_of(previous_->pairs.begin(), previous_->pairs.end(),
-                                    [&](const auto& pair) { return pair.component == id; });
-}
-
-void Agent::lose_previous(Instant now, std::size_t index, PairError error) {
-    const ComponentId id = previous_->pairs[index].component;
-    queue_event(ConsentExpired{
-        .component = id, .path = previous_->pairs[index].selected.flow.path, .error = error});
-    release_previous(now, id);
-    recheck_stale(component(id));
-    select_best(now, component(id));
-}
-
-void Agent::release_previous(Instant now, ComponentId id) {
-    if (!previous_) return;
-    std::erase_if(previous_->pairs, [&](const auto& pair) { return pair.component == id; });
-    // The peer may still send on its pair until it has heard of ours.
-    if (previous_->pairs.empty() && !previous_->answer_until) {
-        previous_->answer_until = now + limits::previous_answered;
-    }
-}
-
-// The peer keeps to its old pair, as we do, while that works. Data on another that we have checked
-// says that it does not: what we send there is lost until our own consent runs out.
-void Agent::handle_data(Instant now, const Flow& flow) {
-    if (!previous_ || previous_->pairs.empty()) return;
-    see(now);
-    const CandidatePair* pair = pair_on(flow);
-    if (pair == nullptr || !pair->valid) return;
-    const ComponentId id = pair->component;
-    const auto is_on_it = [&](const Previous::Pair& old) {
-        const Flow& used = old.selected.flow;
-        return old.component == id && used.path == flow.path && used.connection == flow.connection;
-    };
-    if (std::ranges::any_of(previous_->pairs, is_on_it)) return;
-    release_previous(now_, id);
-    select_best(now_, component(id));
 }
 
 void Agent::update_consents(Instant now) {

@@ -42,8 +42,9 @@ void CarrierRun::push() {
     Bytes piece(piece_octets);
     for (std::size_t i = 0; i < piece.size(); ++i) piece[i] = octet_at(octets_ + i);
     // What the connection has no room for waits for the next tick.
-    if (end_.connection()->push_body(*stream_, std::move(piece)) == quic::SendResult::Taken) {
+    if (end_.connection()->push_body(*stream_, Bytes{piece}) == quic::SendResult::Taken) {
         octets_ += piece_octets;
+        hasher_.update(piece);
     }
 }
 
@@ -68,6 +69,7 @@ void CarrierRun::read(Instant now, quic::StreamId stream) {
     for (const std::byte octet : body) {
         if (octet != octet_at(octets_++)) problem_ = "an octet is not what was sent";
     }
+    hasher_.update(body);
     end_.connection()->consume(stream, body.size());
     if (last_read_) longest_ = std::max(longest_, now - *last_read_);
     last_read_ = now;

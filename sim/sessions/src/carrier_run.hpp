@@ -4,6 +4,8 @@
 
 #include "quic_end.hpp"
 
+#include <stile/crypto/digest.hpp>
+
 #include <optional>
 #include <string>
 
@@ -36,8 +38,9 @@ public:
         return end_.step(now, [&](const quic::Event& event) { handle(now, event); }, send);
     }
 
-    std::size_t octets() const { return octets_; }  // given to the body, or read of it
-    bool is_whole() const { return whole_; }        // all was read
+    std::size_t octets() const { return octets_; }             // given to the body, or read of it
+    crypto::Digest take_sha256() { return hasher_.finish(); }  // of the same, once
+    bool is_whole() const { return whole_; }                   // all was read
     std::optional<Instant> last_read() const { return last_read_; }
     // The longest time between two reads, from the start or the last call.
     Duration take_longest_silence(Instant now);
@@ -52,6 +55,7 @@ private:
     std::optional<quic::StreamId> stream_;
     std::optional<Instant> next_piece_;  // of a server
     std::size_t octets_ = 0;
+    crypto::Hasher hasher_{crypto::DigestAlgorithm::Sha256};
     bool whole_ = false;
     std::optional<Instant> last_read_;
     Duration longest_{};

@@ -3,6 +3,7 @@
 #include "carrier_run.hpp"
 #include "switch_scenes.hpp"
 
+#include <stile/connect/explanation.hpp>
 #include <stile/sim/sessions/switch_run.hpp>
 
 #include <array>
@@ -39,7 +40,10 @@ public:
         const Instant begin = now();
         const bool flows =
             run_while([&] { return !is_settled() || client().octets() == 0; }, patience);
-        if (!flows) return std::unexpected(problem_.value_or("no transfer in time"));
+        if (!flows) {
+            return std::unexpected(problem_.value_or("no transfer in time") + "\n" + timeline_ +
+                                   pairs());
+        }
         run_while([] { return true; }, 3s);
         note("before: " + to_string(chosen()));
         move();
@@ -64,7 +68,10 @@ public:
         if (!problem_) problem_ = server().problem();
         if (!problem_ && !client().is_whole()) problem_ = "the transfer did not end";
         if (!problem_ && client().octets() != server().octets()) problem_ = "octets are missing";
-        if (problem_) return std::unexpected(*problem_ + "\n" + timeline_);
+        const crypto::Digest read = client().take_sha256();
+        if (!problem_ && read != server().take_sha256()) problem_ = "another SHA-256";
+        if (problem_) return std::unexpected(*problem_ + "\n" + timeline_ + pairs());
+        times.sha256 = read.to_hex();
         times.octets = client().octets();
         times.timeline = timeline_;
         (void)begin;
@@ -129,6 +136,35 @@ private:
         const session::HttpSession* const two = person(1).endpoint.find(*person(1).latest);
         if (one == nullptr || two == nullptr || !one->route() || !two->route()) return {};
         return path_of(*one->route(), *two->route());
+    }
+
+    // What became of all that was tried.
+    std::string pairs() {
+        std::string text;
+        for (const SessionRun::Person* const who : {&run_.alice(), &run_.bob()}) {
+            const session::HttpSession* const session =
+                who->latest ? who->endpoint.find(*who->latest) : nullptr;
+            if (session == nullptr) continue;
+            const connect::PathReport report = session->path().report();
+            text += who->user + ":\n";
+            for (const connect::SourceReport& source : report.sources) {
+                text += "  " + std::string{to_string(source.kind)} + " " +
+                        source.path.local.to_string() + " to " + source.path.remote.to_string() +
+                        " " + std::string{to_string(source.outcome)} + "\n";
+            }
+            for (const ice::PairReport& pair : report.pairs) {
+                text += "  " + std::string{connect::to_string(pair.local_type)} + " " +
+                        pair.path.local.to_string() + " to " +
+                        std::string{connect::to_string(pair.remote_type)} + " " +
+                        pair.path.remote.to_string() + " " +
+                        std::string{connect::to_string(pair.state)} +
+                        (pair.nominated ? ", nominated" : "") + (pair.valid ? ", valid" : "") +
+                        (pair.last_error ? ", " + std::string{connect::to_string(*pair.last_error)}
+                                         : std::string{}) +
+                        "\n";
+            }
+        }
+        return text;
     }
 
     template <class Condition>

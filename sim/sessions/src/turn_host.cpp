@@ -141,14 +141,12 @@ void TurnHost::flush() {
             answer(reply->flow, reply->message);
         } else if (const auto event = service_.poll_event()) {
             if (const auto* const wanted = std::get_if<turn::RelayWanted>(&*event)) {
-                const Port port{next_port_++};
-                ports_[wanted->relay] = port;
-                relays_[port] = wanted->relay;
-                service_.handle_relay_opened(world_.now(), wanted->relay,
-                                             {sockets_.front().ip, port});
+                open(*wanted);
             } else if (const auto* const closed = std::get_if<turn::RelayClosed>(&*event)) {
-                relays_.erase(ports_.at(closed->relay));
-                ports_.erase(closed->relay);
+                const auto relayed = relayed_.find(closed->relay);
+                if (relayed == relayed_.end()) continue;
+                relays_.erase(relayed->second.port);
+                relayed_.erase(relayed);
             }
         } else {
             return;
@@ -156,9 +154,18 @@ void TurnHost::flush() {
     }
 }
 
+void TurnHost::open(const turn::RelayWanted& wanted) {
+    const auto socket = std::ranges::find_if(
+        sockets_, [&](const SocketAddress& own) { return own.ip.family() == wanted.family; });
+    if (socket == sockets_.end()) return service_.handle_relay_failed(world_.now(), wanted.relay);
+    const SocketAddress relayed{socket->ip, Port{next_port_++}};
+    relayed_[wanted.relay] = relayed;
+    relays_[relayed.port] = wanted.relay;
+    service_.handle_relay_opened(world_.now(), wanted.relay, relayed);
+}
+
 void TurnHost::send(const turn::ToPeer& datagram) {
-    const SocketAddress relayed{sockets_.front().ip, ports_.at(datagram.relay)};
-    world_.send(host_, {relayed, datagram.peer}, datagram.payload);
+    world_.send(host_, {relayed_.at(datagram.relay), datagram.peer}, datagram.payload);
 }
 
 void TurnHost::send(const turn::ToClient& message) {

@@ -265,7 +265,7 @@ private:
         SocketAddress host;  // of config_.hosts; unless the sockets are Shared, wire.local, too
         Path wire;
         turn::Client client;
-        std::optional<SocketAddress> relayed;
+        std::vector<SocketAddress> relayed;  // one, or one a family
         SourceState state = SourceState::Pending;
         std::deque<Queued> held;  // until the permission for their peer is there
         SourceReport report{};
@@ -400,7 +400,9 @@ private:
     void send_held(Instant now, Relay& relay, const IpAddress& peer);
     void take_agent_events(Instant now);
     void select(Instant now, const ice::PairSelected& selected);
+    std::optional<SocketAddress> selected_origin() const;
     void consider_complete(Instant now);
+    static const SocketAddress* relayed_for(const Relay& relay, const IpAddress& peer);
     Relay* find_relay(const SocketAddress& relayed);
     const Relay* find_relay(const SocketAddress& relayed) const;
     void queue_event(Event event);
@@ -455,6 +457,7 @@ private:
     std::optional<Instant> gathering_deadline_;
     Description local_;
     std::optional<Selected> selected_;
+    std::optional<SocketAddress> previous_origin_;  // of the pair kept at a restart
     std::deque<Queued> queued_;
     Bytes current_transmit_;
     std::deque<Event> events_;

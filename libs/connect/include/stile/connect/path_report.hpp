@@ -31,8 +31,8 @@ struct SourceReport {
     turn::ClientTransport transport = turn::ClientTransport::Udp;  // to the server
     Path path;  // the socket and the server; the socket is unspecified while not asked
     Outcome outcome = Outcome::NotAsked;
-    std::optional<SocketAddress> mapped;   // the socket as the server sees it
-    std::optional<SocketAddress> relayed;  // TURN
+    std::optional<SocketAddress> mapped;  // the socket as the server sees it
+    std::vector<SocketAddress> relayed;   // TURN: one, or one a family
     std::optional<turn::Failure> failure;
     Instant asked{};
     std::optional<Duration> took;  // to the answer, or to giving up

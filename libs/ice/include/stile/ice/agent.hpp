@@ -108,6 +108,10 @@ public:
     // peer began, call this and then set_remote.
     void restart(Instant now, PreviousPair previous = PreviousPair::Keep);
 
+    // After a restart: what the peer tells now no longer has the address of the pair that is kept.
+    // The first valid pair of the new generation takes over, rather than the first nominated one.
+    void doubt_previous(Instant now);
+
     // A datagram that looks like STUN. NotMine: it belongs to another user of the socket.
     Verdict handle_datagram(Instant now, const Path& path, BytesView datagram);
 
@@ -127,8 +131,10 @@ public:
     // released.
     Verdict handle_frame(Instant now, ConnectionId id, BytesView frame);
 
-    // Application data of the peer came so. Worth telling while a restart runs: who sends on a new
-    // pair has left the old one, before anything was nominated, and is followed.
+    // Application data of the peer came so; worth telling where it is not the selected way. Who
+    // sends on another one has left that. While a restart runs, data goes the way that the peer's
+    // does, and a controlling agent nominates it where that may be done anew. Only a pair that our
+    // own checks have shown to work is followed.
     void handle_data(Instant now, const Flow& flow);
 
     void handle_timeout(Instant now);
@@ -176,6 +182,7 @@ private:
         // The nominated pair is lost; until when another one may take over.
         std::optional<Instant> takeover_until;
         std::uint32_t nomination_number = 0;  // of the latest; 0 where none has one
+        std::optional<PairId> heard_on;       // the peer's data, while our check has not proven it
         bool nominated() const { return selected && selected->selection == Selection::Nominated; }
     };
     // The generation before a restart.
@@ -184,8 +191,11 @@ private:
             ComponentId component;
             Selected selected;
         };
+        // Doubtful: in use until the component has a valid pair.
+        enum class Standing : std::uint8_t { Trusted, Doubtful };
         Session session;
         std::vector<Pair> pairs;  // in use until the component has a nominated pair
+        Standing standing = Standing::Trusted;
         // Once none is: until when the peer's requests with the old credentials are answered.
         std::optional<Instant> answer_until;
     };
@@ -285,14 +295,18 @@ private:
     bool may_find_better(const Component& component, const CandidatePair& best) const;
     void fail_pair(Instant now, CandidatePair& pair, PairError error);
     void lose_selected(Instant now, Component& component, PairError error);
-    void lose_previous(Instant now, std::size_t index, PairError error);
-    bool has_previous(ComponentId id) const;
-    void release_previous(Instant now, ComponentId id);
     void update_consents(Instant now);
     void send_consent_check(Instant now, const Session& session, Selected& selected);
     void evaluate_failure();
     void fail(FailureReason reason);
     void set_state(State state);
+
+    // agent_following.cpp: the pair from before a restart, and the peer's data.
+    bool has_previous(ComponentId id) const;
+    void lose_previous(Instant now, std::size_t index, PairError error);
+    void release_previous(Instant now, ComponentId id);
+    void consider_following(Instant now, Component& component);
+    void doubt_better(Component& component, PairId followed);
 
     void queue_transmit(const Flow& flow, Bytes payload);
     void queue_event(Event event);

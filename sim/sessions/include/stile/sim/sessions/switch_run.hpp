@@ -55,6 +55,7 @@ struct SwitchTimes {
     BestPath expected;        // the oracle's for the new topology
     BestPath chosen;          // at the end, of both routes
     std::size_t octets = 0;   // of the transfer, all of which arrived as they were sent
+    std::string sha256;       // of what was sent and of what was read, which is the same
     std::string timeline;     // what happened when, for a person
 
     double in_round_trips(Duration time) const {

@@ -24,8 +24,8 @@ public:
     void handle_timeout();
     std::optional<Instant> poll_timeout() const { return service_.poll_timeout(); }
 
-    // What a peer's configuration says of it: the relay by the family that the peer has, with IPv4
-    // relayed addresses in any case; where the scene has TCP, then the same over TCP and TLS.
+    // What a peer's configuration says of it: the relay by the family that the peer has; where the
+    // scene has TCP, then the same over TCP and TLS.
     connect::ConnectorConfig client_config(AddressFamily family = AddressFamily::V4) const;
     const turn_server::Service& service() const { return service_; }
 
@@ -35,6 +35,7 @@ private:
         Bytes received = {};  // not yet a whole message
     };
     void flush();
+    void open(const turn::RelayWanted& wanted);
     void answer(const turn::ClientFlow& flow, BytesView message);
     std::optional<BytesView> first_message(const Connection& connection) const;
     void send(const turn::ToPeer& datagram);
@@ -47,7 +48,7 @@ private:
     turn_server::Service service_;
     std::map<StreamId, Connection> connections_;
     std::map<turn::ClientFlow, StreamId> streams_;
-    std::map<turn::RelayId, Port> ports_;
+    std::map<turn::RelayId, SocketAddress> relayed_;
     std::map<Port, turn::RelayId> relays_;
     std::uint16_t next_port_ = 49152;
 };
