@@ -48,6 +48,7 @@ struct Words {
     bool relay_only = false;
     bool loopback = false;
     bool echo = false;
+    bool names = false;
     std::vector<std::string> bind;
     std::vector<std::string> stun;
     std::vector<std::string> turn;
@@ -60,6 +61,7 @@ struct Words {
         app.add_flag("--controlled", controlled, "the peer began; otherwise we are controlling");
         app.add_flag("--relay-only", relay_only, "tell the peer relayed candidates alone");
         app.add_flag("--loopback", loopback, "candidates of 127.0.0.0/8 and ::1, too");
+        app.add_flag("--names", names, "tell names of multicast DNS in place of our addresses");
         app.add_flag("--echo", echo, "send back what comes");
         app.add_option("--bind", bind, "an IP address to use; all of the host without it");
         app.add_option("--stun", stun, "ADDRESS:PORT of a STUN server");
@@ -75,6 +77,8 @@ struct Words {
         ice_peer::Settings made;
         made.greeting = greeting;
         made.echo = echo ? ice_peer::Settings::Echo::Yes : ice_peer::Settings::Echo::No;
+        made.hosts =
+            names ? ice_peer::Settings::Hosts::Names : ice_peer::Settings::Hosts::Addresses;
         connect::ConnectorConfig& config = made.connector;
         config.ice.role = controlled ? ice::Role::Controlled : ice::Role::Controlling;
         config.ice.nomination_patience = std::chrono::milliseconds{patience_ms};

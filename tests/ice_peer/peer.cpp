@@ -58,8 +58,8 @@ std::optional<std::string_view> after(std::string_view line, std::string_view pr
 Peer::Peer(drivers::Loop& loop, Settings settings)
     : loop_(loop),
       settings_(std::move(settings)),
-      connector_(loop.now(), open_sockets(), crypto::RandomStream{drivers::random_seed()}),
       names_(loop),
+      connector_(loop.now(), open_sockets(), crypto::RandomStream{drivers::random_seed()}),
       drive_(
           loop, connector_, [this](const Transmit& datagram) { send(datagram); },
           [this](const connect::Event& event) { handle(event); }),
@@ -83,7 +83,18 @@ connect::ConnectorConfig Peer::open_sockets() {
         config.hosts.push_back((*socket)->local_address());
         sockets_.push_back(*std::move(socket));
     }
+    if (settings_.hosts == Settings::Hosts::Names) config.concealment = concealment();
     return config;
+}
+
+connect::Concealment Peer::concealment() {
+    connect::Concealment names;
+    for (const IpAddress& address : settings_.addresses) {
+        if (const auto name = names_.name_of(address)) {
+            names.names.push_back({address, name->text()});
+        }
+    }
+    return names;
 }
 
 void Peer::send(const Transmit& datagram) {
@@ -183,7 +194,8 @@ void Peer::take_credentials(const connect::Description& remote) {
 
 void Peer::handle(const connect::Event& event) {
     if (const auto* const gathered = std::get_if<connect::CandidateGathered>(&event)) {
-        const auto value = session::to_sdp(gathered->candidate).value();
+        const auto& concealment = connector_.local_description().concealment;
+        const auto value = session::to_sdp(gathered->candidate, concealment).value();
         if (value) say("candidate", {{"line", "a=candidate:" + *value}});
     } else if (std::holds_alternative<connect::GatheringCompleted>(event)) {
         say("end-of-candidates");

@@ -21,6 +21,9 @@ struct Settings {
     std::string greeting;  // sent on each new route; empty: nothing
     enum class Echo : std::uint8_t { No, Yes };
     Echo echo = Echo::No;
+    // What the peer is told of this host: addresses, or names of multicast DNS in their place.
+    enum class Hosts : std::uint8_t { Addresses, Names };
+    Hosts hosts = Hosts::Addresses;
 };
 
 // One Connector on sockets, told what to do by lines of SDP and of words, telling what happens in
@@ -36,6 +39,7 @@ public:
 
 private:
     connect::ConnectorConfig open_sockets();
+    connect::Concealment concealment();
     void send(const Transmit& datagram);
     void handle(const connect::Event& event);
     void handle(const connect::RouteChanged& changed);
@@ -51,9 +55,9 @@ private:
     drivers::Loop& loop_;
     Settings settings_;
     std::vector<std::unique_ptr<drivers::UdpSocket>> sockets_;
+    drivers::MulticastDns names_;
     connect::Connector connector_;
     connect::Description remote_;  // until both credentials are there
-    drivers::MulticastDns names_;
     ice::State told_state_ = ice::State::Waiting;
     std::move_only_function<void()> done_;
     drivers::Drive<connect::Connector, std::move_only_function<void(const Transmit&)>,

@@ -1,7 +1,6 @@
 # SPDX-FileCopyrightText: The Stile authors
 # SPDX-License-Identifier: Apache-2.0
-"""Our ICE with Chromium's, in each role, with all candidates, by a name of multicast DNS alone, and with none but relays of
-ours and of coturn."""
+"""Our ICE with Chromium's, in each role, with all candidates and with none but relays of ours and of coturn."""
 import os
 import unittest
 from unittest import mock
@@ -51,31 +50,6 @@ class Browser(unittest.TestCase):
         for we_control in (True, False):
             with self.subTest(we_control=we_control):
                 self.connect(we_control)
-
-    def test_its_names_of_multicast_dns_are_resolved(self):
-        # It is told none of our candidates, so that its name is the only way.
-        for we_control in (True, False):
-            with self.subTest(we_control=we_control):
-                browser = ice_browser.BrowserPeer(self.world, not we_control)
-                ours = ice_peers.Peer(ice_peers.ours("--bind", relays.CLIENT, "--patience-ms", 500), we_control, name="ours")
-                for one in (ours, browser):
-                    self.addCleanup(one.close)
-                browser.trickle_to(ours)
-                said = ours.wait("description")
-                browser.tell(f"a=ice-ufrag:{said['ufrag']}", f"a=ice-pwd:{said['pwd']}")
-                for one in (ours, browser):
-                    one.wait_for_state("completed")
-                names = [event["line"].split()[4] for event in browser.all("candidate") if "typ host" in event["line"]]
-                self.assertTrue(names, browser.story())
-                for name in names:
-                    self.assertRegex(name, r"\.local$")
-                found = ours.last("resolved")
-                self.assertIn(found["name"], names)
-                route = ours.last("selected")
-                self.assertEqual((route["remote_type"], route["remote"].rpartition(":")[0]), ("host", found["address"]))
-                ice_browser.assert_receives(ours, browser)
-                print(f"chromium  {'we control' if we_control else 'they control':<14}{found['name']} is {found['address']}",
-                      flush=True)
 
     def check_relayed(self, server):
         with mock.patch.dict(os.environ, STILE_TEST_RELAY=server):

@@ -61,8 +61,9 @@ def compiled(name):
     return program
 
 
-def pair(name, we_control, relay_only=False, they_control=None):
-    """Ours and one of NAMES at the addresses of relay_servers, with its relay alone or without one; not signalled yet."""
+def pair(name, we_control, relay_only=False, they_control=None, words=()):
+    """Ours and one of NAMES at the addresses of relay_servers, with its relay alone or without one, and more
+    words for ours; not signalled yet."""
     if they_control is None:
         they_control = not we_control
     server = f"{relays.SERVER}:{relays.PORT}"
@@ -70,7 +71,7 @@ def pair(name, we_control, relay_only=False, they_control=None):
     theirs = start(name, they_control, address=relays.SECOND_CLIENT, relay_only=relay_only,
                    turn=server if relay_only else "-", user=relays.USER, password=relays.PASSWORD)
     ours = ice_peers.Peer(ice_peers.ours("--bind", relays.CLIENT, "--patience-ms", 300, "--relayed-patience-ms", 300,
-                                         *relayed), we_control, name="ours")
+                                         *relayed, *words), we_control, name="ours")
     return ours, theirs
 
 

@@ -36,7 +36,7 @@ class Peer:
         self.name, self.controlling = name, controlling
         words = [*map(str, words), *(role or ours_role)(controlling)]
         self.events, self.other = [], None
-        self.changed = threading.Condition()
+        self.changed, self.writing = threading.Condition(), threading.Lock()
         self.process = subprocess.Popen(host.command(words) if host else words, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
         self.complaints = []
@@ -65,8 +65,9 @@ class Peer:
 
     def tell(self, *lines):
         try:
-            self.process.stdin.write("".join(line + "\n" for line in lines))
-            self.process.stdin.flush()
+            with self.writing:  # a test writes, and what reads the other side
+                self.process.stdin.write("".join(line + "\n" for line in lines))
+                self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
             pass  # it has ended, which wait() says
 
