@@ -105,10 +105,11 @@ private:
     void handle_signalling_lost(const app::Problem& problem);
 
     void consider_stopped();
+    Entry* find(const Link& link);
+    // node_links.cpp
     void try_waiting();
     void fetch(const std::string& address, OnLink done);
     Entry* find_usable(const std::string& address);
-    Entry* find(const Link& link);
     std::unique_ptr<Link> make_link(const std::string& peer);
     void end_closed(session::SessionId session, Duration patience);
     // node_log.cpp

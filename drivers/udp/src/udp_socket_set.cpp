@@ -1,30 +1,20 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
-#include <stile/drivers/udp_socket_set.hpp>
-
-#include "send_queue.hpp"
-#include "set_buffers.hpp"
 #include "socket_options.hpp"
-#include "wake_pace.hpp"
+#include "udp_socket_set_impl.hpp"
 
-#include <stile/base/assert.hpp>
 #include <stile/drivers/native_address.hpp>
-#include <stile/drivers/watch_group.hpp>
 
 #include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
-#include <algorithm>
+#include <array>
 #include <utility>
-#include <vector>
 
 namespace stile::drivers {
 namespace {
 
 constexpr int most_errors_a_visit = 16;
-// A segment that fits every path: if the kernel refuses to segment even this, it never will.
-constexpr std::size_t always_fitting_segment = 1200;
-
 // From a socket that was ready in the round before, too, as many as this are taken at once.
 constexpr std::size_t most_messages_of_few = 16;
 
@@ -35,101 +25,7 @@ constexpr std::uint32_t place_mask = (1U << place_bits) - 1U;
 
 std::uint32_t key_of(UdpSocketSet::Id id) { return id.generation << place_bits | id.place; }
 
-bool is_full(int code) { return code == EAGAIN || code == EWOULDBLOCK || code == ENOBUFS; }
-
-// What an earlier datagram's ICMP error makes a later call on the socket say.
-bool is_old_news(int code) {
-    return code == ECONNREFUSED || code == EHOSTUNREACH || code == ENETUNREACH ||
-           code == EHOSTDOWN || code == EPROTO || code == ENOPROTOOPT || code == EACCES;
-}
-
-void set_fragmentation(int fd, AddressFamily family, UdpSocketSet::Fragmentation fragmentation) {
-    const bool allowed = fragmentation == UdpSocketSet::Fragmentation::Allowed;
-    if (family == AddressFamily::V4) {
-        set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, allowed ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE);
-    } else {
-        set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
-                   allowed ? IPV6_PMTUDISC_WANT : IPV6_PMTUDISC_PROBE);
-        set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, allowed ? 0 : 1);
-    }
-}
-
-// As the system call. sendto is the cheaper one where it can say it all.
-ssize_t send_message(int fd, const msghdr& message) {
-    if (message.msg_iovlen != 1 || message.msg_controllen != 0) {
-        return ::sendmsg(fd, &message, MSG_DONTWAIT);
-    }
-    return ::sendto(fd, message.msg_iov->iov_base, message.msg_iov->iov_len, MSG_DONTWAIT,
-                    static_cast<const sockaddr*>(message.msg_name), message.msg_namelen);
-}
-
 }  // namespace
-
-struct UdpSocketSet::Impl {
-    struct Slot {
-        int fd = -1;
-        std::uint32_t generation = 0;
-        std::uint64_t tag = 0;
-        SocketAddress local;
-        std::uint32_t receive_buffer = 0;
-        std::uint32_t send_buffer = 0;
-        std::uint32_t ready_in = 0;  // the round
-        Senders senders = Senders::Few;
-        std::optional<Fragmentation> fragmentation;  // what the kernel was told
-        bool wildcard = false;
-        bool reports_icmp = false;
-        bool offloads = true;
-        bool segments = true;   // UDP_SEGMENT works
-        bool receives = false;  // what concerns receiving is set up
-        bool sends = false;     // what concerns sending is set up
-    };
-
-    Impl(Loop& owner, Handlers callbacks)
-        : loop(owner),
-          handlers(std::move(callbacks)),
-          pace(owner.now()),
-          group(
-              owner, [this](const WatchGroup::Ready& ready) { serve(ready); },
-              [this] { end_round(); }) {}
-
-    Slot* find(Id id) {
-        if (id.place >= slots.size()) return nullptr;
-        Slot& slot = slots[id.place];
-        return slot.generation == id.generation && slot.fd >= 0 ? &slot : nullptr;
-    }
-    Id add(FileDescriptor socket, const SocketAddress& local, const Options& options);
-    FileDescriptor remove(Id id);
-    void set_up_receiving(Slot& slot);
-    void set_up_sending(Slot& slot);
-    void serve(const WatchGroup::Ready& ready);
-    // False once the socket is empty or gone.
-    bool receive(Id id, std::size_t most);
-    void end_round();
-    void read_errors(Id id);
-    void send(const Departure& departure);
-    void send_copy(const Departure& departure);
-    void flush();
-    // Sends this run and perhaps others after it; how many.
-    std::size_t send_runs(std::size_t first);
-    void handle_failure(Slot& slot, std::size_t run);
-    void send_singly(const Slot& slot, std::size_t run);
-    void count_sent(std::size_t first, std::size_t runs);
-    void count_failure(int code, std::size_t datagrams);
-
-    Loop& loop;
-    Handlers handlers;
-    std::vector<Slot> slots;
-    std::vector<std::uint32_t> free_places;
-    SetBuffers buffers;
-    SendQueue queue;
-    std::vector<std::byte> copies;  // of most_copied octets, of which so many are in use
-    std::size_t copied = 0;
-    UdpSetCounters counters;
-    WakePace pace;
-    std::uint32_t round = 1;
-    std::size_t messages_in_round = 0;
-    WatchGroup group;
-};
 
 UdpSocketSet::Id UdpSocketSet::Impl::add(FileDescriptor socket, const SocketAddress& local,
                                          const Options& options) {
@@ -246,109 +142,6 @@ void UdpSocketSet::Impl::read_errors(Id id) {
             handlers.on_icmp_error(id, slot->tag, error);
         }
     }
-}
-
-void UdpSocketSet::Impl::send(const Departure& departure) {
-    Slot* const slot = find(departure.from);
-    if (slot == nullptr) {
-        ++counters.send_errors;
-        return;
-    }
-    if (!slot->sends) set_up_sending(*slot);
-    if (queue.full()) flush();
-    const auto source = slot->wildcard ? SendQueue::Source::OfPath : SendQueue::Source::OfSocket;
-    const auto merging = slot->segments ? SendQueue::Merging::On : SendQueue::Merging::Off;
-    if (!departure.prefix.empty()) {
-        const BytesView whole = buffers.prepend(departure.prefix, departure.payload);
-        if (!whole.empty()) {
-            Departure joined = departure;
-            joined.prefix = {};
-            joined.payload = whole;
-            return queue.add(joined, source, merging);
-        }
-    }
-    queue.add(departure, source, merging);
-}
-
-void UdpSocketSet::Impl::send_copy(const Departure& departure) {
-    const std::size_t size = departure.payload.size();
-    STILE_ASSERT(size <= most_copied);
-    if (copies.empty()) copies.resize(most_copied);
-    if (copied + size > most_copied || queue.full()) flush();
-    Departure kept = departure;
-    const MutableBytes place = MutableBytes{copies}.subspan(copied, size);
-    std::ranges::copy(departure.payload, place.begin());
-    kept.payload = place;
-    copied += size;
-    send(kept);
-}
-
-void UdpSocketSet::Impl::flush() {
-    if (!queue.empty()) {
-        queue.build();
-        for (std::size_t run = 0; run < queue.runs();) run += send_runs(run);
-        queue.clear();
-    }
-    copied = 0;
-}
-
-std::size_t UdpSocketSet::Impl::send_runs(std::size_t first) {
-    Slot& slot = slots[queue.from(first).place];
-    if (slot.fragmentation != queue.fragmentation(first)) {
-        slot.fragmentation = queue.fragmentation(first);
-        set_fragmentation(slot.fd, slot.local.ip.family(), *slot.fragmentation);
-    }
-    const std::size_t together = queue.sendable_together(first);
-    if (together > 1) {
-        const int sent = ::sendmmsg(slot.fd, &queue.message(first), static_cast<unsigned>(together),
-                                    MSG_DONTWAIT);
-        if (sent > 0) {
-            count_sent(first, static_cast<std::size_t>(sent));
-            return static_cast<std::size_t>(sent);
-        }
-    } else if (send_message(slot.fd, queue.message(first).msg_hdr) >= 0) {
-        count_sent(first, 1);
-        return 1;
-    }
-    handle_failure(slot, first);
-    return 1;
-}
-
-void UdpSocketSet::Impl::handle_failure(Slot& slot, std::size_t run) {
-    if (errno == EINTR || (slot.reports_icmp && is_old_news(errno))) {
-        if (send_message(slot.fd, queue.message(run).msg_hdr) >= 0) return count_sent(run, 1);
-    }
-    if (queue.count(run) > 1 && (errno == EIO || errno == EINVAL || errno == EMSGSIZE)) {
-        // EIO: the interface cannot. Otherwise perhaps only these segments are too large for it.
-        if (errno == EIO || queue.segment_size(run) <= always_fitting_segment) {
-            slot.segments = false;
-        }
-        return send_singly(slot, run);
-    }
-    count_failure(errno, queue.count(run));
-}
-
-void UdpSocketSet::Impl::send_singly(const Slot& slot, std::size_t run) {
-    for (std::size_t i = 0; i < queue.count(run); ++i) {
-        const ssize_t sent = ::sendmsg(slot.fd, &queue.single(run, i), MSG_DONTWAIT);
-        if (sent < 0) {
-            count_failure(errno, 1);
-            continue;
-        }
-        ++counters.send_calls;
-        ++counters.sent_messages;
-        ++counters.sent;
-    }
-}
-
-void UdpSocketSet::Impl::count_sent(std::size_t first, std::size_t runs) {
-    ++counters.send_calls;
-    counters.sent_messages += runs;
-    for (std::size_t i = 0; i < runs; ++i) counters.sent += queue.count(first + i);
-}
-
-void UdpSocketSet::Impl::count_failure(int code, std::size_t datagrams) {
-    (is_full(code) ? counters.send_drops : counters.send_errors) += datagrams;
 }
 
 UdpSocketSet::UdpSocketSet(Loop& loop, Handlers handlers)
