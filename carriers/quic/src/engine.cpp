@@ -3,6 +3,7 @@
 #include "engine.hpp"
 
 #include <stile/base/assert.hpp>
+#include <stile/base/machine.hpp>
 #include <stile/quic/limits.hpp>
 
 #include <ngtcp2/ngtcp2_crypto.h>
@@ -215,8 +216,8 @@ void Connection::Engine::make_client(const ngtcp2_callbacks& hooks, const ngtcp2
     NativePath native{path_of(role_, label_)};
     ngtcp2_conn* made = nullptr;
     STILE_ASSERT(ngtcp2_conn_client_new(&made, &destination, &source, native.get(),
-                                        NGTCP2_PROTO_VER_V1, &hooks, &chosen, &parameters, nullptr,
-                                        this) == 0);
+                                        NGTCP2_PROTO_VER_V1, &hooks, &chosen, &parameters,
+                                        memory_.get(), this) == 0);
     connection_.reset(made);
     local_ids_.push_back(from_native(source));
 }
@@ -232,7 +233,7 @@ void Connection::Engine::make_server(const Initial& initial, const ngtcp2_callba
     NativePath native{path_of(role_, label_)};
     ngtcp2_conn* made = nullptr;
     STILE_ASSERT(ngtcp2_conn_server_new(&made, &destination, &source, native.get(), initial.version,
-                                        &hooks, &chosen, &parameters, nullptr, this) == 0);
+                                        &hooks, &chosen, &parameters, memory_.get(), this) == 0);
     connection_.reset(made);
     // Until the client knows our id it goes on with the one that it chose for us.
     local_ids_ = {from_native(source), initial.destination};
@@ -278,6 +279,7 @@ void Connection::Engine::handle_datagram(Instant now, BytesView datagram, Ecn ec
     }
     take_validation();
     consider_pings();
+    consider_probe();
     consider_second_try();
     consider_move();
 }
@@ -291,6 +293,8 @@ void Connection::Engine::handle_timeout(Instant now) {
     }
     if (phase_ != Phase::Open) return;
     consider_pings();
+    consider_probe();
+    if (phase_ != Phase::Open) return;
     expire();
     // Some of the library's timers end one nanosecond after the deadline that it gives for them: at
     // that deadline exactly it would ask to be woken for ever.
@@ -312,8 +316,8 @@ void Connection::Engine::expire() {
 std::optional<Instant> Connection::Engine::poll_timeout() const {
     if (phase_ != Phase::Open) return close_deadline_;
     const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(connection_.get());
-    if (expiry == UINT64_MAX) return std::nullopt;
-    return from_native_time(expiry);
+    if (expiry == UINT64_MAX) return next_probe_;
+    return earlier(from_native_time(expiry), next_probe_);
 }
 
 // ---- questions

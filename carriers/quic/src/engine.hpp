@@ -5,6 +5,7 @@
 #include <stile/quic/connection.hpp>
 #include "http3.hpp"
 #include "native.hpp"
+#include "native_memory.hpp"
 #include "path_label.hpp"
 #include "tls_session.hpp"
 
@@ -69,6 +70,7 @@ private:
     Path current_path() const;
     void begin_pings();
     void consider_pings();
+    void consider_probe();
     void set_pings(std::optional<Duration> interval);
     void want_move();
     void consider_move();
@@ -95,6 +97,7 @@ private:
     std::size_t datagram_octets_;
     TlsSession tls_;
     Http3 http_;
+    NativeMemory memory_;
     // After tls_ and http_: destroyed first, while what it points to is there.
     std::unique_ptr<ngtcp2_conn, FreeConnection> connection_;
     std::vector<ConnectionId> local_ids_;
@@ -118,6 +121,8 @@ private:
     std::optional<Duration> keep_alive_;
     Duration path_round_trip_{};
     std::optional<Instant> pings_begin_;
+    std::optional<Instant> next_probe_;
+    std::uint32_t probes_ = 0;  // since the window had room
     Instant heard_at_{};
 
     bool stateless_reset_ = false;

@@ -37,6 +37,30 @@ void Connection::Engine::begin_pings() {
     const Duration interval = std::max(path_round_trip_ / pings_a_round_trip, least_ping_interval);
     set_pings(keep_alive_ ? std::min(*keep_alive_, interval) : interval);
     pings_begin_ = now_;
+    if (role_ == Role::Client) return;  // whose move begins congestion control anew
+    next_probe_ = now_;
+    consider_probe();
+}
+
+// A full window lets no ping out, and the library's probes come the later the longer there was no
+// way. So its timer is told to be over: what is unacknowledged is probed for (RFC 9002 Section
+// 6.2.4), or taken for lost if that was what it waited for.
+void Connection::Engine::consider_probe() {
+    if (phase_ != Phase::Open) return;
+    ngtcp2_conn_stat native{};
+    ngtcp2_conn_get_conn_stat(connection_.get(), &native);
+    const bool is_full = native.bytes_in_flight >= native.cwnd;
+    if (!is_full) probes_ = 0;
+    if (!next_probe_ || now_ < *next_probe_) return;
+    next_probe_.reset();
+    if (!pings_begin_ || probes_ == most_probes) return;
+    next_probe_ = now_ + std::max(path_round_trip_, least_ping_interval);
+    if (!is_full || native.loss_detection_timer == UINT64_MAX) return;
+    ++probes_;
+    const ngtcp2_tstamp time = std::max(native.loss_detection_timer, to_native(now_));
+    const int result = ngtcp2_conn_handle_expiry(connection_.get(), time);
+    // Of the other timers only that of idleness has a consequence; it has its own time.
+    if (result != 0 && result != NGTCP2_ERR_IDLE_CLOSE) fail(result);
 }
 
 void Connection::Engine::consider_pings() {
@@ -45,6 +69,7 @@ void Connection::Engine::consider_pings() {
     const bool done = heard && (role_ == Role::Server || validation_ != Validation::Begun);
     if (!done && now_ < *pings_begin_ + ping_patience) return;
     pings_begin_.reset();
+    next_probe_.reset();
     set_pings(keep_alive_);
 }
 

@@ -5,6 +5,10 @@
 #include <doctest/doctest.h>
 #include <stile/quic/limits.hpp>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace stile::quic {
 namespace {
 
@@ -195,6 +199,27 @@ TEST_CASE("quic lifetime: batches keep their promise of equal segments") {
     }
     CHECK(batches >= 2);
 }
+
+#ifdef __SANITIZE_ADDRESS__
+TEST_CASE("quic lifetime: a connection that ends among lost packets leaves no memory behind") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        PairConfig config;
+        config.seed = seed;
+        config.link = {.delay = 10ms, .jitter = 15ms, .loss_per_mille = 50};
+        Pair pair{config};
+        BodyServer server{pair};
+        BodyClient client{pair};
+        server.chunk_octets = 100;  // many pieces a packet
+        REQUIRE(pair.connect());
+        REQUIRE(client.get(1'000'000));
+        pair.run_for(300ms);
+        pair.change_ways(0);
+        pair.run_for(30ms);
+    }
+    CHECK(__lsan_do_recoverable_leak_check() == 0);
+}
+#endif
 
 }  // namespace
 }  // namespace stile::quic

@@ -224,6 +224,7 @@ public:
         pair.server.application = [this](Event& event) { handle(event); };
     }
     std::size_t most_pushed_at_once = 0;
+    std::size_t chunk_octets = 100'000;
 
 private:
     void handle(Event& event) {
@@ -247,7 +248,7 @@ private:
         auto& [at, size] = left_[stream];
         std::size_t pushed = 0;
         while (at < size) {
-            Bytes chunk(std::min<std::size_t>(size - at, 100'000));
+            Bytes chunk(std::min(size - at, chunk_octets));
             for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = body_octet(at + i);
             const std::size_t octets = chunk.size();
             if (connection().push_body(stream, std::move(chunk)) != SendResult::Taken) break;

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Stile authors
 // SPDX-License-Identifier: Apache-2.0
+#include "../src/native_memory.hpp"
 #include "../src/receive_buffer.hpp"
 #include "../src/send_queue.hpp"
 #include "../src/transport_parameters.hpp"
@@ -8,7 +9,11 @@
 #include <stile/base/encoding.hpp>
 #include <stile/crypto/random_stream.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
+#include <limits>
+#include <vector>
 
 namespace stile::quic {
 namespace {
@@ -33,6 +38,41 @@ TEST_CASE("quic transport parameters: what cannot be read is kept for the librar
         CHECK(without_parameter(hex(text), grease_quic_bit) == hex(text));
     }
     CHECK(without_parameter({}, grease_quic_bit).empty());
+}
+
+TEST_CASE("quic native memory: what was not given back goes with it, moved or not") {
+    NativeMemory memory;
+    const ngtcp2_mem& native = *memory.get();
+    std::vector<void*> blocks;
+    for (std::size_t size = 0; size < 100; ++size) {
+        blocks.push_back(size % 2 == 0 ? native.malloc(size, native.user_data)
+                                       : native.calloc(size, 3, native.user_data));
+        REQUIRE(blocks.back() != nullptr);
+        std::memset(blocks.back(), 1, size);
+    }
+    CHECK(memory.blocks() == 100);
+    for (std::size_t i = 0; i < blocks.size(); i += 3) {
+        blocks[i] = native.realloc(blocks[i], 10'000, native.user_data);
+        REQUIRE(blocks[i] != nullptr);
+        CHECK(std::count(static_cast<char*>(blocks[i]), static_cast<char*>(blocks[i]) + i, 1) ==
+              static_cast<std::ptrdiff_t>(i));
+    }
+    for (std::size_t i = 0; i < blocks.size(); i += 2) native.free(blocks[i], native.user_data);
+    native.free(nullptr, native.user_data);
+    CHECK(memory.blocks() == 50);
+    CHECK(native.realloc(nullptr, 5, native.user_data) != nullptr);
+    CHECK(memory.blocks() == 51);
+}
+
+TEST_CASE("quic native memory: a size that cannot be is refused") {
+    NativeMemory memory;
+    const ngtcp2_mem& native = *memory.get();
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    CHECK(native.malloc(most, native.user_data) == nullptr);
+    CHECK(native.calloc(most / 2, 3, native.user_data) == nullptr);
+    void* const block = native.malloc(8, native.user_data);
+    CHECK(native.realloc(block, most, native.user_data) == nullptr);
+    CHECK(memory.blocks() == 1);
 }
 
 TEST_CASE("quic send queue: octets come out in order and are kept until acknowledged") {

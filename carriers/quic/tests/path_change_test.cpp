@@ -56,8 +56,9 @@ TEST_CASE("quic path change: a transfer goes on over another way, and no octet i
 
 // Both sides' old way is dead for `outage`; the server changes `lag` after the client, or before
 // it.
-Duration gap_after(Duration outage, Duration delay, Duration lag) {
+Duration gap_after(Duration outage, Duration delay, Duration lag, unsigned loss_per_mille = 0) {
     Pair pair = three_ways(20ms, delay);
+    pair.ways[0].loss_per_mille = loss_per_mille;
     BodyServer server{pair};
     BodyClient client{pair};
     REQUIRE(pair.connect());
@@ -89,6 +90,22 @@ TEST_CASE("quic path change: after an outage octets come within three round trip
                 CHECK(gap_after(outage, delay, quarters * round_trip / 4) <
                       3 * round_trip + 2 * least_ping_interval +
                           1ms);  // runs go by the millisecond
+            }
+        }
+    }
+}
+
+TEST_CASE("quic path change: a sender whose window is full of what is lost goes on as soon") {
+    for (const Duration outage : std::initializer_list<Duration>{0ms, 300ms, 3'000ms}) {
+        for (const Duration delay : std::initializer_list<Duration>{1ms, 10ms, 100ms}) {
+            const Duration round_trip = 2 * delay;
+            for (const int quarters : {-4, -1, 0, 2, 4}) {
+                CAPTURE(outage.count());
+                CAPTURE(delay.count());
+                CAPTURE(quarters);
+                // With so much loss the window, not the peer's, is what holds the sender back.
+                CHECK(gap_after(outage, delay, quarters * round_trip / 4, 50) <
+                      3 * round_trip + 2 * least_ping_interval + 1ms);
             }
         }
     }

@@ -54,6 +54,10 @@ inline constexpr std::size_t most_received_octets = 65'527;
 // no round trip known half of the third of a second that QUIC assumes is taken for one.
 inline constexpr int pings_a_round_trip = 4;
 inline constexpr Duration least_ping_interval = std::chrono::milliseconds{2};
+// A sender whose window is full probes instead: at once and one round trip later. No more until the
+// window has had room again: each probe takes what was sent for sent again, and the library stops
+// its timers when nothing is left of which that was not said.
+inline constexpr std::uint32_t most_probes = 2;
 inline constexpr Duration ping_patience = std::chrono::seconds{2};
 inline constexpr Duration unknown_round_trip = std::chrono::milliseconds{160};
 
