@@ -78,6 +78,10 @@ ordered_json sources_json(const std::vector<connect::SourceReport>& sources) {
                {"relayed", first_or_null(source.relayed)},
                {"took_ms", milliseconds_or_null(source.took)},
                {"text", connect::describe(source)}};
+        if (source.kind == connect::SourceReport::Kind::Turn) {
+            const bool is_tcp = source.relays == turn::RelayProtocol::Tcp;
+            one["relays"] = is_tcp ? "tcp" : "udp";
+        }
         if (source.failure) {
             one["code"] = source.failure->code;
             one["reason"] = source.failure->reason;

@@ -49,9 +49,11 @@ struct Words {
     bool loopback = false;
     bool echo = false;
     bool names = false;
+    bool tcp = false;
     std::vector<std::string> bind;
     std::vector<std::string> stun;
     std::vector<std::string> turn;
+    std::vector<std::string> turn_tcp;
     std::string greeting;
     int patience_ms = 3000;
     int relayed_patience_ms = 10000;
@@ -62,11 +64,13 @@ struct Words {
         app.add_flag("--relay-only", relay_only, "tell the peer relayed candidates alone");
         app.add_flag("--loopback", loopback, "candidates of 127.0.0.0/8 and ::1, too");
         app.add_flag("--names", names, "tell names of multicast DNS in place of our addresses");
+        app.add_flag("--tcp", tcp, "candidates over TCP, too");
         app.add_flag("--echo", echo, "send back what comes");
         app.add_option("--bind", bind, "an IP address to use; all of the host without it");
         app.add_option("--stun", stun, "ADDRESS:PORT of a STUN server");
         app.add_option("--turn", turn, "ADDRESS:PORT,USER,PASSWORD of a TURN server")
             ->delimiter('\0');
+        app.add_option("--turn-tcp", turn_tcp, "the same over TCP")->delimiter('\0');
         app.add_option("--greeting", greeting, "sent on each new route");
         app.add_option("--patience-ms", patience_ms, "nomination waits so long for better pairs");
         app.add_option("--relayed-patience-ms", relayed_patience_ms, "and so long for direct ones");
@@ -87,10 +91,16 @@ struct Words {
         if (loopback) config.loopback = connect::LoopbackCandidates::Admitted;
         if (relay_only) config.policy = connect::CandidatePolicy::RelayedOnly;
         for (const std::string& server : stun) config.stun_servers.push_back(address_of(server));
-        for (const std::string& server : turn) {
-            const auto parts = fields(server);
-            if (parts.size() != 3) throw CLI::ValidationError(server, "lacks user or password");
-            config.turn_servers.push_back({address_of(parts[0]), parts[1], parts[2]});
+        made.tcp = tcp ? ice_peer::Settings::Tcp::Listens : ice_peer::Settings::Tcp::No;
+        using turn::ClientTransport;
+        for (const auto& [servers, transport] :
+             {std::pair{&turn, ClientTransport::Udp}, {&turn_tcp, ClientTransport::Tcp}}) {
+            for (const std::string& server : *servers) {
+                const auto parts = fields(server);
+                if (parts.size() != 3) throw CLI::ValidationError(server, "lacks user or password");
+                config.turn_servers.push_back(
+                    {address_of(parts[0]), parts[1], parts[2], transport, {}});
+            }
         }
         made.addresses = addresses();
         return made;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "peer.hpp"
 
+#include <stile/base/drain.hpp>
 #include <stile/connect/explanation.hpp>
 #include <stile/drivers/random.hpp>
 #include <stile/sdp/ice_attributes.hpp>
@@ -59,15 +60,41 @@ Peer::Peer(drivers::Loop& loop, Settings settings)
     : loop_(loop),
       settings_(std::move(settings)),
       names_(loop),
+      streams_(loop, {.on_opened =
+                          [this](connect::StreamId id, const Path& path) {
+                              connector_.handle_stream_opened(loop_.now(), id, path);
+                              pump();
+                          },
+                      .on_failed =
+                          [this](connect::StreamId id, ice::ConnectFailure failure) {
+                              connector_.handle_stream_failed(loop_.now(), id, failure);
+                              pump();
+                          },
+                      .on_accepted =
+                          [this](const Path& path) {
+                              return connector_.handle_stream_accepted(loop_.now(), path);
+                          },
+                      .on_bytes =
+                          [this](connect::StreamId id, BytesView bytes) {
+                              connector_.handle_stream_bytes(loop_.now(), id, bytes);
+                              pump();
+                          },
+                      .on_closed =
+                          [this](connect::StreamId id) {
+                              connector_.handle_stream_closed(loop_.now(), id);
+                              pump();
+                          }}),
       connector_(loop.now(), open_sockets(), crypto::RandomStream{drivers::random_seed()}),
-      drive_(
-          loop, connector_, [this](const Transmit& datagram) { send(datagram); },
-          [this](const connect::Event& event) { handle(event); }),
+      timer_(loop,
+             [this] {
+                 connector_.handle_timeout(loop_.now());
+                 pump();
+             }),
       closing_(loop, [this] {
           if (done_) std::exchange(done_, {})();
       }) {
     tell_description();
-    drive_.pump();
+    pump();
 }
 
 connect::ConnectorConfig Peer::open_sockets() {
@@ -82,6 +109,10 @@ connect::ConnectorConfig Peer::open_sockets() {
             [this](std::span<const drivers::Datagram> batch) { handle(batch); });
         config.hosts.push_back((*socket)->local_address());
         sockets_.push_back(*std::move(socket));
+        if (settings_.tcp == Settings::Tcp::No) continue;
+        for (const auto type : {ice::TcpType::Passive, ice::TcpType::SimultaneousOpen}) {
+            if (const auto at = streams_.listen(address, type)) config.listeners.push_back(*at);
+        }
     }
     if (settings_.hosts == Settings::Hosts::Names) config.concealment = concealment();
     return config;
@@ -103,19 +134,41 @@ void Peer::send(const Transmit& datagram) {
     if (found != sockets_.end()) (*found)->send(datagram);
 }
 
+// Streams have what the machine brought about, and may bring about more.
+void Peer::pump() {
+    if (std::exchange(pumping_, Pumping::Yes) == Pumping::Yes) return;
+    const auto send_it = [this](const Transmit& datagram) { send(datagram); };
+    const auto tell_it = [this](const connect::Event& event) { handle(event); };
+    for (bool is_quiet = false; !is_quiet;) {
+        is_quiet = true;
+        timer_.arm(drain(connector_, send_it, tell_it));
+        while (const auto out = connector_.poll_stream_transmit()) {
+            streams_.write(out->stream, out->octets);
+        }
+        while (const auto received = connector_.poll_received()) {
+            take({received->pair, BytesView{to_bytes(received->payload)}});
+            is_quiet = false;
+        }
+    }
+    pumping_ = Pumping::No;
+}
+
 // ---- what came ----
+
+void Peer::take(const connect::Received& received) {
+    say("received", {{"text", as_text(received.payload)},
+                     {"octets", received.payload.size()},
+                     {"from", received.pair.remote.to_string()}});
+    if (settings_.echo == Settings::Echo::Yes) connector_.send(loop_.now(), received.payload);
+}
 
 void Peer::handle(std::span<const drivers::Datagram> batch) {
     for (const drivers::Datagram& datagram : batch) {
         const auto received =
             connector_.handle_datagram(loop_.now(), datagram.path, datagram.payload);
-        if (!received) continue;
-        say("received", {{"text", as_text(received->payload)},
-                         {"octets", received->payload.size()},
-                         {"from", received->pair.remote.to_string()}});
-        if (settings_.echo == Settings::Echo::Yes) connector_.send(loop_.now(), received->payload);
+        if (received) take(*received);
     }
-    drive_.pump();
+    pump();
     finish_when_released();
 }
 
@@ -132,7 +185,7 @@ void Peer::handle_line(std::string_view line) {
     } else {
         say("error", {{"text", "not understood: " + std::string{line}}});
     }
-    drive_.pump();
+    pump();
     tell_state();
 }
 
@@ -208,6 +261,13 @@ void Peer::handle(const connect::Event& event) {
         say("failed", {{"reason", never ? "no pair is valid" : "no consent"}});
     } else if (const auto* const relay = std::get_if<connect::RelayFailed>(&event)) {
         say("relay-failed", {{"server", relay->server.to_string()}});
+    } else if (const auto* const stream = std::get_if<connect::StreamWanted>(&event)) {
+        streams_.open(*stream);
+    } else if (const auto* const unwanted = std::get_if<connect::StreamUnwanted>(&event)) {
+        while (const auto out = connector_.poll_stream_transmit()) {
+            streams_.write(out->stream, out->octets);
+        }
+        streams_.close(unwanted->stream);
     } else if (const auto* const wanted = std::get_if<connect::NameWanted>(&event)) {
         look_for(wanted->name);
     }
@@ -218,7 +278,7 @@ void Peer::look_for(const std::string& name) {
     const auto tell = [this, name](std::optional<IpAddress> address) {
         if (address) say("resolved", {{"name", name}, {"address", address->to_string()}});
         connector_.handle_name(loop_.now(), name, address);
-        drive_.pump();
+        pump();
     };
     if (const auto wanted = mdns::HostName::parse(name)) {
         names_.resolve(*wanted, tell);
@@ -241,7 +301,8 @@ void Peer::handle(const connect::RouteChanged& changed) {
                      {"remote_type", connect::to_string(route.remote_type)},
                      {"local", route.pair.local.to_string()},
                      {"remote", route.pair.remote.to_string()},
-                     {"channel", route.channel.has_value()}});
+                     {"channel", route.channel.has_value()},
+                     {"transport", connect::to_string(route.transport)}});
     if (!settings_.greeting.empty()) connector_.send(loop_.now(), as_bytes(settings_.greeting));
 }
 
@@ -272,7 +333,7 @@ void Peer::tell_pairs() const {
 void Peer::close(std::move_only_function<void()> done) {
     done_ = std::move(done);
     connector_.release(loop_.now());
-    drive_.pump();
+    pump();
     closing_.arm_after(closing_patience);
     finish_when_released();
 }

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "streams.hpp"
+
 #include <stile/connect/connector.hpp>
-#include <stile/drivers/drive.hpp>
+#include <stile/drivers/loop.hpp>
 #include <stile/drivers/multicast_dns.hpp>
 #include <stile/drivers/udp_socket.hpp>
 
@@ -18,6 +20,8 @@ namespace stile::ice_peer {
 struct Settings {
     std::vector<IpAddress> addresses;  // a socket each
     connect::ConnectorConfig connector;
+    enum class Tcp : std::uint8_t { No, Listens };
+    Tcp tcp = Tcp::No;     // two listeners an address
     std::string greeting;  // sent on each new route; empty: nothing
     enum class Echo : std::uint8_t { No, Yes };
     Echo echo = Echo::No;
@@ -40,7 +44,9 @@ public:
 private:
     connect::ConnectorConfig open_sockets();
     connect::Concealment concealment();
+    void pump();
     void send(const Transmit& datagram);
+    void take(const connect::Received& received);
     void handle(const connect::Event& event);
     void handle(const connect::RouteChanged& changed);
     void handle(std::span<const drivers::Datagram> batch);
@@ -56,13 +62,13 @@ private:
     Settings settings_;
     std::vector<std::unique_ptr<drivers::UdpSocket>> sockets_;
     drivers::MulticastDns names_;
+    Streams streams_;
     connect::Connector connector_;
     connect::Description remote_;  // until both credentials are there
     ice::State told_state_ = ice::State::Waiting;
     std::move_only_function<void()> done_;
-    drivers::Drive<connect::Connector, std::move_only_function<void(const Transmit&)>,
-                   std::move_only_function<void(const connect::Event&)>>
-        drive_;
+    drivers::Timer timer_;
+    enum class Pumping : std::uint8_t { No, Yes } pumping_ = Pumping::No;
     drivers::Timer closing_;
 };
 

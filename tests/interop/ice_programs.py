@@ -75,11 +75,12 @@ def pair(name, we_control, relay_only=False, they_control=None, words=()):
     return ours, theirs
 
 
-def start(name, controlling, address="-", stun="-", turn="-", user="-", password="-", relay_only=False, host=None):
+def start(name, controlling, address="-", stun="-", turn="-", user="-", password="-", relay_only=False, host=None,
+          tcp_alone=False):
     """One of NAMES as an ice_peers.Peer; its role first, as all of them take it."""
     if missing(name):
         raise unittest.SkipTest(f"not installed: {missing(name)}")
-    policy = "relay" if relay_only else "all"
+    policy = "tcp" if tcp_alone else "relay" if relay_only else "all"
     role = "controlling" if controlling else "controlled"
     if name == "aioice":
         words = [SYSTEM_PYTHON, "-B", os.path.join(CLIENTS, "aioice_peer.py"), role, stun, turn, user, password, policy]

@@ -122,6 +122,7 @@ struct World {
             builder.add(stun::XorRelayedAddress{
                 address(2, static_cast<std::uint16_t>(50'000 + requests.size()))});
             builder.add(stun::Lifetime{std::chrono::seconds{600}});
+            builder.add(stun::ConnectionId{how});
         }
         deliver(request, builder.finish());
     }
@@ -131,6 +132,14 @@ struct World {
         } else {
             (void)connector.handle_datagram(now, {request.path.local, request.path.remote}, octets);
         }
+    }
+    // What a server says of a peer that has connected to a TCP allocation.
+    void attempt(std::uint8_t how) {
+        if (open.empty()) return;
+        stun::MessageBuilder builder{stun::Class::Indication, stun::Method::ConnectionAttempt, {}};
+        builder.add(stun::XorPeerAddress{remote(how)}).add(stun::ConnectionId{1000U + how});
+        const Bytes message = builder.finish();
+        write(open[how / 8U % open.size()], message, message.size());
     }
     // In pieces.
     void write(StreamId stream, BytesView octets, std::size_t piece) {
@@ -290,6 +299,7 @@ void step(World& world, std::uint8_t what, std::uint8_t how, BytesView octets) {
         case 11:
             // What does not exist is not listened to.
             connector.handle_stream_bytes(world.now, {how + 1'000'000U}, octets);
+            if (how % 2 == 1) world.attempt(how);
             if (how < 250) break;
             world.phase = World::Phase::Released;
             connector.release(world.now);

@@ -94,6 +94,7 @@ void Connector::handle_timeout(Instant now, ice::Pacer& shared) {
     start_due_source(now, shared);
     for (Probe& probe : probes_) probe.machine.handle_timeout(now);
     for (Relay& relay : relays_) relay.client.handle_timeout(now);
+    if (tcp_relay_) tcp_relay_->machine.handle_timeout(now);
     if (phase_ == Phase::Running) {
         keep_relays_alive(now);
         agent_.handle_timeout(now, shared);
@@ -143,14 +144,14 @@ void Connector::end_of_remote_candidates(Instant now) {
 
 void Connector::send(Instant now, BytesView payload) {
     if (!selected_) return;
-    if (Relay* const relay = find_relay(selected_->pair.local)) {
-        send_relayed(now, *relay, selected_->pair.remote, payload);
-    } else if (selected_->connection) {
+    if (selected_->connection) {
         const Stream* const stream = streams_.find(*selected_->connection);
         const bool has_room = streams_.queued() < limits::most_queued_transmits;
         if (stream != nullptr && has_room && payload.size() <= most_framed_octets) {
             streams_.queue(stream->id, framed(payload));
         }
+    } else if (Relay* const relay = find_relay(selected_->pair.local)) {
+        send_relayed(now, *relay, selected_->pair.remote, payload);
     } else if (queued_.size() < limits::most_queued_transmits) {
         queued_.push_back({selected_->pair, to_bytes(payload)});
     }
@@ -186,6 +187,7 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
             continue;
         }
         for (Relay& relay : relays_) relay.client.forget(peer);
+        if (tcp_relay_) tcp_relay_->machine.forget(peer);
     }
     peers_ = std::move(kept);
     // Sockets and living relays are what they were; how NATs show them is asked again.
@@ -194,6 +196,9 @@ void Connector::restart(Instant now, ice::PreviousPair previous) {
     recalled_.clear();
     config_.reflexive.clear();
     forget_dead_relays();
+    tcp_relay_plan_ = TcpRelayPlan::NotMade;
+    tcp_relay_servers_.clear();
+    past_tcp_relays_.clear();
     std::erase_if(attempts_,
                   [](const Attempt& attempt) { return attempt.state == SourceState::Done; });
     std::erase_if(gathered_, [](const ice::GatheredCandidate& gathered) {
@@ -227,14 +232,16 @@ void Connector::release(Instant now) {
     queued_.clear();
     forget_sources();
     stream_servers_.clear();
+    tcp_relay_servers_.clear();
     received_.clear();
     drop_stream_probes();
     probes_.clear();
     for (const Attempt& attempt : std::exchange(attempts_, {})) close_stream(attempt.stream);
     const std::vector<Stream> streams = streams_.all();
     for (const Stream& stream : streams) {
-        if (stream.use == Stream::Use::Peer) close_stream(stream.id);
+        if (stream.connection || stream.use == Stream::Use::RelayedPeer) close_stream(stream.id);
     }
+    if (tcp_relay_) tcp_relay_->machine.release(now);
     for (Relay& relay : relays_) {
         relay.held.clear();
         relay.client.release(now);
@@ -248,8 +255,10 @@ void Connector::see(Instant now) {
     now_ = std::max(now_, now);
     for (Probe& probe : probes_) take_probe_events(now, probe);
     for (Relay& relay : relays_) take_relay_events(now, relay);
+    take_tcp_relay_events(now);
     if (phase_ == Phase::Released) return;
     start_due_stream_relay(now);
+    consider_tcp_relay(now);
     forget_late_names(now);
     try_unlikely(now);
     if (const auto due = rest_due(); due && now >= *due) begin_rest(now);
@@ -271,7 +280,11 @@ void Connector::take_agent_events(Instant now) {
             if (!agent_.selected()) selected_.reset();
             queue_event(PathFailed{failed->reason});
         } else if (const auto* const wanted = std::get_if<ice::ConnectionWanted>(&*event)) {
-            open_peer_stream(*wanted);
+            if (tcp_relay_ && wanted->path.local == tcp_relay_->relayed) {
+                open_relayed_peer(now, *wanted);
+            } else {
+                open_peer_stream(*wanted);
+            }
         } else if (const auto* const released = std::get_if<ice::ConnectionReleased>(&*event)) {
             if (const Stream* const stream = streams_.find(released->id)) close_stream(stream->id);
         }
@@ -281,7 +294,7 @@ void Connector::take_agent_events(Instant now) {
 void Connector::select(Instant now, const ice::PairSelected& selected) {
     selected_ = {selected.path, selected.local_type, selected.remote_type, selected.round_trip,
                  selected.connection};
-    if (Relay* const relay = find_relay(selected.path.local)) {
+    if (Relay* const relay = find_relay(selected.path.local); relay && !selected.connection) {
         relay->client.bind_channel(now, selected.path.remote);
     }
     queue_event(RouteChanged{*route()});
@@ -301,6 +314,11 @@ std::optional<Transmit> Connector::poll_transmit() {
             if (!probe.stream) return transmit;
             queue_on_stream(*probe.stream, to_bytes(transmit->payload));
         }
+    }
+    while (tcp_relay_) {
+        const auto out = tcp_relay_->machine.poll_transmit();
+        if (!out) break;
+        queue_on_stream(out->stream.value_or(tcp_relay_->control), to_bytes(out->octets));
     }
     for (;;) {
         for (Relay& relay : relays_) {
@@ -348,12 +366,17 @@ std::optional<Instant> Connector::poll_timeout() const {
             soonest = earlier(soonest, stream_probes_until_);
         }
         for (const Relay& relay : relays_) soonest = earlier(soonest, relay.keepalive_due);
+        if (const auto due = tcp_relay_due()) soonest = earlier(soonest, std::max(*due, now_));
+        if (!tcp_relay_servers_.empty()) {
+            soonest = earlier(soonest, std::max(next_tcp_relay_, now_));
+        }
         soonest = earlier(soonest, named_until_);
         const bool holds = !silent_.empty() || !aside_.empty();
         if (holds && unlikely_from_ > now_) soonest = earlier(soonest, unlikely_from_);
     }
     for (const Probe& probe : probes_) soonest = earlier(soonest, probe.machine.poll_timeout());
     for (const Relay& relay : relays_) soonest = earlier(soonest, relay.client.poll_timeout());
+    if (tcp_relay_) soonest = earlier(soonest, tcp_relay_->machine.poll_timeout());
     return soonest;
 }
 
@@ -366,18 +389,20 @@ std::optional<Route> Connector::route() const {
                 .local_type = selected_->local_type,
                 .remote_type = selected_->remote_type,
                 .round_trip = selected_->round_trip};
-    if (const Relay* const relay = find_relay(selected_->pair.local)) {
-        route.wire = relay->wire;
-        route.stream = relay->stream;
-        route.transport = relay->transport;
-        route.channel = relay->client.channel_of(now_, selected_->pair.remote);
-    }
     if (selected_->connection) {
         if (const Stream* const stream = streams_.find(*selected_->connection)) {
             route.wire = stream->path;
             route.stream = stream->id;
-            route.transport = turn::ClientTransport::Tcp;
+            const bool is_relayed = stream->use == Stream::Use::RelayedPeer && tcp_relay_;
+            route.transport =
+                is_relayed ? tcp_relay_->server.transport : turn::ClientTransport::Tcp;
         }
+        if (comes_from_relay(selected_->pair.remote.ip)) route.kind = RouteKind::Relayed;
+    } else if (const Relay* const relay = find_relay(selected_->pair.local)) {
+        route.wire = relay->wire;
+        route.stream = relay->stream;
+        route.transport = relay->transport;
+        route.channel = relay->client.channel_of(now_, selected_->pair.remote);
     }
     return route;
 }

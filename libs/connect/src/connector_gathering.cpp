@@ -244,7 +244,8 @@ void Connector::consider_complete(Instant now) {
     };
     const bool waiting = awaits_servers() || any_waits([](const Source&) { return true; }) ||
                          !stream_servers_.empty() || std::ranges::any_of(probes_, is_pending) ||
-                         awaits_relay() || (awaits_stream_probe() && now < stream_probes_until_);
+                         awaits_relay() || awaits_tcp_relay() ||
+                         (awaits_stream_probe() && now < stream_probes_until_);
     if (waiting && now < *gathering_deadline_) return;
     gathering_deadline_.reset();
     local_.gathering = Gathering::Complete;

@@ -51,6 +51,11 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
         return forget_relays_by(host);
     }
     drop_relays(now, host);
+    const auto has_its_address = [&](const SocketAddress& other) { return other.ip == host.ip; };
+    if (tcp_relay_ && has_its_address(tcp_relay_->wire.local) &&
+        std::ranges::none_of(config_.hosts, has_its_address)) {
+        lose_tcp_relay(now, {.kind = turn::FailureKind::Unreachable});
+    }
     agent_.remove_base(now, host);
     reconsider_translation();
     ask_from_anew(now, std::nullopt);

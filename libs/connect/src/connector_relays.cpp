@@ -73,6 +73,10 @@ void Connector::permit(Instant now, const IpAddress& peer) {
     for (Relay& relay : relays_) {
         if (relayed_for(relay, peer) != nullptr) relay.client.permit(now, peer);
     }
+    const bool is_over_tcp = tcp_relay_ && tcp_relay_->relayed;
+    if (is_over_tcp && tcp_relay_->relayed->ip.family() == peer.family()) {
+        tcp_relay_->machine.permit(now, peer);
+    }
 }
 
 void Connector::take_relay_events(Instant now, Relay& relay) {
@@ -140,8 +144,12 @@ void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
     relay.held.clear();
     for (const SocketAddress& lost : std::exchange(relay.relayed, {})) {
         // A restart must not tell of it again.
-        std::erase_if(gathered_, [&](const auto& gathered) { return gathered.base == lost; });
-        std::erase_if(local_.candidates, [&](const auto& known) { return known.base == lost; });
+        std::erase_if(gathered_, [&](const ice::GatheredCandidate& gathered) {
+            return gathered.base == lost && gathered.protocol.transport == ice::Transport::Udp;
+        });
+        std::erase_if(local_.candidates, [&](const ice::Candidate& known) {
+            return known.base == lost && known.transport == ice::Transport::Udp;
+        });
         agent_.remove_base(now, lost);
     }
     relay.report.outcome = failure.kind == turn::FailureKind::TimedOut
@@ -164,7 +172,7 @@ void Connector::refuse_peer(Instant now, Relay& relay, const IpAddress& peer) {
 }
 
 void Connector::note_channel(const Relay& relay, const SocketAddress& peer) {
-    if (!selected_ || selected_->pair.remote != peer) return;
+    if (!selected_ || selected_->connection || selected_->pair.remote != peer) return;
     if (find_relay(selected_->pair.local) == &relay) queue_event(RouteChanged{*route()});
 }
 

@@ -22,6 +22,8 @@ PathReport Connector::report() const {
     report.role = agent_.role();
     report.state = agent_.state();
     for (const Relay& relay : relays_) report.sources.push_back(judged(relay.report, now_));
+    if (tcp_relay_) report.sources.push_back(judged(tcp_relay_->report, now_));
+    report.sources.insert(report.sources.end(), past_tcp_relays_.begin(), past_tcp_relays_.end());
     report.sources.insert(report.sources.end(), recalled_.begin(), recalled_.end());
     for (const Probe& probe : probes_) report.sources.push_back(judged(probe.report, now_));
     for (const Attempt& attempt : attempts_) report.sources.push_back(judged(attempt.report, now_));
@@ -39,11 +41,18 @@ PathReport Connector::report() const {
             }
         }
     }
-    for (const TurnServer& server : stream_servers_) {
+    const auto add_not_asked = [&](const TurnServer& server, turn::RelayProtocol relays) {
         SourceReport& source = report.sources.emplace_back();
         source.kind = SourceReport::Kind::Turn;
         source.transport = server.transport;
+        source.relays = relays;
         source.path = {SocketAddress{}, server.address};
+    };
+    for (const TurnServer& server : stream_servers_) {
+        add_not_asked(server, turn::RelayProtocol::Udp);
+    }
+    for (const TurnServer& server : tcp_relay_servers_) {
+        add_not_asked(server, turn::RelayProtocol::Tcp);
     }
     for (const Mapped& mapped : mapped_) report.mapped.push_back(mapped.port);
     const ice::LocalCandidates& local = agent_.local_candidates();

@@ -33,15 +33,19 @@ turn::Failure failure_of(ice::ConnectFailure failure) {
 
 void Connector::handle_stream_opened(Instant now, StreamId id, const Path& path) {
     Stream* const stream = streams_.find(id);
-    if (stream == nullptr || stream->phase == Stream::Phase::Open) return;
+    if (stream == nullptr || stream->phase != Stream::Phase::Opening) return;
     stream->phase = Stream::Phase::Open;
     stream->path = path;
     if (stream->use == Stream::Use::Peer) {
         agent_.handle_connected(now, *stream->connection, path);
+    } else if (stream->use == Stream::Use::RelayedPeer) {
+        if (tcp_relay_) tcp_relay_->machine.handle_stream_opened(now, id);
     } else {
         const Attempt attempt = take_attempt(id);
         if (const auto* const server = std::get_if<TurnServer>(&attempt.source)) {
             open_stream_relay(now, *server, id, path);
+        } else if (const auto* const source = std::get_if<TcpRelaySource>(&attempt.source)) {
+            open_tcp_relay(now, source->server, id, path);
         } else {
             open_stream_probe(now, std::get<StreamSource>(attempt.source), id, path);
         }
@@ -53,12 +57,10 @@ void Connector::handle_stream_failed(Instant now, StreamId id, ice::ConnectFailu
     const Stream* const stream = streams_.find(id);
     if (stream == nullptr || stream->phase == Stream::Phase::Open) return;
     const auto connection = stream->connection;
-    streams_.erase(id);
-    if (connection) {
-        agent_.handle_connect_failed(now, *connection, failure);
-    } else {
-        fail_attempt(now, id, failure);
-    }
+    const bool is_attempt = stream->use != Stream::Use::Peer && !stream->relayed_pair;
+    forget_stream(id);
+    if (connection) agent_.handle_connect_failed(now, *connection, failure);
+    if (is_attempt) fail_attempt(now, id, failure);
     see(now);
 }
 
@@ -76,15 +78,22 @@ std::optional<StreamId> Connector::handle_stream_accepted(Instant now, const Pat
 }
 
 void Connector::handle_stream_bytes(Instant now, StreamId id, BytesView octets) {
-    Stream* const stream = streams_.find(id);
+    Stream* stream = streams_.find(id);
     if (stream == nullptr || stream->phase != Stream::Phase::Open) return;
+    if (stream->use == Stream::Use::RelayedPeer) {
+        // What is the server's comes first. RFC 6062 Section 4.3.
+        if (tcp_relay_) octets = tcp_relay_->machine.handle_octets(now, id, octets);
+        take_tcp_relay_events(now);
+        stream = streams_.find(id);
+        if (stream == nullptr || !stream->connection) return see(now);
+    }
     stream->inbox.insert(stream->inbox.end(), octets.begin(), octets.end());
-    const auto used = stream->use == Stream::Use::Peer ? take_packets(now, *stream, stream->inbox)
-                                                       : take_messages(now, *stream, stream->inbox);
+    const auto used = stream->connection ? take_packets(now, *stream, stream->inbox)
+                                         : take_messages(now, *stream, stream->inbox);
     if (used) {
         stream->inbox.erase(stream->inbox.begin(),
                             stream->inbox.begin() + static_cast<std::ptrdiff_t>(*used));
-    } else if (stream->use == Stream::Use::Peer) {
+    } else if (stream->connection) {
         stream->inbox.clear();  // the agent has said what becomes of it
     } else {
         queue_event(StreamUnwanted{id});
@@ -100,8 +109,15 @@ void Connector::handle_stream_closed(Instant now, StreamId id) {
         return handle_stream_failed(now, id, ice::ConnectFailure::Unreachable);
     }
     const auto connection = stream->connection;
-    streams_.erase(id);
-    if (connection) agent_.handle_connection_closed(now, *connection);
+    const bool is_unbound =
+        stream->relayed_pair && !(tcp_relay_ && tcp_relay_->machine.is_bound(id));
+    forget_stream(id);
+    if (connection && is_unbound) {
+        agent_.handle_connect_failed(now, *connection, ice::ConnectFailure::Unreachable);
+    } else if (connection) {
+        agent_.handle_connection_closed(now, *connection);
+    }
+    if (tcp_relay_ && tcp_relay_->control == id) tcp_relay_->machine.handle_unreachable(now);
     for (Relay& relay : relays_) {
         if (relay.stream == id) relay.client.handle_unreachable(now);
     }
@@ -131,8 +147,8 @@ std::optional<std::size_t> Connector::take_packets(Instant now, const Stream& st
         if (packet->empty()) continue;
         const auto verdict = agent_.handle_frame(now, *stream.connection, *packet);
         if (verdict == ice::Verdict::NotMine) {
-            agent_.handle_data(now, {.path = stream.path, .connection = stream.connection});
-            keep_received({stream.path, *packet});
+            agent_.handle_data(now, {.path = stream.pair(), .connection = stream.connection});
+            keep_received({stream.pair(), *packet});
         } else if (!stun::looks_like_stun(*packet)) {
             return std::nullopt;  // not from the peer: RFC 6544 Section 7.1
         }
@@ -150,6 +166,10 @@ std::optional<std::size_t> Connector::take_messages(Instant now, const Stream& s
         if (!size || rest.size() < *size) return used;
         const BytesView octets_of_one = rest.first(*size);
         used += *size;
+        if (tcp_relay_ && tcp_relay_->control == stream.id) {
+            tcp_relay_->machine.handle_message(now, octets_of_one);
+            continue;
+        }
         const auto relay = std::ranges::find(relays_, std::optional{stream.id}, &Relay::stream);
         if (relay != relays_.end()) {
             if (const auto received = handle_relayed(now, *relay, octets_of_one)) {
@@ -174,9 +194,16 @@ void Connector::keep_received(const Received& received) {
 // ---- parts -----------------------------------------------------------------------------------
 
 void Connector::close_stream(StreamId id) {
-    if (streams_.find(id) == nullptr) return;
+    const Stream* const stream = streams_.find(id);
+    if (stream == nullptr) return;
+    const bool is_known = stream->phase != Stream::Phase::Planned;
+    forget_stream(id);
+    if (is_known) queue_event(StreamUnwanted{id});
+}
+
+void Connector::forget_stream(StreamId id) {
     streams_.erase(id);
-    queue_event(StreamUnwanted{id});
+    if (tcp_relay_) tcp_relay_->machine.drop(id);
 }
 
 void Connector::queue_on_stream(StreamId id, Bytes octets) {
@@ -212,7 +239,10 @@ void Connector::fail_attempt(Instant now, StreamId stream, ice::ConnectFailure f
                                 ? SourceReport::Outcome::Silent
                                 : SourceReport::Outcome::Refused;
     found->report.failure = failure_of(failure);
-    const auto* const server = std::get_if<TurnServer>(&found->source);
+    const auto* server = std::get_if<TurnServer>(&found->source);
+    if (const auto* const source = std::get_if<TcpRelaySource>(&found->source)) {
+        server = &source->server;
+    }
     if (server != nullptr) queue_event(RelayFailed{server->address, failure_of(failure)});
 }
 

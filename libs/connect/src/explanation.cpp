@@ -208,9 +208,11 @@ public:
             case Outcome::NotMet:
                 break;
         }
+        const bool has_udp = !tcp_alone();
+        if (!has_udp) add(Reason::PeerTcpOnly);
         add_sources();
         if (explanation_.outcome == Outcome::NotMet) return;
-        if (!no_udp_) add_direct();
+        if (!no_udp_ && has_udp) add_direct();
         if (explanation_.outcome != Outcome::Relayed) add_missing_relays();
         add_families();
     }
@@ -225,10 +227,14 @@ private:
     }
     void add_direct_route() {
         if (report_.route->stream) {
-            add(no_udp_ ? Reason::NoUdp : Reason::UdpFails);
+            add(no_udp_ ? Reason::NoUdp : tcp_alone() ? Reason::PeerTcpOnly : Reason::UdpFails);
         } else {
             add(is_local_route() ? Reason::SameNetwork : Reason::NatPassed);
         }
+    }
+    bool tcp_alone() const {
+        return !report_.remote.empty() &&
+               !any(report_.remote, [](const ice::Candidate& theirs) { return by_udp(theirs); });
     }
     bool is_local_route() const {
         return report_.route->local_type == CandidateType::Host &&

@@ -72,6 +72,8 @@ std::string words_of(Reason reason, const Explanation& explanation) {
             return "your server named no relay";
         case Reason::PeerNoRelay:
             return "the peer offered no relay";
+        case Reason::PeerTcpOnly:
+            return "the peer offered TCP alone";
         case Reason::PeerNoPublic:
             return "the peer offered only addresses of its own network";
         case Reason::PeerNoIpv6:
@@ -115,6 +117,8 @@ std::string describe(const SourceReport& source) {
     if (source.transport == turn::ClientTransport::Tcp) text += "over TCP ";
     if (source.transport == turn::ClientTransport::Tls) text += "over TLS ";
     text += source.path.remote.to_string();
+    const bool relays_tcp = source.relays == turn::RelayProtocol::Tcp;
+    if (relays_tcp && source.outcome != Answer::Answered) text += ", asked to relay TCP,";
     switch (source.outcome) {
         case Answer::NotAsked:
             return text + " was not asked";
@@ -127,7 +131,8 @@ std::string describe(const SourceReport& source) {
         case Answer::Answered:
             if (source.mapped) text += " sees " + source.mapped->to_string();
             for (const SocketAddress& relayed : source.relayed) {
-                text += ", relays at " + relayed.to_string();
+                text += relays_tcp ? ", relays TCP at " : ", relays at ";
+                text += relayed.to_string();
             }
             return text;
     }
@@ -174,6 +179,11 @@ std::string describe(const ice::PairReport& pair) {
 
 std::string describe_origin(const ice::Candidate& candidate, ice::Side side) {
     const bool ours = side == ice::Side::Local;
+    if (candidate.tcp_type == ice::TcpType::Active &&
+        candidate.type == ice::CandidateType::Relayed) {
+        return ours ? "where your relay opens TCP connections from"
+                    : "where the peer's relay opens TCP connections from, as it told";
+    }
     if (candidate.tcp_type == ice::TcpType::Active) {
         return ours ? "where this host opens TCP connections from"
                     : "where the peer opens TCP connections from, as it told";
@@ -237,6 +247,8 @@ std::string_view to_string(Reason reason) {
             return "no-relay";
         case Reason::PeerNoRelay:
             return "peer-no-relay";
+        case Reason::PeerTcpOnly:
+            return "peer-tcp-only";
         case Reason::PeerNoPublic:
             return "peer-no-public";
         case Reason::PeerNoIpv6:

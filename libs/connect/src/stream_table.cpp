@@ -13,7 +13,8 @@ Stream& StreamTable::add(Stream::Use use, Stream::Phase phase, const Path& path)
                         .phase = phase,
                         .path = path,
                         .connection = {},
-                        .inbox = {}});
+                        .inbox = {},
+                        .relayed_pair = {}});
     return streams_.back();
 }
 

@@ -96,7 +96,8 @@ std::optional<Flow> Agent::connect(Instant now, CandidatePair& pair) {
     if (pair.transport == Transport::Udp) return Flow{.path = pair.path, .connection = {}};
     const TcpType type = *local_[pair.local].tcp_type;
     Connection* connection = connections_.of_pair(pair.id);
-    if (connection == nullptr && type != TcpType::Active) {
+    const bool has_port = type != TcpType::Active || local_[pair.local].base.port != discard_port;
+    if (connection == nullptr && has_port) {
         // RFC 6544 Section 9.2: one that is there already between these two addresses is reused.
         connection = connections_.find(pair.path);
         if (connection != nullptr) connection->pair = pair.id;

@@ -17,6 +17,17 @@ GatheredCandidate tcp_host_candidate(SocketAddress socket, TcpType type, Compone
             .protocol = {.transport = Transport::Tcp, .tcp_type = type}};
 }
 
+GatheredCandidate tcp_relayed_candidate(SocketAddress relayed, TcpType type,
+                                        ComponentId component) {
+    SocketAddress address = relayed;
+    if (type == TcpType::Active) address.port = discard_port;
+    return {.type = CandidateType::Relayed,
+            .address = address,
+            .base = relayed,
+            .component = component,
+            .protocol = {.transport = Transport::Tcp, .tcp_type = type}};
+}
+
 bool can_pair(const Protocol& local, const Protocol& remote) {
     if (local.transport != remote.transport) return false;
     if (local.transport == Transport::Udp) return true;

@@ -44,7 +44,10 @@ std::expected<std::uint16_t, CandidateError> LocalCandidates::add(
     const Protocol& protocol = gathered.protocol;
     if (!is_known(protocol)) return std::unexpected(CandidateError::UnsupportedTransport);
     const SocketAddress address = without_port(gathered.address, protocol);
-    const SocketAddress base = without_port(gathered.base, protocol);
+    // A relay opens connections from the one port that it has given. RFC 6062 Section 5.2.
+    const SocketAddress base = gathered.type == CandidateType::Relayed
+                                   ? gathered.base
+                                   : without_port(gathered.base, protocol);
     if (!is_usable(address) || !is_usable(base)) {
         return std::unexpected(CandidateError::UnusableAddress);
     }

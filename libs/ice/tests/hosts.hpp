@@ -105,6 +105,13 @@ struct Peer {
         if (type != TcpType::Active) listeners.push_back(at(address));
         add(now, tcp_host_candidate(at(address), type, component));
     }
+    // What a TCP allocation gives.
+    void add_tcp_relayed(Instant now, std::string_view address) {
+        listeners.push_back(at(address));
+        for (const TcpType type : {TcpType::Passive, TcpType::Active}) {
+            add(now, tcp_relayed_candidate(at(address), type));
+        }
+    }
     // As a STUN server reports it that was asked over TCP from the candidate's own port.
     void add_tcp_reflexive(Instant now, std::string_view socket) {
         REQUIRE(tcp_nat);

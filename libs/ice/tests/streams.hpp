@@ -40,7 +40,7 @@ public:
 
     void open(Peer& peer, const ConnectionWanted& wanted) {
         Path path = wanted.path;
-        if (wanted.type == TcpType::Active) path.local.port = Port{next_port_++};
+        if (path.local.port == discard_port) path.local.port = Port{next_port_++};
         auto attempt = std::make_shared<Attempt>();
         attempt->end = {.peer = &peer, .id = wanted.id, .path = path};
         attempts_.push_back(attempt);

@@ -250,12 +250,7 @@ BestPath best_tcp(Rules& rules, const TcpSide& side, const TcpSide& peer) {
     return best;
 }
 
-BestPath direct_over_tcp(Rules& rules, const Topology& topology, HostId left, HostId right,
-                         const TcpServer& server) {
-    TcpSide one = gather_tcp(rules, topology, left, server);
-    TcpSide two = gather_tcp(rules, topology, right, server);
-    pair_tcp(rules, topology, one, two);
-    pair_tcp(rules, topology, two, one);
+void open_all(Rules& rules, const TcpSide& one, const TcpSide& two) {
     for (unsigned generation = 0; generation < most_generations; ++generation) {
         const std::size_t before = rules.learned();
         for (const TcpSide* const side : {&one, &two}) {
@@ -263,6 +258,15 @@ BestPath direct_over_tcp(Rules& rules, const Topology& topology, HostId left, Ho
         }
         if (rules.learned() == before) break;
     }
+}
+
+BestPath direct_over_tcp(Rules& rules, const Topology& topology, HostId left, HostId right,
+                         const TcpServer& server) {
+    TcpSide one = gather_tcp(rules, topology, left, server);
+    TcpSide two = gather_tcp(rules, topology, right, server);
+    pair_tcp(rules, topology, one, two);
+    pair_tcp(rules, topology, two, one);
+    open_all(rules, one, two);
     return std::max(best_tcp(rules, one, two), best_tcp(rules, two, one));
 }
 
@@ -338,6 +342,44 @@ BestPath best_path(const Topology& topology, HostId left, HostId right, HostId s
         return {PathKind::RelayedByOne, {}};
     }
     return {one.relay && two.relay ? PathKind::RelayedByBoth : PathKind::None, {}};
+}
+
+BestPath best_path_to_tcp_peer(const Topology& topology, HostId side, HostId peer, TcpPeer does,
+                               HostId server) {
+    Rules rules{topology, Protocol::Tcp};
+    const TcpServer services = tcp_server(rules, topology, server);
+    TcpSide ours = gather_tcp(rules, topology, side, services);
+    TcpSide theirs{.host = peer, .prefix = prefix_of(topology, peer)};
+    for (const Interface& one : topology.host(peer).interfaces) {
+        theirs.passive.push_back(rules.another_socket(peer, one.address));
+    }
+    if (does == TcpPeer::Listens) pair_tcp(rules, topology, ours, theirs);
+    // Of simultaneous open it has none.
+    TcpSide passive_alone = ours;
+    passive_alone.open.clear();
+    if (does == TcpPeer::Opens) pair_tcp(rules, topology, theirs, passive_alone);
+    open_all(rules, ours, theirs);
+    const BestPath direct = std::max(best_tcp(rules, ours, theirs), best_tcp(rules, theirs, ours));
+    if (direct.kind != PathKind::None) return direct;
+    if (!reaches_by_stream(rules, topology, side, services)) return {};
+    TcpSide relay{.host = server};
+    relay.passive.push_back(
+        rules.another_socket(server, topology.host(server).interfaces.front().address));
+    const Address relayed = relay.passive.front();
+    if (does == TcpPeer::Opens) pair_tcp(rules, topology, theirs, relay);
+    // From the relayed address itself. RFC 6062 Section 5.2.
+    if (does == TcpPeer::Listens) {
+        for (const Address& remote : theirs.passive) {
+            if (remote.ip.family() == relayed.ip.family()) relay.pairs.insert({relayed, remote});
+        }
+    }
+    open_all(rules, relay, theirs);
+    const BestPath by_relay =
+        std::max(best_tcp(rules, relay, theirs), best_tcp(rules, theirs, relay));
+    // It lets in the addresses that it was told, which a NAT's is not.
+    const bool is_told = by_relay.kind == PathKind::TcpHost || does == TcpPeer::Listens;
+    const bool works = by_relay.kind != PathKind::None && is_told;
+    return {works ? PathKind::RelayedByOne : PathKind::None, {}};
 }
 
 DirectPath direct_udp_path(const Topology& topology, HostId left, HostId right,

@@ -133,5 +133,48 @@ TEST_CASE("sim oracle: UDP before TCP, TCP before a relay, and nothing where not
     CHECK(TcpReflexive > RelayedByOne);
 }
 
+// Without a firewall a side is on the internet itself.
+BestPath to_tcp_peer(TcpPeer does, std::optional<Tcp> our_firewall,
+                     std::optional<NatBehavior> their_nat, bool they_have_firewall) {
+    Topology topology;
+    const HostId server = topology.add_host("server", Topology::internet, ip("198.51.100.1"));
+    NetworkId ours = Topology::internet;
+    if (our_firewall) {
+        const BoxId box = topology.add_box({.name = "office",
+                                            .outside = Topology::internet,
+                                            .inside = {},
+                                            .udp = Udp::Blocked,
+                                            .tcp = *our_firewall,
+                                            .uplink = {}});
+        ours = topology.box(box).inside;
+    }
+    NetworkId theirs = Topology::internet;
+    if (their_nat) theirs = topology.add_nat(Topology::internet, ip("203.0.113.2"), *their_nat);
+    if (they_have_firewall) {
+        theirs = topology.add_firewall(Topology::internet, Filtering::AddressAndPortDependent);
+    }
+    const HostId side = topology.add_host("side", ours, ip("203.0.113.1"));
+    const HostId peer =
+        topology.add_host("peer", theirs, ip(their_nat ? "192.168.1.2" : "203.0.113.3"));
+    return best_path_to_tcp_peer(topology, side, peer, does, server);
+}
+
+TEST_CASE("sim oracle: a TCP peer is met directly, else by the relay, and behind a NAT by nobody") {
+    using enum PathKind;
+    const BestPath none{};
+    const BestPath direct{TcpHost, Passage::V4};
+    const BestPath relayed{RelayedByOne, {}};
+    for (const TcpPeer does : {TcpPeer::Listens, TcpPeer::Opens}) {
+        const bool listens = does == TcpPeer::Listens;
+        CHECK(to_tcp_peer(does, {}, {}, false) == direct);
+        CHECK(to_tcp_peer(does, Tcp::HttpsOnly, {}, false) == relayed);
+        CHECK(to_tcp_peer(does, Tcp::Blocked, {}, false) == none);
+        // Who listens behind a firewall is reached by nobody; who opens reaches the relay.
+        CHECK(to_tcp_peer(does, Tcp::HttpsOnly, {}, true) == (listens ? none : relayed));
+        // Its public address nobody was told.
+        CHECK(to_tcp_peer(does, Tcp::HttpsOnly, NatBehavior{}, false) == none);
+    }
+}
+
 }  // namespace
 }  // namespace stile::sim

@@ -23,6 +23,11 @@ std::string to_string(const BestPath& path) {
 
 BestPath expected_path(const Scene& scene) {
     if (scene.middle == Middle::Blocked) return {PathKind::RelayedByOne, {}};
+    if (scene.tcp_peer) {
+        const HostId side = scene.tcp_peer->host == scene.left ? scene.right : scene.left;
+        return best_path_to_tcp_peer(scene.topology, side, scene.tcp_peer->host,
+                                     scene.tcp_peer->does, scene.server);
+    }
     return best_path(scene.topology, scene.left, scene.right, scene.server, scene.transports);
 }
 

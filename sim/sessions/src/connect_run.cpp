@@ -62,6 +62,16 @@ connect::ConnectorConfig ConnectRun::config_of(std::size_t index,
                                                connect::CandidatePolicy policy) const {
     const auto& addresses = index == 0 ? scene_.left_addresses : scene_.right_addresses;
     const auto& prefix = index == 0 ? scene_.left_prefix : scene_.right_prefix;
+    const HostId host = index == 0 ? scene_.left : scene_.right;
+    const ice::Role role = index == 0 ? ice::Role::Controlling : ice::Role::Controlled;
+    if (scene_.tcp_peer && scene_.tcp_peer->host == host) {
+        connect::ConnectorConfig plain;
+        for (const IpAddress& address : addresses) {
+            plain.listeners.push_back({{address, passive_port}, ice::TcpType::Passive});
+        }
+        plain.ice.role = role;
+        return plain;
+    }
     const bool has_v4 = std::ranges::any_of(addresses, &IpAddress::is_v4);
     const auto place_of_silent = [&](auto& servers) {
         return scene_.silent_servers == Order::First ? servers.begin() : servers.end();
@@ -81,7 +91,7 @@ connect::ConnectorConfig ConnectRun::config_of(std::size_t index,
         config.turn_servers.insert(place_of_silent(config.turn_servers), {silent, "peer", "none"});
     }
     config.policy = policy;
-    config.ice.role = index == 0 ? ice::Role::Controlling : ice::Role::Controlled;
+    config.ice.role = role;
     if (prefix) config.nat64_prefix = connect::Nat64Prefix::from({prefix->address(), 96});
     return config;
 }
@@ -203,8 +213,17 @@ void ConnectRun::drain_side(std::size_t index) {
 }
 
 void ConnectRun::tell_other(std::size_t index) {
-    telling_.emplace(world_.now() + signalling_delay_,
-                     Told{1 - index, sides_[index].connector.local_description()});
+    connect::Description description = sides_[index].connector.local_description();
+    if (scene_.tcp_peer) {
+        // The one opens what the other listens at, and nothing else.
+        const bool is_peer = scene_.tcp_peer->host == sides_[index].host;
+        const bool may_open = is_peer == (scene_.tcp_peer->does == TcpPeer::Opens);
+        std::erase_if(description.candidates, [&](const ice::Candidate& candidate) {
+            const bool opens = candidate.tcp_type == ice::TcpType::Active;
+            return candidate.transport == ice::Transport::Tcp && opens != may_open;
+        });
+    }
+    telling_.emplace(world_.now() + signalling_delay_, Told{1 - index, std::move(description)});
 }
 
 void ConnectRun::run_until(Instant end) {
@@ -252,7 +271,7 @@ void ConnectRun::handle(const Happening& happening) {
             using One = std::decay_t<decltype(one)>;
             if constexpr (!std::is_same_v<One, DatagramArrived>) {
                 if (host != scene_.server) return handle_stream(index_of(host), one);
-                if constexpr (!std::is_same_v<One, StreamOpened>) server_.handle(one);
+                server_.handle(one);
             }
         },
         happening);

@@ -175,6 +175,31 @@ Scene make_place(Place place, std::uint64_t seed, Weather weather) {
     return scene;
 }
 
+Scene tcp_peer_scene(TcpPeer does, std::uint64_t seed) {
+    crypto::RandomStream random{crypto::seed_from_number(seed)};
+    const bool listens = does == TcpPeer::Listens;
+    Scene scene = scene_with_server(listens ? "a TCP peer that listens" : "a TCP peer that opens");
+    scene.transports = Transports::UdpAndTcp;
+    const auto firewall = [&](Udp udp) {
+        return scene.topology.add_firewall(Topology::internet, Filtering::AddressAndPortDependent,
+                                           udp, line(random, Weather::Fair));
+    };
+    const NetworkId strict = firewall(Udp::Blocked);
+    scene.topology.box(BoxId{0}).tcp = Tcp::HttpsOnly;
+    const NetworkId theirs = listens ? Topology::internet : firewall(Udp::Allowed);
+    const bool is_right = random.below(2) == 0;
+    const Link open = listens ? line(random, Weather::Fair) : cable();
+    if (is_right) {
+        put_left(scene, strict, "203.0.113.1", cable());
+        put_right(scene, theirs, "203.0.113.2", open);
+    } else {
+        put_left(scene, theirs, "203.0.113.2", open);
+        put_right(scene, strict, "203.0.113.1", cable());
+    }
+    scene.tcp_peer = Scene::TcpPeerAt{is_right ? scene.right : scene.left, does};
+    return scene;
+}
+
 Scene blocked_home(std::uint64_t seed) {
     crypto::RandomStream random{crypto::seed_from_number(seed)};
     Scene scene = scene_with_server("one host's UDP is blocked");

@@ -20,6 +20,9 @@ turn_server::ServiceConfig service_config(const Scene& scene) {
         const bool opened = config.relay.peers.open(IpPrefix::parse(range).value());
         STILE_ASSERT(opened);
     }
+    if (scene.transports == Transports::UdpAndTcp) {
+        config.relay.tcp_relays = turn::Offer::Offered;
+    }
     for (const SocketAddress& socket : scene.server_sockets) {
         config.own_addresses.push_back(socket.ip);
     }
@@ -80,6 +83,14 @@ void TurnHost::handle(const DatagramArrived& arrived) {
 }
 
 void TurnHost::handle(const StreamAccepted& accepted) {
+    if (const auto relay = tcp_relays_.find(accepted.path.local.port); relay != tcp_relays_.end()) {
+        const auto connection =
+            service_.handle_peer_accepted(world_.now(), relay->second, accepted.path.remote);
+        if (!connection) return world_.close(accepted.stream, StreamEnd::Server);
+        peerings_[*connection] = {.stream = accepted.stream, .end = StreamEnd::Server};
+        peered_[accepted.stream] = *connection;
+        return flush();
+    }
     const bool is_https = accepted.path.local.port == https_port;
     const turn::ClientFlow flow{
         .local = accepted.path.local,
@@ -90,6 +101,7 @@ void TurnHost::handle(const StreamAccepted& accepted) {
 }
 
 void TurnHost::handle(const StreamArrived& arrived) {
+    if (carry(arrived)) return;
     const auto found = connections_.find(arrived.stream);
     if (found == connections_.end()) return;
     Connection& connection = found->second;
@@ -103,6 +115,8 @@ void TurnHost::handle(const StreamArrived& arrived) {
         connection.received.erase(connection.received.begin(),
                                   connection.received.begin() + static_cast<std::ptrdiff_t>(size));
         flush();
+        // No octets of the peer come before the answer to ConnectionBind.
+        if (peered_.contains(arrived.stream)) return;
     }
 }
 
@@ -114,6 +128,18 @@ std::optional<BytesView> TurnHost::first_message(const Connection& connection) c
 }
 
 void TurnHost::handle(const StreamClosed& closed) {
+    if (const auto peered = peered_.find(closed.stream); peered != peered_.end()) {
+        const turn::ConnectionId connection = peered->second;
+        if (closed.why == StreamClosed::Why::Ended) {
+            service_.handle_connection_gone(world_.now(), connection);
+        } else {
+            peerings_.erase(connection);
+            peered_.erase(peered);
+            service_.handle_connection_failed(world_.now(), connection,
+                                              turn::ConnectionFailure::PeerUnreachable);
+        }
+        return flush();
+    }
     const auto found = connections_.find(closed.stream);
     if (found == connections_.end()) return;
     service_.handle_client_gone(world_.now(), found->second.flow);
@@ -146,7 +172,14 @@ void TurnHost::flush() {
                 const auto relayed = relayed_.find(closed->relay);
                 if (relayed == relayed_.end()) continue;
                 relays_.erase(relayed->second.port);
+                tcp_relays_.erase(relayed->second.port);
                 relayed_.erase(relayed);
+            } else if (const auto* const peer = std::get_if<turn::ConnectionWanted>(&*event)) {
+                connect_to_peer(*peer);
+            } else if (const auto* const joined = std::get_if<turn::ConnectionJoined>(&*event)) {
+                join(*joined);
+            } else if (const auto* const ended = std::get_if<turn::ConnectionClosed>(&*event)) {
+                close(*ended);
             }
         } else {
             return;
@@ -160,8 +193,68 @@ void TurnHost::open(const turn::RelayWanted& wanted) {
     if (socket == sockets_.end()) return service_.handle_relay_failed(world_.now(), wanted.relay);
     const SocketAddress relayed{socket->ip, Port{next_port_++}};
     relayed_[wanted.relay] = relayed;
-    relays_[relayed.port] = wanted.relay;
+    if (wanted.protocol == turn::RelayProtocol::Tcp) {
+        tcp_relays_[relayed.port] = wanted.relay;
+        world_.listen(host_, relayed);
+    } else {
+        relays_[relayed.port] = wanted.relay;
+    }
     service_.handle_relay_opened(world_.now(), wanted.relay, relayed);
+}
+
+// ---- TCP allocations: RFC 6062 Section 5 -------------------------------------------------------
+
+void TurnHost::connect_to_peer(const turn::ConnectionWanted& wanted) {
+    const StreamId stream = world_.connect(host_, {relayed_.at(wanted.relay), wanted.peer});
+    peerings_[wanted.connection] = {.stream = stream, .end = StreamEnd::Client};
+    peered_[stream] = wanted.connection;
+}
+
+void TurnHost::handle(const StreamOpened& opened) {
+    const auto peered = peered_.find(opened.stream);
+    if (peered == peered_.end()) return;
+    service_.handle_connection_opened(world_.now(), peered->second);
+    flush();
+}
+
+void TurnHost::join(const turn::ConnectionJoined& joined) {
+    const auto peering = peerings_.find(joined.connection);
+    const auto data = streams_.find(joined.data_flow);
+    if (peering == peerings_.end() || data == streams_.end()) return;
+    peering->second.data = data->second;
+    peered_[data->second] = joined.connection;
+    world_.send(data->second, StreamEnd::Server, std::exchange(peering->second.waiting, {}));
+}
+
+void TurnHost::close(const turn::ConnectionClosed& closed) {
+    const auto peering = peerings_.find(closed.connection);
+    if (peering == peerings_.end()) return;
+    const Peering gone = peering->second;
+    peerings_.erase(peering);
+    peered_.erase(gone.stream);
+    world_.close(gone.stream, gone.end);
+    if (!gone.data) return;
+    peered_.erase(*gone.data);
+    world_.close(*gone.data, StreamEnd::Server);
+    const auto connection = connections_.find(*gone.data);
+    if (connection == connections_.end()) return;
+    streams_.erase(connection->second.flow);
+    connections_.erase(connection);
+}
+
+// True where the octets are a peer's, or for one.
+bool TurnHost::carry(const StreamArrived& arrived) {
+    const auto peered = peered_.find(arrived.stream);
+    if (peered == peered_.end()) return false;
+    Peering& peering = peerings_.at(peered->second);
+    if (arrived.stream != peering.stream) {
+        world_.send(peering.stream, peering.end, arrived.octets);
+    } else if (peering.data) {
+        world_.send(*peering.data, StreamEnd::Server, arrived.octets);
+    } else {
+        peering.waiting.insert(peering.waiting.end(), arrived.octets.begin(), arrived.octets.end());
+    }
+    return true;
 }
 
 void TurnHost::send(const turn::ToPeer& datagram) {

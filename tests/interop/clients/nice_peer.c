@@ -3,7 +3,7 @@
  *
  * libnice as one side of ICE, by the lines of tests/natlab/ice_peers.py.
  *
- * usage: nice_peer controlling|controlled ADDRESS|- STUN_HOST:PORT|- TURN_HOST:PORT|- USER PASSWORD all|relay
+ * usage: nice_peer controlling|controlled ADDRESS|- STUN_HOST:PORT|- TURN_HOST:PORT|- USER PASSWORD all|relay|tcp
  *                  regular|aggressive|renomination
  */
 #include <agent.h>
@@ -77,7 +77,9 @@ static void on_pair(NiceAgent *from, guint id, guint component, NiceCandidate *l
 
 static void on_candidate(NiceAgent *from, NiceCandidate *candidate, gpointer user) {
     (void)from, (void)user;
-    if (candidate->transport != NICE_CANDIDATE_TRANSPORT_UDP) return;
+    gboolean udp;
+    g_object_get(agent, "ice-udp", &udp, NULL);
+    if ((candidate->transport == NICE_CANDIDATE_TRANSPORT_UDP) != udp) return;
     gchar *line = nice_agent_generate_local_candidate_sdp(agent, candidate);
     say("candidate", ", \"line\": \"%s\"", line);
     g_free(line);
@@ -167,8 +169,9 @@ int main(int count, char **words) {
                                 NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS |
                                     (regular ? NICE_AGENT_OPTION_REGULAR_NOMINATION : 0) |
                                     (renominates ? NICE_AGENT_OPTION_SUPPORT_RENOMINATION : 0));
-    g_object_set(agent, "controlling-mode", strcmp(words[1], "controlling") == 0, "upnp", FALSE, "ice-tcp", FALSE,
-                 "force-relay", strcmp(words[7], "relay") == 0, NULL);
+    const gboolean tcp = strcmp(words[7], "tcp") == 0;
+    g_object_set(agent, "controlling-mode", strcmp(words[1], "controlling") == 0, "upnp", FALSE, "ice-tcp", tcp,
+                 "ice-udp", !tcp, "force-relay", strcmp(words[7], "relay") == 0, NULL);
     g_signal_connect(agent, "new-candidate-full", G_CALLBACK(on_candidate), NULL);
     g_signal_connect(agent, "candidate-gathering-done", G_CALLBACK(on_gathered), NULL);
     g_signal_connect(agent, "component-state-changed", G_CALLBACK(on_state), NULL);

@@ -14,6 +14,7 @@
 #include <stile/connect/route.hpp>
 #include <stile/connect/sockets.hpp>
 #include <stile/connect/stream_table.hpp>
+#include <stile/connect/tcp_relay.hpp>
 #include <stile/crypto/random_stream.hpp>
 #include <stile/ice/agent.hpp>
 #include <stile/turn/client.hpp>
@@ -33,7 +34,8 @@ struct TurnServer {
     std::string username;
     std::string password;
     // Not Dtls. A server is named once for each transport that it takes. Those over UDP are asked
-    // first; the others, in the order given, while there is no relay.
+    // first; the others, in the order given, while there is no relay, and for a TCP allocation (RFC
+    // 6062) where only that is likely to reach the peer.
     turn::ClientTransport transport = turn::ClientTransport::Udp;
     std::string server_name;  // whom the certificate must be for, with Tls
 };
@@ -254,10 +256,14 @@ private:
         ice::Protocol protocol{};          // of the candidate that it finds
         std::optional<StreamId> stream{};  // that it is asked on
     };
+    // A TURN server, to be asked for a TCP allocation.
+    struct TcpRelaySource {
+        TurnServer server;
+    };
     // A source for which a connection is being opened, or could not be.
     struct Attempt {
         StreamId stream;
-        std::variant<TurnServer, StreamSource> source;
+        std::variant<TurnServer, StreamSource, TcpRelaySource> source;
         SourceState state = SourceState::Pending;
         SourceReport report{};
     };
@@ -272,6 +278,15 @@ private:
         turn::ClientTransport transport = turn::ClientTransport::Udp;
         std::optional<StreamId> stream{};        // over TCP or TLS
         std::optional<Instant> keepalive_due{};  // while it is there, over UDP
+    };
+    // The one TCP allocation.
+    struct TcpAllocation {
+        TcpRelay machine;
+        StreamId control;
+        TurnServer server;
+        Path wire;
+        std::optional<SocketAddress> relayed = {};
+        SourceReport report{};
     };
     // The selected pair, as the agent told it.
     struct Selected {
@@ -289,6 +304,8 @@ private:
     static SourceReport asked(SourceReport::Kind kind, turn::ClientTransport transport,
                               const Path& path, Instant now);
     turn::ClientConfig relay_config(const TurnServer& server) const;
+    bool peer_has(ice::Transport transport) const;
+    bool comes_from_relay(const IpAddress& remote) const;
     void translate_servers();
     void ask_relays_as_stun_servers();
     void ask_sources(Instant now);
@@ -325,6 +342,22 @@ private:
     bool has_relay() const;
     bool awaits_relay() const;
     void forget_dead_relays();
+    // tcp_relays.cpp
+    std::optional<Instant> tcp_relay_due() const;
+    void consider_tcp_relay(Instant now);
+    void start_tcp_relay(Instant now, const TurnServer& server);
+    void open_tcp_relay(Instant now, const TurnServer& server, StreamId stream, const Path& path);
+    bool is_opening_tcp_relay() const;
+    bool awaits_tcp_relay() const;
+    void give_up_tcp_relay(Instant now);
+    void want_stream(const Stream& stream, const TurnServer& server);
+    void take_tcp_relay_events(Instant now);
+    void handle_tcp_allocated(Instant now, const TcpRelay::Allocated& allocated);
+    void lose_tcp_relay(Instant now, turn::Failure failure);
+    void open_relayed_peer(Instant now, const ice::ConnectionWanted& wanted);
+    void accept_relayed_peer(Instant now, const TcpRelay::Attempted& attempt);
+    void bind_relayed_peer(Instant now, StreamId stream);
+    void lose_relayed_peer(Instant now, StreamId stream, ice::ConnectFailure failure);
     // connector_listeners.cpp
     void gather_listener(Instant now, const Listener& listener);
     void ask_by_listeners();
@@ -335,6 +368,7 @@ private:
     void drop_stream_probes();
     // connector_streams.cpp
     void close_stream(StreamId stream);
+    void forget_stream(StreamId stream);
     void queue_on_stream(StreamId stream, Bytes octets);
     void open_peer_stream(const ice::ConnectionWanted& wanted);
     Attempt take_attempt(StreamId stream);
@@ -434,7 +468,13 @@ private:
     std::vector<Relay> relays_;
     StreamTable streams_;
     std::vector<Attempt> attempts_;
-    std::deque<TurnServer> stream_servers_;     // not yet asked, while there is no relay
+    std::optional<TcpAllocation> tcp_relay_;
+    enum class TcpRelayPlan : std::uint8_t { NotMade, Made };
+    TcpRelayPlan tcp_relay_plan_ = TcpRelayPlan::NotMade;  // since the last restart
+    std::deque<TurnServer> tcp_relay_servers_;             // not yet asked for a TCP allocation
+    Instant next_tcp_relay_{};                             // when the next is, while one waits
+    std::vector<SourceReport> past_tcp_relays_;            // what became of those asked in vain
+    std::deque<TurnServer> stream_servers_;                // not yet asked, while there is no relay
     std::optional<Instant> next_stream_relay_;  // when the next of them is asked at the latest
     Instant stream_probes_until_{};             // how long gathering waits for them
     std::deque<ReceivedOctets> received_;

@@ -37,6 +37,7 @@ enum class Reason : std::uint8_t {
     RelaySilent,      // the relay did not answer
     NoRelay,          // none was named to us
     PeerNoRelay,      // the peer offered no relay
+    PeerTcpOnly,      // the peer offered nothing over UDP
     PeerNoPublic,     // the peer offered private addresses alone
     PeerNoIpv6,       // we have IPv6, the peer offered none
     WeNoIpv6,         // the peer has IPv6, we have none

@@ -32,8 +32,27 @@ inline constexpr Duration next_stream_relay_delay = std::chrono::milliseconds{25
 // How long gathering is not called complete for want of what STUN servers say over TCP alone.
 inline constexpr Duration stream_source_deadline = std::chrono::seconds{1};
 
-// Local preference of a relay over a stream: below each that is over UDP, which count from the top.
-inline constexpr std::uint16_t stream_relay_preference = 16'383;
+// Local preference of a relay over a stream: below each that is over UDP, which count from the top,
+// and above what TCP allocations give, the best of which has 57,343 (RFC 6544 Section 4.2).
+inline constexpr std::uint16_t stream_relay_preference = 61'439;
+
+// How long checks go on without a route before a TCP allocation is asked for, where the peer has
+// candidates over TCP and others: several round trips, so that a relay over UDP, which gets through
+// to whoever has one himself, or takes UDP, has had its chance. A peer that has none but over TCP
+// makes it asked for at once.
+inline constexpr Duration tcp_relay_patience = std::chrono::seconds{3};
+
+// How long one server may take to give one before the next is asked: a connection, TLS and two
+// requests on a slow line.
+inline constexpr Duration tcp_relay_server_patience = std::chrono::seconds{2};
+
+// Connections through it at once: an agent opens at most five to one address, and ICE needs one.
+// Beyond it a peer's attempts are refused.
+inline constexpr std::size_t most_relayed_connections = 16;
+
+// How long a connection to the server may take to be open and bound: then the server closes its own
+// to the peer. RFC 6062 Sections 5.2 and 5.3.
+inline constexpr Duration bind_patience = std::chrono::seconds{30};
 
 // Datagrams that came by streams and wait for poll_received: of one read of the driver's.
 inline constexpr std::size_t most_queued_received = 1024;

@@ -9,6 +9,7 @@
 #include <stile/ice/events.hpp>
 #include <stile/turn/client_flow.hpp>
 #include <stile/turn/failure.hpp>
+#include <stile/turn/relay.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -29,6 +30,7 @@ struct SourceReport {
     };
     Kind kind = Kind::Stun;
     turn::ClientTransport transport = turn::ClientTransport::Udp;  // to the server
+    turn::RelayProtocol relays = turn::RelayProtocol::Udp;         // TURN: what it was asked for
     Path path;  // the socket and the server; the socket is unspecified while not asked
     Outcome outcome = Outcome::NotAsked;
     std::optional<SocketAddress> mapped;  // the socket as the server sees it

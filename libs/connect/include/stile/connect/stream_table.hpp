@@ -15,11 +15,16 @@ namespace stile::connect {
 // One TCP connection of a connector, from the wish for it on.
 struct Stream {
     enum class Use : std::uint8_t {
-        Relay,      // to a TURN server; RFC 8656 Section 3.1
-        Reflexive,  // to a STUN server; RFC 6544 Section 5.2
-        Peer,       // RFC 6544 Section 7
+        Relay,        // to a TURN server; RFC 8656 Section 3.1
+        Reflexive,    // to a STUN server; RFC 6544 Section 5.2
+        Peer,         // RFC 6544 Section 7
+        RelayedPeer,  // to a TURN server, and through it to the peer; RFC 6062
     };
-    enum class Phase : std::uint8_t { Opening, Open };
+    enum class Phase : std::uint8_t {
+        Planned,  // the driver has not been asked for it yet
+        Opening,
+        Open,
+    };
 
     StreamId id;
     Use use = Use::Peer;
@@ -27,6 +32,9 @@ struct Stream {
     Path path;                                    // as asked for; once open, the 4-tuple
     std::optional<ice::ConnectionId> connection;  // of a Peer's
     Bytes inbox;                                  // the beginning of a message
+    std::optional<Path> relayed_pair;             // of a RelayedPeer's
+    // The 4-tuple that the peer's agent knows it by.
+    const Path& pair() const { return relayed_pair ? *relayed_pair : path; }
 };
 
 // The streams of one connector, and what is to leave on them. How many there can be follows from

@@ -48,7 +48,7 @@ struct Candidate {
     // Where checks from it leave: the socket for host and reflexive candidates, `address` itself
     // for relayed ones. Of a remote candidate it is not known, and equal to `address`. Of an active
     // TCP candidate, local or remote, only the IP address means something: the port is
-    // discard_port.
+    // discard_port. A relayed one has its relay's port in the base: connections leave from there.
     SocketAddress base;
     std::optional<SocketAddress> related;  // for diagnostics; absent where it is kept private
     std::uint32_t priority = 0;
@@ -80,6 +80,10 @@ GatheredCandidate host_candidate(SocketAddress socket, ComponentId component = {
 // the port. RFC 6544 Section 5.1.
 GatheredCandidate tcp_host_candidate(SocketAddress socket, TcpType type,
                                      ComponentId component = {});
+
+// What a TCP allocation of a TURN server gives, Passive or Active: RFC 6544 Section 5.5.
+GatheredCandidate tcp_relayed_candidate(SocketAddress relayed, TcpType type,
+                                        ComponentId component = {});
 
 // Whether candidates of the two are paired: UDP with UDP, and TCP by the table of RFC 6544 Section
 // 6.2. The pairs of passive local candidates are pruned; their checks go back where the peer's came

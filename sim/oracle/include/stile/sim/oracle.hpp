@@ -66,6 +66,16 @@ enum class Transports : std::uint8_t { UdpOnly, UdpAndTcp };
 BestPath best_path(const Topology& topology, HostId left, HostId right, HostId server,
                    Transports transports);
 
+// A peer that has nothing but TCP, and no server: it tells the addresses at which it listens, or
+// from which it opens connections.
+enum class TcpPeer : std::uint8_t { Listens, Opens };
+
+// The best path between `side`, which has everything that best_path() with TCP gives it, and such a
+// peer: direct, or by a TCP allocation of the server (RFC 6062), which connects to the peer's
+// address and lets in what comes from there.
+BestPath best_path_to_tcp_peer(const Topology& topology, HostId side, HostId peer, TcpPeer does,
+                               HostId server);
+
 enum class DirectPath : std::uint8_t { Possible, Impossible };
 // Whether the best path is without relay.
 DirectPath direct_udp_path(const Topology& topology, HostId left, HostId right, HostId stun_server);

@@ -34,6 +34,12 @@ struct Scene {
     Middle middle = Middle::Open;
     // With TCP both listen, and the relay is at its ports over TCP and at 443 over TLS, too.
     Transports transports = Transports::UdpOnly;
+    // One of the two that has nothing but TCP, and no server.
+    struct TcpPeerAt {
+        HostId host;
+        TcpPeer does;
+    };
+    std::optional<TcpPeerAt> tcp_peer;
     // Servers that both sides are told of beside the other, and that are not there.
     std::vector<SocketAddress> silent_stun_servers;
     std::vector<SocketAddress> silent_turn_servers;
@@ -77,6 +83,11 @@ enum class Place : std::uint8_t {
 };
 std::string_view to_string(Place place);
 Scene make_place(Place place, std::uint64_t seed, Weather weather);
+
+// A network that lets nothing out but TCP to port 443, and a peer with a public address that has
+// nothing but TCP. Where it opens connections a firewall lets nothing in. The seed draws which of
+// the two controls.
+Scene tcp_peer_scene(TcpPeer does, std::uint64_t seed);
 
 // Blocks all UDP of one host: with UDP alone, nothing can work.
 Scene blocked_home(std::uint64_t seed);

@@ -12,12 +12,14 @@
 
 namespace stile::sim {
 
-// STUN and TURN on the server of a scene. Relays are further ports of the host.
+// STUN and TURN on the server of a scene, with TCP allocations where it has TCP. Relays are further
+// ports of the host.
 class TurnHost {
 public:
     TurnHost(World& world, const Scene& scene, std::uint64_t seed);
 
     void handle(const DatagramArrived& arrived);
+    void handle(const StreamOpened& opened);
     void handle(const StreamAccepted& accepted);
     void handle(const StreamArrived& arrived);
     void handle(const StreamClosed& closed);
@@ -34,8 +36,19 @@ private:
         turn::ClientFlow flow;
         Bytes received = {};  // not yet a whole message
     };
+    // Between a relay and a peer. RFC 6062.
+    struct Peering {
+        StreamId stream;
+        StreamEnd end;                   // ours
+        std::optional<StreamId> data{};  // the client's, once it is joined
+        Bytes waiting{};                 // of the peer, until then
+    };
     void flush();
     void open(const turn::RelayWanted& wanted);
+    void connect_to_peer(const turn::ConnectionWanted& wanted);
+    void join(const turn::ConnectionJoined& joined);
+    void close(const turn::ConnectionClosed& closed);
+    bool carry(const StreamArrived& arrived);
     void answer(const turn::ClientFlow& flow, BytesView message);
     std::optional<BytesView> first_message(const Connection& connection) const;
     void send(const turn::ToPeer& datagram);
@@ -48,8 +61,11 @@ private:
     turn_server::Service service_;
     std::map<StreamId, Connection> connections_;
     std::map<turn::ClientFlow, StreamId> streams_;
+    std::map<turn::ConnectionId, Peering> peerings_;
+    std::map<StreamId, turn::ConnectionId> peered_;  // of peers' streams, and of joined ones
     std::map<turn::RelayId, SocketAddress> relayed_;
     std::map<Port, turn::RelayId> relays_;
+    std::map<Port, turn::RelayId> tcp_relays_;
     std::uint16_t next_port_ = 49152;
 };
 
