@@ -34,19 +34,31 @@ std::string QValue::to_string() const {
 }
 
 std::expected<Contact, ParseError> Contact::parse(std::string_view text) {
-    Contact contact;
-    contact.address = STILE_TRY(NameAddr::parse(text));
+    return STILE_TRY(ContactView::parse(text)).copy();
+}
+
+std::expected<ContactView, ParseError> ContactView::parse(std::string_view text) {
+    ContactView contact;
+    contact.address = STILE_TRY(NameAddrView::parse(text));
     return contact;
 }
 
-std::optional<QValue> Contact::q() const {
+Contact ContactView::copy() const {
+    Contact contact;
+    contact.address = address.copy();
+    return contact;
+}
+
+template <class Address>
+std::optional<QValue> ContactValue<Address>::q() const {
     const auto text = address.parameters.value("q");
     if (!text) return std::nullopt;
     const auto value = QValue::parse(*text);
     return value ? std::optional{*value} : std::nullopt;
 }
 
-std::optional<std::uint32_t> Contact::expires_seconds() const {
+template <class Address>
+std::optional<std::uint32_t> ContactValue<Address>::expires_seconds() const {
     const auto text = address.parameters.value("expires");
     if (!text) return std::nullopt;
     for (const char c : *text) {
@@ -55,7 +67,8 @@ std::optional<std::uint32_t> Contact::expires_seconds() const {
     return static_cast<std::uint32_t>(parse_unsigned(*text, 0xFFFF'FFFF).value_or(0xFFFF'FFFF));
 }
 
-std::optional<std::string> Contact::instance() const {
+template <class Address>
+std::optional<std::string> ContactValue<Address>::instance() const {
     auto text = address.parameters.unquoted("+sip.instance");
     if (!text || text->size() < 3 || text->front() != '<' || text->back() != '>') {
         return std::nullopt;
@@ -63,18 +76,24 @@ std::optional<std::string> Contact::instance() const {
     return text->substr(1, text->size() - 2);
 }
 
-std::optional<std::uint32_t> Contact::reg_id() const {
+template <class Address>
+std::optional<std::uint32_t> ContactValue<Address>::reg_id() const {
     const auto text = address.parameters.value("reg-id");
     const auto value = text ? parse_unsigned(*text, 0x7FFF'FFFF) : std::nullopt;
     if (!value || *value == 0) return std::nullopt;
     return static_cast<std::uint32_t>(*value);
 }
 
-std::optional<std::string> Contact::pub_gruu() const {
+template <class Address>
+std::optional<std::string> ContactValue<Address>::pub_gruu() const {
     return address.parameters.unquoted("pub-gruu");
 }
-std::optional<std::string> Contact::temp_gruu() const {
+template <class Address>
+std::optional<std::string> ContactValue<Address>::temp_gruu() const {
     return address.parameters.unquoted("temp-gruu");
 }
+
+template struct ContactValue<NameAddrView>;
+template struct ContactValue<NameAddr>;
 
 }  // namespace stile::sip

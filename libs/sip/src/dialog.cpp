@@ -13,10 +13,10 @@ namespace stile::sip {
 namespace {
 
 std::expected<Uri, ParseError> contact_of(const Message& message) {
-    auto contacts = STILE_TRY(message.contacts());
+    const auto contacts = STILE_TRY(message.contacts());
     if (contacts.form == ContactForm::Wildcard) return std::unexpected(ParseError::BadNameAddr);
     if (contacts.values.empty()) return std::unexpected(ParseError::Missing);
-    return contacts.values.front().uri();
+    return contacts.values.front().uri().copy();
 }
 
 template <class Address>

@@ -10,10 +10,16 @@ namespace stile::sip {
 namespace {
 
 // hostname of RFC 3261 Section 25.1, but for two things that the field needs: underscores, and a
-// last label that starts with a digit (container and machine names).
+// last label that starts with a digit (container and machine names). The characters are known to
+// be a name's.
 bool is_host_name(std::string_view text) {
-    if (text.empty() || text.size() > most_host_octets || text.front() == '.') return false;
-    return scan::all(text, scan::Class::HostName) && !text.contains("..");
+    if (text.empty() || text.size() > most_host_octets) return false;
+    char before = '.';
+    for (const char c : text) {
+        if (c == '.' && before == '.') return false;
+        before = c;
+    }
+    return true;
 }
 
 bool is_dotted_number(std::string_view text) {
@@ -38,10 +44,7 @@ std::expected<HostView, ParseError> parse_reference(std::string_view text) {
     return HostView{.text = text, .address = address};
 }
 
-}  // namespace
-
-std::expected<HostView, ParseError> HostView::parse(std::string_view text) {
-    if (text.size() > 2 && text.front() == '[' && text.back() == ']') return parse_reference(text);
+std::expected<HostView, ParseError> parse_name_or_v4(std::string_view text) {
     if (is_dotted_number(text)) {
         const auto address = IpAddress::parse(text);
         if (!address || !address->is_v4()) return std::unexpected(ParseError::BadHost);
@@ -49,6 +52,28 @@ std::expected<HostView, ParseError> HostView::parse(std::string_view text) {
     }
     if (!is_host_name(text)) return std::unexpected(ParseError::BadHost);
     return HostView{.text = text, .address = std::nullopt};
+}
+
+}  // namespace
+
+std::expected<HostView, ParseError> HostView::take(std::string_view& text) {
+    std::size_t size = 0;
+    const bool is_reference = !text.empty() && text.front() == '[';
+    if (is_reference) {
+        size = text.find(']') + 1;
+        if (size <= 2) return std::unexpected(ParseError::BadHost);
+    } else {
+        size = scan::span(text, scan::Class::HostName);
+    }
+    const std::string_view host = text.substr(0, size);
+    text.remove_prefix(size);
+    return is_reference ? parse_reference(host) : parse_name_or_v4(host);
+}
+
+std::expected<HostView, ParseError> HostView::parse(std::string_view text) {
+    const HostView host = STILE_TRY(take(text));
+    if (!text.empty()) return std::unexpected(ParseError::BadHost);
+    return host;
 }
 
 bool operator==(const HostView& left, const HostView& right) {

@@ -158,7 +158,7 @@ std::expected<std::uint8_t, ParseError> Message::max_forwards() const {
     return static_cast<std::uint8_t>(STILE_TRY(parse_number(text, 255)));
 }
 
-std::expected<Contacts, ParseError> Message::contacts() const {
+std::expected<Contacts, ParseError> Message::contacts() const& {
     Contacts contacts;
     contacts.values = {};
     for (const std::string_view text : values(HeaderName::Contact)) {
@@ -171,7 +171,7 @@ std::expected<Contacts, ParseError> Message::contacts() const {
         if (contacts.values.size() == most_list_values) {
             return std::unexpected(ParseError::TooManyValues);
         }
-        contacts.values.push_back(STILE_TRY(Contact::parse(text)));
+        contacts.values.push_back(STILE_TRY(ContactView::parse(text)));
     }
     return contacts;
 }

@@ -21,17 +21,17 @@ Duration between(crypto::RandomStream& random, Duration low, Duration high) {
 }
 
 // Which of the contacts in a 2xx is ours. RFC 5626 Section 6, RFC 3261 Section 10.2.4.
-const Contact* find_own(const Contacts& contacts, const Contact& own,
-                        const std::optional<std::uint32_t>& reg_id) {
+const ContactView* find_own(const Contacts& contacts, const Contact& own,
+                            const std::optional<std::uint32_t>& reg_id) {
     const auto instance = own.instance();
-    for (const Contact& candidate : contacts.values) {
+    for (const ContactView& candidate : contacts.values) {
         if (instance && reg_id && candidate.instance() == instance &&
             candidate.reg_id() == reg_id) {
             return &candidate;
         }
     }
-    for (const Contact& candidate : contacts.values) {
-        if (candidate.uri() == own.uri()) return &candidate;
+    for (const ContactView& candidate : contacts.values) {
+        if (candidate.uri() == own.uri().view()) return &candidate;
     }
     return nullptr;
 }
@@ -200,7 +200,7 @@ void Registration::handle_success(Instant now, AgentContext context, const Messa
     if (digest_) digest_->handle_success(response);
     const auto contacts = response.contacts();
     const Contact own = contact(context, *flow_, ContactUse::Registration);
-    const Contact* bound = contacts ? find_own(*contacts, own, config_.reg_id) : nullptr;
+    const ContactView* bound = contacts ? find_own(*contacts, own, config_.reg_id) : nullptr;
     const std::uint32_t fallback = response.expires_seconds().value_or(asked_seconds_);
     const std::uint32_t granted = bound ? bound->expires_seconds().value_or(fallback) : 0;
     if (granted == 0) {

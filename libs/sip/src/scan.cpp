@@ -102,7 +102,7 @@ int hex_value(char c) {
 }
 
 bool is_escaped_text(std::string_view text, unsigned bits) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
+    for (std::size_t i = span(text, bits); i < text.size(); ++i) {
         if (is(text[i], bits)) continue;
         if (text[i] != '%' || i + 2 >= text.size()) return false;
         if (hex_value(text[i + 1]) < 0 || hex_value(text[i + 2]) < 0) return false;

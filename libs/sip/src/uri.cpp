@@ -150,44 +150,38 @@ std::expected<void, ParseError> parse_user(std::string_view text, UriView& uri) 
     return {};
 }
 
-std::expected<void, ParseError> parse_host_port(std::string_view text, UriView& uri) {
-    std::size_t host_end = text.find(':');
-    if (!text.empty() && text.front() == '[') {
-        host_end = text.find(']');
-        if (host_end == std::string_view::npos) return std::unexpected(ParseError::BadHost);
-        ++host_end;
-    }
-    uri.host = STILE_TRY(HostView::parse(text.substr(0, host_end)));
-    if (host_end >= text.size()) return {};
-    if (text[host_end] != ':') return std::unexpected(ParseError::BadHost);
-    const auto port = parse_unsigned(text.substr(host_end + 1), 0xFFFF);
+// Takes them from the front; parameters or headers may follow.
+std::expected<void, ParseError> take_host_port(std::string_view& text, UriView& uri) {
+    uri.host = STILE_TRY(HostView::take(text));
+    if (text.empty() || text.front() == ';' || text.front() == '?') return {};
+    if (text.front() != ':') return std::unexpected(ParseError::BadHost);
+    text.remove_prefix(1);
+    const std::string_view digits = text.substr(0, scan::find_any(text, ";?"));
+    const auto port = parse_unsigned(digits, 0xFFFF);
     if (!port) return std::unexpected(ParseError::BadPort);
     uri.port = Port{static_cast<std::uint16_t>(*port)};
+    text.remove_prefix(digits.size());
     return {};
 }
 
 std::expected<UriView, ParseError> parse_sip(std::string_view rest, Scheme scheme) {
-    UriView uri;
-    uri.scheme = scheme;
+    std::expected<UriView, ParseError> uri;
+    uri->scheme = scheme;
     // Neither the host nor what follows it can hold an "@", and the user part only escaped.
     if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
-        if (const auto user = parse_user(rest.substr(0, at), uri); !user) {
+        if (const auto user = parse_user(rest.substr(0, at), *uri); !user) {
             return std::unexpected(user.error());
         }
         rest.remove_prefix(at + 1);
     }
-    const std::size_t host_end = scan::find_any(rest, ";?");
-    if (const auto host = parse_host_port(rest.substr(0, host_end), uri); !host) {
-        return std::unexpected(host.error());
-    }
-    if (host_end == std::string_view::npos) return uri;
-    rest.remove_prefix(host_end);
+    if (const auto host = take_host_port(rest, *uri); !host) return std::unexpected(host.error());
+    if (rest.empty()) return uri;
     const std::size_t question = rest.find('?');
-    uri.parameters =
+    uri->parameters =
         STILE_TRY(ParametersView::parse(rest.substr(0, question), ParameterSyntax::Uri));
     if (question != std::string_view::npos) {
-        uri.headers = rest.substr(question + 1);
-        if (!are_headers(uri.headers)) return std::unexpected(ParseError::BadUri);
+        uri->headers = rest.substr(question + 1);
+        if (!are_headers(uri->headers)) return std::unexpected(ParseError::BadUri);
     }
     return uri;
 }

@@ -10,15 +10,11 @@ namespace {
 
 std::expected<SentByView, ParseError> parse_sent_by(std::string_view text) {
     SentByView sent_by;
-    std::size_t host_end = scan::find_any(text, ": \t");
-    if (!text.empty() && text.front() == '[') {
-        host_end = text.find(']');
-        if (host_end == std::string_view::npos) return std::unexpected(ParseError::BadHost);
-        ++host_end;
+    sent_by.host = STILE_TRY(HostView::take(text));
+    if (text.empty()) return sent_by;
+    if (text.front() != ':' && !scan::is_space(text.front())) {
+        return std::unexpected(ParseError::BadHost);
     }
-    sent_by.host = STILE_TRY(HostView::parse(text.substr(0, host_end)));
-    if (host_end >= text.size()) return sent_by;
-    text.remove_prefix(host_end);
     if (!scan::take_separator(text, ':')) return std::unexpected(ParseError::BadVia);
     const auto port = parse_unsigned(text, 0xFFFF);
     if (!port) return std::unexpected(ParseError::BadPort);

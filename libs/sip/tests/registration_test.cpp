@@ -96,7 +96,7 @@ struct Scene {
         MessageBuilder builder = make_response(request, status::Ok, {.to_tag = "r"});
         auto contacts = request.contacts().value();
         builder.add(HeaderName::Contact, "<sip:alice@elsewhere.example>;expires=77");
-        Contact own = contacts.values.at(0);
+        Contact own = contacts.values.at(0).copy();
         own.address.parameters.set("expires", std::to_string(seconds));
         builder.add(own);
         if (!require.empty()) builder.add(HeaderName::Require, require);
@@ -124,7 +124,7 @@ TEST_CASE("sip registration: the REGISTER that RFC 5626 asks for") {
     CHECK(request.lists(HeaderName::Supported, "path"));
     const auto contacts = request.contacts().value();
     REQUIRE(contacts.values.size() == 1);
-    const Contact& contact = contacts.values.front();
+    const ContactView& contact = contacts.values.front();
     CHECK(contact.reg_id() == 1);
     CHECK(contact.instance() == "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
     CHECK(contact.expires_seconds() == 3600);

@@ -8,7 +8,8 @@
 
 namespace stile::sip_server {
 
-std::string binding_key(const sip::Contact& contact, const std::optional<std::uint32_t>& reg_id) {
+std::string binding_key(const sip::ContactView& contact,
+                        const std::optional<std::uint32_t>& reg_id) {
     if (reg_id) {
         if (const auto instance = contact.instance()) {
             return "i:" + *instance + ";" + std::to_string(*reg_id);

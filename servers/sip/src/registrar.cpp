@@ -10,6 +10,7 @@
 namespace stile::sip_server {
 
 using sip::Contact;
+using sip::ContactView;
 using sip::HeaderName;
 using sip::Message;
 namespace status = sip::status;
@@ -84,7 +85,7 @@ std::expected<RegisterPlan, RegisterRefusal> plan_wildcard(const RegisterInput& 
 
 // The reg-id that counts, if any. RFC 5626 Section 6.
 std::expected<std::optional<std::uint32_t>, RegisterRefusal> effective_reg_id(
-    const Contact& contact, const Terms& terms) {
+    const ContactView& contact, const Terms& terms) {
     const auto reg_id = contact.reg_id();
     if (!reg_id || !contact.instance()) return std::nullopt;
     if (terms.is_direct) return reg_id;
@@ -93,7 +94,7 @@ std::expected<std::optional<std::uint32_t>, RegisterRefusal> effective_reg_id(
     return std::nullopt;
 }
 
-std::expected<std::uint32_t, RegisterRefusal> granted_seconds(const Contact& contact,
+std::expected<std::uint32_t, RegisterRefusal> granted_seconds(const ContactView& contact,
                                                               const Terms& terms,
                                                               const RegistrarConfig& config) {
     const std::uint32_t asked = contact.expires_seconds().value_or(
@@ -126,7 +127,7 @@ std::expected<RegisterPlan, RegisterRefusal> plan_registration(const RegisterInp
     RegisterPlan plan;
     std::size_t lasting = 0;
     bool has_reg_id = false;
-    for (const Contact& contact : contacts->values) {
+    for (const ContactView& contact : contacts->values) {
         const auto reg_id = effective_reg_id(contact, *terms);
         if (!reg_id) return Refusal{reg_id.error()};
         const auto seconds = granted_seconds(contact, *terms, config);
@@ -142,7 +143,7 @@ std::expected<RegisterPlan, RegisterRefusal> plan_registration(const RegisterInp
         }
         ++lasting;
         has_reg_id = has_reg_id || reg_id->has_value();
-        Contact kept = contact;
+        Contact kept = contact.copy();
         kept.address.parameters.remove("expires");
         const std::chrono::seconds lifetime{*seconds};
         Binding binding{.key = std::move(key),

@@ -17,15 +17,13 @@ struct QValue {
     friend constexpr auto operator<=>(QValue, QValue) = default;
 };
 
-// One value of a Contact header field. Parameters that break their grammar read as absent, as
-// RFC 3261 Section 10.3 has a registrar treat a malformed expires.
-struct Contact {
-    NameAddr address;
+// What a value of a Contact header field says. Parameters that break their grammar read as absent,
+// as RFC 3261 Section 10.3 has a registrar treat a malformed expires.
+template <class Address>
+struct ContactValue {
+    Address address;
 
-    static std::expected<Contact, ParseError> parse(std::string_view text);
-    std::string to_string() const { return address.to_string(); }
-
-    const Uri& uri() const { return address.uri; }
+    const auto& uri() const { return address.uri; }
     std::optional<QValue> q() const;
     std::optional<std::uint32_t> expires_seconds() const;  // larger numbers read as 2^32 - 1
     // "<urn:uuid:...>" without quotation marks and brackets. RFC 5626 Section 4.1.
@@ -33,8 +31,25 @@ struct Contact {
     std::optional<std::uint32_t> reg_id() const;  // at least 1. RFC 5626 Section 4.2
     std::optional<std::string> pub_gruu() const;  // RFC 5627 Section 5.3
     std::optional<std::string> temp_gruu() const;
+};
 
-    friend bool operator==(const Contact&, const Contact&) = default;
+extern template struct ContactValue<NameAddrView>;
+extern template struct ContactValue<NameAddr>;
+
+// One value that can be kept and changed.
+struct Contact : ContactValue<NameAddr> {
+    static std::expected<Contact, ParseError> parse(std::string_view text);
+    std::string to_string() const { return address.to_string(); }
+
+    friend bool operator==(const Contact& left, const Contact& right) {
+        return left.address == right.address;
+    }
+};
+
+// One value, where it stands on the wire. Lives as long as the text it was parsed from.
+struct ContactView : ContactValue<NameAddrView> {
+    static std::expected<ContactView, ParseError> parse(std::string_view text);
+    Contact copy() const;
 };
 
 enum class ContactForm : std::uint8_t {
@@ -44,7 +59,7 @@ enum class ContactForm : std::uint8_t {
 
 struct Contacts {
     ContactForm form = ContactForm::List;
-    std::vector<Contact> values;  // empty for Wildcard
+    std::vector<ContactView> values;  // empty for Wildcard
 };
 
 }  // namespace stile::sip

@@ -21,6 +21,8 @@ struct HostView {
 
     // The whole text; an IPv6 address in brackets.
     static std::expected<HostView, ParseError> parse(std::string_view text);
+    // What stands at the front, up to the first character that no host can hold.
+    static std::expected<HostView, ParseError> take(std::string_view& text);
     bool is_name() const { return !address; }
     friend bool operator==(const HostView& left, const HostView& right);
 };

@@ -181,7 +181,7 @@ public:
     std::expected<std::string_view, ParseError> call_id() const&;
     std::expected<CSeq, ParseError> cseq() const;
     std::expected<std::uint8_t, ParseError> max_forwards() const;  // 0 to 255
-    std::expected<Contacts, ParseError> contacts() const;          // none is an empty list
+    std::expected<Contacts, ParseError> contacts() const&;         // none is an empty list
     // Route, Record-Route, Path, Service-Route.
     Routes routes(HeaderName name) const& { return Routes{values(name)}; }
     std::expected<std::uint32_t, ParseError> expires_seconds() const;

@@ -55,7 +55,8 @@ struct Binding {
 
 // RFC 5626 Section 6 for a registration with instance and reg-id, otherwise RFC 3261 Section 10.3:
 // the Contact's URI.
-std::string binding_key(const sip::Contact& contact, const std::optional<std::uint32_t>& reg_id);
+std::string binding_key(const sip::ContactView& contact,
+                        const std::optional<std::uint32_t>& reg_id);
 
 // Which contacts stand for which user of the domain. Contacts whose time is over are not returned.
 class LocationTable {
