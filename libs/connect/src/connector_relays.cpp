@@ -112,6 +112,10 @@ void Connector::handle_allocated(Instant now, Relay& relay,
     // Another server was quicker: this one is not told of, and given back.
     if (relay.stream && has_relay()) return relay.client.release(now);
     relay.relayed = allocated.relayed;
+    // What comes first ranks first. With the other family it may take a relay at both ends.
+    std::ranges::stable_partition(relay.relayed, [&](const SocketAddress& relayed) {
+        return relayed.ip.family() == relay.wire.remote.ip.family();
+    });
     if (!relay.stream) relay.keepalive_due = now + limits::relay_keepalive;
     relay.report.relayed = relay.relayed;
     if (!relay.stream) give_up_rivals(now, relay);

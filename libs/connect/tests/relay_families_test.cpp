@@ -59,8 +59,8 @@ TEST_CASE("connector relays: both addresses are told, reported and checked from,
     const SocketAddress relay6 = at("[2001:db8:f::1]:50001");
     Driven driven{config_with({"[2001:db8::1]:5000"}, {}, {"[2001:db8:f::1]:3478"})};
     answer(driven, {relay4, relay6});
-    CHECK(told_relays(driven) == std::vector{relay4, relay6});
-    CHECK(driven.connector.report().sources.front().relayed == std::vector{relay4, relay6});
+    CHECK(told_relays(driven) == std::vector{relay6, relay4});
+    CHECK(driven.connector.report().sources.front().relayed == std::vector{relay6, relay4});
 
     Driven peer{config_with({"[2001:db8:2::1]:6000", "203.0.113.1:6000"}), 2};
     REQUIRE(

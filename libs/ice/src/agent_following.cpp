@@ -6,6 +6,7 @@
 #include <stile/ice/agent.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace stile::ice {
 
@@ -45,16 +46,18 @@ void Agent::handle_data(Instant now, const Flow& flow) {
     const CandidatePair* pair = pair_on(flow);
     if (pair == nullptr || selected_flow(pair->component) == flow) return;
     Component& its = component(pair->component);
-    its.heard_on = pair->id;
+    if (its.selected && now_ < its.selected->since + limits::data_overtaken) return;
+    its.heard = Heard{pair->id, now_};
     consider_following(now_, its);
 }
 
 // Who noticed first that the old way is no more need not tell the other, who would notice by its
 // consent only, half a minute later.
 void Agent::consider_following(Instant now, Component& its) {
-    CandidatePair* pair = its.heard_on ? checklist_.find(*its.heard_on) : nullptr;
+    CandidatePair* pair = its.heard ? checklist_.find(its.heard->pair) : nullptr;
     if (pair == nullptr || !pair->valid || is_stale(*pair)) return;
-    its.heard_on.reset();
+    const Instant when = std::exchange(its.heard, {})->when;
+    if (now > when + limits::takeover_patience) return;
     const PairId followed = pair->id;
     if (has_previous(its.id)) {
         release_previous(now, its.id);

@@ -146,7 +146,7 @@ void Agent::handle_success(Instant now, const OutstandingCheck& check, const Soc
             }
             break;
     }
-    if (its.heard_on == pair->id) consider_following(now, its);
+    if (its.heard && its.heard->pair == pair->id) consider_following(now, its);
     select_best(now, its);
 }
 

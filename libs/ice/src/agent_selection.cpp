@@ -102,8 +102,9 @@ void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection s
             .consent = Consent{now, pair.valid->since, random_},
         };
     }
+    its.selected->since = now;
     its.takeover_until.reset();
-    its.heard_on.reset();
+    its.heard.reset();
     const Flow& flow = its.selected->flow;
     if (flow.connection) {
         if (Connection* connection = connections_.find(*flow.connection)) {

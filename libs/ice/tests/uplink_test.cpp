@@ -98,6 +98,26 @@ TEST_CASE("ice uplink: data on the way back is followed back, and what works is 
     CHECK(homes.two.left.agent.state() == State::Completed);
 }
 
+TEST_CASE("ice uplink: data that a nomination has overtaken is not followed") {
+    Homes homes{2};
+    Peer& mover = homes.two.right;
+    Peer& stayer = homes.two.left;
+    homes.leave(mover, mover.agent.selected()->local.to_string());
+    homes.two.network.run_for(200ms);
+    homes.send_data(mover, stayer);
+    homes.two.network.run_for(200ms);
+    const auto moved = stayer.agent.selected();
+    REQUIRE(moved->remote == mover.agent.selected()->local);
+    // From both addresses that are there still the new one was checked.
+    Path other = *moved;
+    other.local = at(moved->local == at("192.0.2.1:1000") ? "192.0.2.2:1000" : "192.0.2.1:1000");
+    homes.hear(stayer, other);
+    homes.two.network.run_for(limits::data_overtaken);
+    CHECK(stayer.agent.selected() == moved);
+    homes.hear(stayer, other);
+    CHECK(stayer.agent.selected() == other);
+}
+
 TEST_CASE("ice uplink: without renomination the peer's data does not move a nominated pair") {
     Homes homes{2, Renomination::NotOffered};
     const auto before = homes.two.left.agent.selected();

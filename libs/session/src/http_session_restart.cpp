@@ -8,6 +8,7 @@
 #include <stile/session/http_session.hpp>
 #include <stile/session/path_description.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace stile::session {
@@ -17,7 +18,7 @@ namespace stile::session {
 std::optional<Instant> HttpSession::restart_due() const {
     const bool is_busy = later_offer_ != LaterOffer::None || description_deadline_;
     if (!section_ || failed_ || is_busy || path_.hosts().empty()) return std::nullopt;
-    if (broken_since_) return broken_since_;
+    if (broken_since_) return std::max(*broken_since_, trying_until_.value_or(*broken_since_));
     if (!untold_since_) return std::nullopt;
     // A nomination is near, and until then its checks would be lost.
     if (path_.state() == ice::State::Running && path_.route()) return std::nullopt;
@@ -38,6 +39,7 @@ void HttpSession::begin_generation(Instant now) {
     agreement_ = Agreement::Open;
     if (had_route_ == RouteHistory::ThisGeneration) had_route_ = RouteHistory::Earlier;
     broken_since_.reset();
+    trying_until_.reset();
     untold_since_.reset();
     early_fragment_.reset();
     candidates_.clear();
@@ -122,6 +124,9 @@ void HttpSession::note_route() {
     path_deadline_.reset();
     lost_deadline_.reset();
     had_route_ = RouteHistory::ThisGeneration;
+    if (const auto route = path_.route(); route && route->round_trip) {
+        round_trip_ = route->round_trip;
+    }
     if (path_.state() == ice::State::Running || path_.state() == ice::State::Completed) {
         broken_since_.reset();
     }
@@ -132,12 +137,22 @@ void HttpSession::note_loss(Instant now) {
     // Of an earlier generation's pair: the checks of this one go on.
     if (had_route_ == RouteHistory::ThisGeneration || agreement_ == Agreement::Open) {
         broken_since_ = now;
+        try_others(now);
     }
     if (!lost_deadline_) lost_deadline_ = now + limits::lost_patience;
 }
 
+// What works without a word to the peer shows it within a round trip, of which a restart would
+// break off the checks.
+void HttpSession::try_others(Instant now) {
+    if (path_.state() != ice::State::Running || agreement_ != Agreement::Reached) return;
+    const Duration once = round_trip_.value_or(limits::network_settling) * 5 / 4;
+    trying_until_ = now + std::min(once, limits::network_settling);
+}
+
 void HttpSession::note_path_failed(Instant now) {
     if (had_route_ == RouteHistory::None) return fail(SessionFault::NoPath);
+    trying_until_.reset();
     broken_since_ = now;
     if (!path_.route() && !lost_deadline_) lost_deadline_ = now + limits::lost_patience;
 }
@@ -152,6 +167,7 @@ void HttpSession::handle_host_added(Instant now, const SocketAddress& host) {
                             path_.state() != ice::State::Completed &&
                             (!section_ || fragments_ == Fragments::Taken);
     if (!description_deadline_ && !can_follow) untold_since_ = now;
+    if (broken_since_) try_others(now);
     see(now);
 }
 

@@ -21,7 +21,7 @@ struct Side {
     std::optional<TranslationPrefix> prefix;  // where it has no IPv4, but a NAT64
     std::vector<Address> sockets = {};
     std::vector<Address> reflexive = {};
-    std::optional<Address> relay = {};
+    std::vector<Address> relays = {};                  // relayed addresses, one a family
     std::set<std::pair<Address, Address>> pairs = {};  // own socket, remote
 };
 
@@ -55,6 +55,20 @@ bool comes_back(const std::optional<Arrival>& back, HostId host, const Address& 
     return back && back->host == host && back->destination == socket && back->source == remote;
 }
 
+// A host without IPv4 asks over IPv6, and gets an address of each family that the server has; one
+// with IPv4 asks over that.
+std::vector<Address> relays_of(Rules& rules, const Topology& topology, HostId host, HostId server) {
+    const std::vector<Interface>& own = topology.host(host).interfaces;
+    const bool has_v4 =
+        std::ranges::any_of(own, [](const Interface& one) { return one.address.is_v4(); });
+    std::vector<Address> relays;
+    for (const Interface& one : topology.host(server).interfaces) {
+        if (has_v4 && !one.address.is_v4()) continue;
+        relays.push_back(rules.another_socket(server, one.address));
+    }
+    return relays;
+}
+
 Side gather(Rules& rules, const Topology& topology, HostId host, HostId server) {
     Side side{.host = host, .prefix = prefix_of(topology, host)};
     for (const Interface& one : topology.host(host).interfaces) {
@@ -70,9 +84,7 @@ Side gather(Rules& rules, const Topology& topology, HostId host, HostId server) 
                 const auto back = rules.walk(server, arrival->destination, arrival->source);
                 if (!comes_back(back, host, socket, way)) continue;
                 side.reflexive.push_back(arrival->source);
-                if (side.relay) continue;
-                const IpAddress& relay_ip = topology.host(server).interfaces.front().address;
-                side.relay = rules.another_socket(server, relay_ip);
+                if (side.relays.empty()) side.relays = relays_of(rules, topology, host, server);
             }
         }
     }
@@ -129,15 +141,19 @@ bool is_permitted(const Side& owner, const Side& sender, const IpAddress& source
 }
 
 bool reaches_relay(Rules& rules, const Side& sender, const Side& owner, HostId server) {
-    if (!owner.relay) return false;
+    const auto arrives = [&](const Address& socket, const Address& way) {
+        if (way.ip.family() != socket.ip.family()) return false;
+        const auto there = rules.walk(sender.host, socket, way);
+        if (!there || there->host != server) return false;
+        if (!is_permitted(owner, sender, there->source.ip)) return false;
+        const auto back = rules.walk(server, there->destination, there->source);
+        return comes_back(back, sender.host, socket, way);
+    };
     for (const Address& socket : sender.sockets) {
-        for (const Address& way : ways_to(sender, *owner.relay)) {
-            if (way.ip.family() != socket.ip.family()) continue;
-            const auto there = rules.walk(sender.host, socket, way);
-            if (!there || there->host != server) continue;
-            if (!is_permitted(owner, sender, there->source.ip)) continue;
-            const auto back = rules.walk(server, there->destination, there->source);
-            if (comes_back(back, sender.host, socket, way)) return true;
+        for (const Address& relay : owner.relays) {
+            for (const Address& way : ways_to(sender, relay)) {
+                if (arrives(socket, way)) return true;
+            }
         }
     }
     return false;
@@ -331,9 +347,9 @@ BestPath best_path(const Topology& topology, HostId left, HostId right, HostId s
         Rules tcp{topology, Protocol::Tcp};
         const TcpServer services = tcp_server(tcp, topology, server);
         for (Side* const side : {&one, &two}) {
-            if (side->relay || !reaches_by_stream(tcp, topology, side->host, services)) continue;
-            side->relay =
-                rules.another_socket(server, topology.host(server).interfaces.front().address);
+            if (!side->relays.empty()) continue;
+            if (!reaches_by_stream(tcp, topology, side->host, services)) continue;
+            side->relays = relays_of(rules, topology, side->host, server);
         }
         const BestPath over_tcp = direct_over_tcp(tcp, topology, left, right, services);
         if (over_tcp.kind != PathKind::None) return over_tcp;
@@ -341,7 +357,12 @@ BestPath best_path(const Topology& topology, HostId left, HostId right, HostId s
     if (reaches_relay(rules, one, two, server) || reaches_relay(rules, two, one, server)) {
         return {PathKind::RelayedByOne, {}};
     }
-    return {one.relay && two.relay ? PathKind::RelayedByBoth : PathKind::None, {}};
+    const bool meet = std::ranges::any_of(one.relays, [&](const Address& relay) {
+        return std::ranges::find(two.relays, relay.ip.family(), [](const Address& other) {
+                   return other.ip.family();
+               }) != two.relays.end();
+    });
+    return {meet ? PathKind::RelayedByBoth : PathKind::None, {}};
 }
 
 BestPath best_path_to_tcp_peer(const Topology& topology, HostId side, HostId peer, TcpPeer does,

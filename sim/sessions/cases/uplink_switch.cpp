@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr double most_round_trips = 5.5;
+constexpr double most_round_trips = 3;
 
 TEST_CASE(
     "uplink switch: without a relay and with both uplinks for a while, the transfer goes on") {

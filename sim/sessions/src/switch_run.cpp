@@ -73,7 +73,7 @@ public:
         if (problem_) return std::unexpected(*problem_ + "\n" + timeline_ + pairs());
         times.sha256 = read.to_hex();
         times.octets = client().octets();
-        times.timeline = timeline_;
+        times.timeline = timeline_ + pairs();
         (void)begin;
         return times;
     }
@@ -284,6 +284,13 @@ std::string_view to_string(SwitchPlace place) {
 
 std::expected<SwitchTimes, std::string> run_switch(const SwitchConfig& config) {
     return SwitchRun{config}.run();
+}
+
+SwitchBound bound_of(const SwitchConfig& config) {
+    if (config.order == SwitchOrder::MakeFirst) {
+        return {3.0, "the new way is proven, or its relay moves, before the old one is missed"};
+    }
+    return {3.0, "the relay moves, and what was lost is sent again"};
 }
 
 std::vector<SwitchConfig> all_switches(Duration one_way) {

@@ -25,6 +25,7 @@ turn_server::ServiceConfig service_config(const Scene& scene) {
     }
     for (const SocketAddress& socket : scene.server_sockets) {
         config.own_addresses.push_back(socket.ip);
+        if (!socket.ip.is_v4()) config.relay.ipv6 = turn::Offer::Offered;
     }
     return config;
 }

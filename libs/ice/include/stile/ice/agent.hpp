@@ -173,6 +173,12 @@ private:
         Selection selection = Selection::Provisional;
         std::uint32_t check_priority = 0;
         Consent consent;
+        Instant since{};  // the latest nomination, or the choice
+    };
+    // The peer's data on another pair than the selected one.
+    struct Heard {
+        PairId pair;
+        Instant when;
     };
     struct Component {
         ComponentId id;
@@ -182,7 +188,7 @@ private:
         // The nominated pair is lost; until when another one may take over.
         std::optional<Instant> takeover_until;
         std::uint32_t nomination_number = 0;  // of the latest; 0 where none has one
-        std::optional<PairId> heard_on;       // the peer's data, while our check has not proven it
+        std::optional<Heard> heard;           // where our check has not proven the pair
         bool nominated() const { return selected && selected->selection == Selection::Nominated; }
     };
     // The generation before a restart.

@@ -42,6 +42,11 @@ inline constexpr Duration lite_pair_silent = std::chrono::seconds{30};
 // to show that it works: three requests on each. After that a restart is due.
 inline constexpr Duration takeover_patience = std::chrono::seconds{3};
 
+// How long after a nomination the peer's data on another pair is what was on its way, or what it
+// sends there until its own check of the nominated one is answered: three requests by RFC 8489
+// Section 6.2.1 have left by then. Later it says that the peer has left.
+inline constexpr Duration data_overtaken = std::chrono::seconds{2};
+
 // How long requests with the credentials of before a restart are answered once they are needed no
 // longer: the life of a consent, RFC 7675 Section 5.1.
 inline constexpr Duration previous_answered = std::chrono::seconds{30};

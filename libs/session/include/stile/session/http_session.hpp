@@ -211,6 +211,7 @@ private:
     void await_description(Instant now, DescriptionKind kind);
     void note_route();
     void note_loss(Instant now);
+    void try_others(Instant now);
     void note_path_failed(Instant now);
     void add_remote(Instant now, const connect::Description& later);
     connect::Description told_path() const;
@@ -257,6 +258,8 @@ private:
     enum class RouteHistory : std::uint8_t { None, Earlier, ThisGeneration };
     RouteHistory had_route_ = RouteHistory::None;
     std::optional<Instant> broken_since_;   // this generation will find nothing any more
+    std::optional<Instant> trying_until_;   // other pairs of this generation, which may take over
+    std::optional<Duration> round_trip_;    // of the latest route
     std::optional<Instant> untold_since_;   // sockets that the peer can't be told of
     std::optional<Instant> lost_deadline_;  // while there is no route any more
     std::deque<StreamNews> streams_;

@@ -67,6 +67,13 @@ struct SwitchTimes {
 // rate; then one of them moves. Or what went wrong.
 std::expected<SwitchTimes, std::string> run_switch(const SwitchConfig& config);
 
+// Below how many round trips the gap has to be, and why.
+struct SwitchBound {
+    double round_trips;
+    std::string_view reason;
+};
+SwitchBound bound_of(const SwitchConfig& config);
+
 // Every combination at this distance.
 std::vector<SwitchConfig> all_switches(Duration one_way);
 
