@@ -282,12 +282,17 @@ private:
             });
         };
         if (no_udp_) add(Reason::NoUdp);
-        const bool has_relay =
-            any(report_.sources, [](const auto& source) { return !source.relayed.empty(); });
+        const auto has_relay = [&](turn::RelayProtocol relays) {
+            return any(report_.sources, [&](const SourceReport& source) {
+                return source.relays == relays && !source.relayed.empty();
+            });
+        };
         for (const SourceReport& source : report_.sources) {
             if (source.kind != Kind::Turn) continue;
             // One of several ways to a relay, of which another worked.
-            if (!by_udp(source) && has_relay) continue;
+            if (!by_udp(source) && has_relay(source.relays)) continue;
+            // Asked for as the last resort: to who takes UDP it is not what was missing.
+            if (source.relays == turn::RelayProtocol::Tcp && !tcp_alone()) continue;
             const bool refused = source.outcome == SourceOutcome::Refused;
             if (refused) add(Reason::RelayRefused, describe(source));
             if (source.outcome == SourceOutcome::Silent && !(no_udp_ && by_udp(source))) {

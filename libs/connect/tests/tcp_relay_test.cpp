@@ -426,6 +426,11 @@ TEST_CASE("connector tcp relay: a refusal says what was asked for") {
           "TURN over TCP 198.51.100.2:3478, asked to relay TCP, says 442 Unsupported Transport "
           "Protocol");
     CHECK(two.left.last<RelayFailed>().failure.code == 442);
+    // That there is a relay over UDP is of no use to this peer.
+    const Explanation explanation = explain(report);
+    CHECK(explanation.outcome == Outcome::Ongoing);
+    CHECK(explanation.has(Reason::PeerTcpOnly));
+    CHECK(explanation.has(Reason::RelayRefused));
 }
 
 }  // namespace

@@ -105,6 +105,12 @@ TEST_CASE("path description: candidates over TCP are written as RFC 6544 Section
     CHECK(text(tcp_candidate(Type::ServerReflexive, SimultaneousOpen, "192.0.2.3:45687",
                              at("10.0.1.1:45687"))) ==
           "3aF 1 TCP 1694498815 192.0.2.3 45687 typ srflx raddr 10.0.1.1 rport 45687 tcptype so");
+    CHECK(
+        text(tcp_candidate(Type::Relayed, Passive, "198.51.100.1:49152", at("192.0.2.3:40000"))) ==
+        "3aF 1 TCP 1694498815 198.51.100.1 49152 typ relay raddr 192.0.2.3 rport 40000 "
+        "tcptype passive");
+    CHECK(text(tcp_candidate(Type::Relayed, Active, "198.51.100.1:9")) ==
+          "3aF 1 TCP 1694498815 198.51.100.1 9 typ relay raddr 0.0.0.0 rport 9 tcptype active");
 }
 
 TEST_CASE("path description: what ICE cannot use has no ICE form") {
