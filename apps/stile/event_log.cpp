@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 
@@ -14,7 +15,7 @@ namespace stile::peer {
 namespace {
 
 // RFC 3339, as "2026-11-23T04:00:39.123Z".
-std::string timestamp(WallTime time) {
+std::string timestamp(std::chrono::system_clock::time_point time) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date{day};
     const std::chrono::hh_mm_ss clock{std::chrono::floor<std::chrono::milliseconds>(time - day)};
@@ -45,8 +46,9 @@ std::expected<std::optional<EventLog>, app::Problem> open_log(const CommonOption
     return std::optional{*std::move(log)};
 }
 
-void EventLog::write(WallTime now, std::string_view event, nlohmann::ordered_json fields) {
-    nlohmann::ordered_json line{{"time", timestamp(now)}, {"event", event}};
+void EventLog::write(std::string_view event, nlohmann::ordered_json fields) {
+    nlohmann::ordered_json line{{"time", timestamp(std::chrono::system_clock::now())},
+                                {"event", event}};
     line.update(fields);
     // What a peer said may be no UTF-8.
     const std::string text =

@@ -27,7 +27,7 @@ public:
     static std::expected<EventLog, app::Problem> open(const std::string& path);
 
     // `fields` is an object. What cannot be written is lost: a full disk ends no transfer.
-    void write(WallTime now, std::string_view event, nlohmann::ordered_json fields);
+    void write(std::string_view event, nlohmann::ordered_json fields);
 
 private:
     struct Close {

@@ -102,6 +102,7 @@ void Node::handle_network_changed() {
     if (mappings_) mappings_->handle_network_changed();
     std::vector<IpAddress> all;
     for (const drivers::LocalAddress& address : *local) all.push_back(address.ip);
+    log_network_changed(all);
     signalling_.follow_addresses(all);
     // Names before descriptions: a new address must not be told for want of its name.
     local_names_.handle_network_changed();

@@ -116,6 +116,7 @@ private:
     void keep_reports();
     void refresh_report(Entry& entry);
     void log(const char* event, nlohmann::ordered_json fields);
+    void log_network_changed(const std::vector<IpAddress>& addresses);
     void log_session(const Link& link, session::Part part);
     void log_route(Entry& entry, const connect::Route& route);
     void log_route_lost(const Link& link);

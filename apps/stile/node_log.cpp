@@ -35,7 +35,14 @@ void Node::refresh_report(Entry& entry) {
 }
 
 void Node::log(const char* event, nlohmann::ordered_json fields) {
-    if (log_ != nullptr) log_->write(loop_.wall_now(), event, std::move(fields));
+    if (log_ != nullptr) log_->write(event, std::move(fields));
+}
+
+void Node::log_network_changed(const std::vector<IpAddress>& addresses) {
+    if (log_ == nullptr) return;
+    auto told = nlohmann::ordered_json::array();
+    for (const IpAddress& address : addresses) told.push_back(address.to_string());
+    log("network-changed", {{"addresses", std::move(told)}});
 }
 
 void Node::log_session(const Link& link, session::Part part) {

@@ -8,13 +8,18 @@ import lab
 import uplinks
 from uplinks import Case, setUpModule, tearDownModule  # noqa: F401
 
+SIDES = ("sharing", "getting")
+
 
 class Uplink(unittest.TestCase):
     def test_break_before_make(self):
-        uplinks.run(self, [Case(mover, families) for families in ("4", "46") for mover in ("sharing", "getting")])
+        uplinks.run(self, [Case(mover) for mover in SIDES])
 
     def test_make_before_break(self):
-        uplinks.run(self, [Case(mover, overlap=True) for mover in ("sharing", "getting")])
+        uplinks.run(self, [Case(mover, "6", overlap=True) for mover in SIDES])
+
+    def test_from_a_relay_to_direct(self):
+        uplinks.run(self, [Case("getting", first="symmetric", path=("relayed", "direct"))])
 
 
 class Resuming(unittest.TestCase):
@@ -23,7 +28,7 @@ class Resuming(unittest.TestCase):
             transfer = uplinks.Transfer(network)
             network.share.end()
             kept = os.path.getsize(transfer.part)
-            again = network.alice.share(uplinks.feed_test.enclosure.folder)
+            again = network.start_share()
             transfer.share = again
             transfer.check(self)
             self.assertRegex(transfer.get.text(), r"Cut +after .*\n(.*\n)*Resuming +after ")
