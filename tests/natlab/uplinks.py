@@ -217,13 +217,13 @@ class Network:
     def mover(self):
         return "alice" if self.case.mover == "sharing" else "bob"
 
-    def change(self):
+    def change(self, transfer):
         """How long it took from the cut until the mover's program knew of it, in seconds."""
         old, new = self.uplinks[self.mover]
         log = self.logs[self.mover]
         if self.case.overlap:
             new.plug()
-            self.wait_for_both(new)
+            self.wait_for_both(new, transfer)
             cut = time.time()
             old.unplug()
             return log.heard_of_network(cut, lambda have: not have.intersection(old.addresses)) - cut
@@ -232,9 +232,12 @@ class Network:
         new.plug()
         return log.heard_of_network(cut, lambda have: have.issuperset(new.addresses)) - cut
 
-    def wait_for_both(self, new):
-        since = self.logs[self.mover].heard_of_network(0, lambda have: have.issuperset(new.addresses))
-        programs.until(lambda: [at for at, _ in self.logs[self.mover].events("route") if at >= since], 20,
+    def wait_for_both(self, new, transfer):
+        """Until a path was chosen among those of both uplinks, or a quarter more has come by the old one."""
+        log = self.logs[self.mover]
+        since = log.heard_of_network(0, lambda have: have.issuperset(new.addresses))
+        most = transfer.size() + OCTETS // 4
+        programs.until(lambda: [at for at, _ in log.events("route") if at >= since] or transfer.size() > most, 20,
                        "a path is chosen among those of both uplinks")
 
 
@@ -310,7 +313,7 @@ def switch(test, case):
         transfer = Transfer(network)
         before = transfer.path()
         with Growth(transfer.part) as growth:
-            detection = network.change()
+            detection = network.change(transfer)
             transfer.wait_for_octets(transfer.size() + OCTETS // 6)
         network.limit("200mbit")
         transfer.check(test)
