@@ -131,7 +131,9 @@ Config default_config() {
     config.listen.turns = everywhere(turns_port);
     config.listen.https = everywhere(https_port);
     config.relay = relay::default_settings_file();
-    config.relay.settings.tenants.front().limits.relays_per_user = default_relays_per_user;
+    turn::ServerConfig& limits = config.relay.settings.tenants.front().limits;
+    limits.relays_per_user = default_relays_per_user;
+    limits.mobility = turn::Offer::Offered;
     return config;
 }
 

@@ -123,6 +123,7 @@ struct World {
                 address(2, static_cast<std::uint16_t>(50'000 + requests.size()))});
             builder.add(stun::Lifetime{std::chrono::seconds{600}});
             builder.add(stun::ConnectionId{how});
+            if ((how & 0x40U) != 0) builder.add(stun::MobilityTicket{as_bytes("ticket")});
         }
         deliver(request, builder.finish());
     }

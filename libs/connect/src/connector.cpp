@@ -62,8 +62,10 @@ std::optional<Received> Connector::handle_datagram(Instant now, const Path& path
             }
         }
     }
-    const auto relay = std::ranges::find_if(
-        relays_, [&](const Relay& other) { return other.wire == path && !other.stream; });
+    const auto relay = std::ranges::find_if(relays_, [&](const Relay& other) {
+        if (turn::is_stream(other.transport)) return false;
+        return other.wire == path || (other.move && other.move->wire == path);
+    });
     if (relay != relays_.end()) {
         received = handle_relayed(now, *relay, datagram);
     } else if (phase_ == Phase::Running) {
@@ -97,6 +99,7 @@ void Connector::handle_timeout(Instant now, ice::Pacer& shared) {
     if (tcp_relay_) tcp_relay_->machine.handle_timeout(now);
     if (phase_ == Phase::Running) {
         keep_relays_alive(now);
+        give_up_moves(now);
         agent_.handle_timeout(now, shared);
         start_between(now, shared);
     }
@@ -242,6 +245,9 @@ void Connector::release(Instant now) {
         if (stream.connection || stream.use == Stream::Use::RelayedPeer) close_stream(stream.id);
     }
     if (tcp_relay_) tcp_relay_->machine.release(now);
+    // What nothing leads to runs out.
+    for (Relay& relay : relays_) leave_move(relay);
+    std::erase_if(relays_, [](const Relay& relay) { return relay.stranded_until.has_value(); });
     for (Relay& relay : relays_) {
         relay.held.clear();
         relay.client.release(now);
@@ -257,6 +263,10 @@ void Connector::see(Instant now) {
     for (Relay& relay : relays_) take_relay_events(now, relay);
     take_tcp_relay_events(now);
     if (phase_ == Phase::Released) return;
+    if (std::exchange(ask_for_lost_, AskForLost::No) == AskForLost::Yes) {
+        forget_dead_relays();
+        ask_from_anew(now, std::nullopt);
+    }
     start_due_stream_relay(now);
     consider_tcp_relay(now);
     forget_late_names(now);
@@ -273,8 +283,9 @@ void Connector::take_agent_events(Instant now) {
         } else if (const auto* const changed = std::get_if<ice::StateChanged>(&*event)) {
             if (changed->state == ice::State::Completed) drop_stream_probes();
         } else if (std::holds_alternative<ice::ConsentExpired>(*event)) {
+            const bool was_said = route().has_value();
             selected_.reset();
-            queue_event(RouteLost{});
+            if (was_said) queue_event(RouteLost{});
         } else if (const auto* const failed = std::get_if<ice::Failed>(&*event)) {
             // Data stays where it was before the restart. RFC 8445 Section 12.1.
             if (!agent_.selected()) selected_.reset();
@@ -297,7 +308,7 @@ void Connector::select(Instant now, const ice::PairSelected& selected) {
     if (Relay* const relay = find_relay(selected.path.local); relay && !selected.connection) {
         relay->client.bind_channel(now, selected.path.remote);
     }
-    queue_event(RouteChanged{*route()});
+    if (const auto found = route()) queue_event(RouteChanged{*found});
 }
 
 // ---- outputs ---------------------------------------------------------------------------------
@@ -322,7 +333,14 @@ std::optional<Transmit> Connector::poll_transmit() {
     }
     for (;;) {
         for (Relay& relay : relays_) {
+            while (relay.move) {
+                const auto bytes = relay.client.poll_move_transmit();
+                if (!bytes) break;
+                if (!relay.move->stream) return Transmit{relay.move->wire, *bytes};
+                queue_on_stream(*relay.move->stream, to_bytes(*bytes));
+            }
             while (const auto bytes = relay.client.poll_transmit()) {
+                if (relay.stranded_until) continue;
                 if (!relay.stream) {
                     note_sent(relay);
                     return Transmit{relay.wire, *bytes};
@@ -365,7 +383,9 @@ std::optional<Instant> Connector::poll_timeout() const {
         if (gathering_deadline_ && awaits_stream_probe() && now_ < stream_probes_until_) {
             soonest = earlier(soonest, stream_probes_until_);
         }
-        for (const Relay& relay : relays_) soonest = earlier(soonest, relay.keepalive_due);
+        for (const Relay& relay : relays_) {
+            soonest = earlier(earlier(soonest, relay.keepalive_due), move_deadline(relay));
+        }
         if (const auto due = tcp_relay_due()) soonest = earlier(soonest, std::max(*due, now_));
         if (!tcp_relay_servers_.empty()) {
             soonest = earlier(soonest, std::max(next_tcp_relay_, now_));
@@ -381,7 +401,7 @@ std::optional<Instant> Connector::poll_timeout() const {
 }
 
 std::optional<Route> Connector::route() const {
-    if (!selected_) return std::nullopt;
+    if (!selected_ || is_stranded(selected_->pair.local)) return std::nullopt;
     Route route{.pair = selected_->pair,
                 .wire = selected_->pair,
                 .channel = {},

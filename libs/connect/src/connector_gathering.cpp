@@ -54,9 +54,8 @@ void Connector::ask_sources(Instant now) {
     for (std::size_t rank = 0; rank < limits::most_turn_servers; ++rank) {
         if (rank < config_.turn_servers.size()) {
             const TurnServer& server = config_.turn_servers[rank];
-            const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
-                return !relay.stream && relay.wire.remote == server.address;
-            });
+            const bool is_there = std::ranges::any_of(
+                relays_, [&](const Relay& relay) { return is_at(relay, server); });
             if (!turn::is_stream(server.transport)) {
                 std::deque<Source>& line = line_of(relays, server.address);
                 if (!is_there) line.emplace_back(server);

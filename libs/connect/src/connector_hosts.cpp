@@ -20,6 +20,7 @@ bool Connector::add_host(Instant now, const SocketAddress& host) {
     if (may_use(host)) add_gathered(now, ice::host_candidate(host));
     // A server that was silent may answer this one.
     forget_dead_relays();
+    move_stranded(now);
     ask_from_anew(now, host);
     see(now);
     return true;
@@ -50,7 +51,7 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
     if (phase_ == Phase::Released) {
         return forget_relays_by(host);
     }
-    drop_relays(now, host);
+    leave_host(now, host);
     const auto has_its_address = [&](const SocketAddress& other) { return other.ip == host.ip; };
     if (tcp_relay_ && has_its_address(tcp_relay_->wire.local) &&
         std::ranges::none_of(config_.hosts, has_its_address)) {
@@ -58,15 +59,20 @@ void Connector::remove_host(Instant now, const SocketAddress& host) {
     }
     agent_.remove_base(now, host);
     reconsider_translation();
+    move_stranded(now);
     ask_from_anew(now, std::nullopt);
     see(now);
 }
 
-// An allocation belongs to the 5-tuple that made it. RFC 8656 Section 3.2.
-void Connector::drop_relays(Instant now, const SocketAddress& host) {
+// An allocation belongs to the 5-tuple that made it (RFC 8656 Section 3.2), unless it may move.
+void Connector::leave_host(Instant now, const SocketAddress& host) {
     for (Relay& relay : relays_) {
+        std::erase(relay.tried, host);
+        if (relay.move && is_from(relay.move->wire, relay.move->host, relay.transport, host)) {
+            leave_move(relay);
+        }
         const bool is_alive = relay.state == SourceState::Pending || !relay.relayed.empty();
-        if (!is_by(relay, host) || !is_alive) continue;
+        if (!is_by(relay, host) || !is_alive || strand(now, relay)) continue;
         lose_relay(now, relay, turn::Failure{.kind = turn::FailureKind::Unreachable});
     }
     forget_relays_by(host);
@@ -76,13 +82,19 @@ void Connector::forget_relays_by(const SocketAddress& host) {
     for (const Relay& relay : relays_) {
         if (relay.stream && is_by(relay, host)) close_stream(*relay.stream);
     }
-    std::erase_if(relays_, [&](const Relay& relay) { return is_by(relay, host); });
+    std::erase_if(relays_,
+                  [&](const Relay& relay) { return is_by(relay, host) && !relay.stranded_until; });
+}
+
+bool Connector::is_by(const Relay& relay, const SocketAddress& host) const {
+    return is_from(relay.wire, relay.host, relay.transport, host);
 }
 
 // A connection of its own goes with its address.
-bool Connector::is_by(const Relay& relay, const SocketAddress& host) const {
-    if (!relay.stream) return relay.host == host;
-    return relay.wire.local.ip == host.ip &&
+bool Connector::is_from(const Path& wire, const SocketAddress& from,
+                        turn::ClientTransport transport, const SocketAddress& host) const {
+    if (!turn::is_stream(transport)) return from == host;
+    return wire.local.ip == host.ip &&
            std::ranges::find(config_.hosts, host.ip, &SocketAddress::ip) == config_.hosts.end();
 }
 
@@ -99,9 +111,8 @@ void Connector::ask_from_anew(Instant now, std::optional<SocketAddress> host) {
     const std::size_t before = waiting_.size();
     for (const TurnServer& server : config_.turn_servers) {
         if (turn::is_stream(server.transport)) continue;
-        const bool is_there = std::ranges::any_of(relays_, [&](const Relay& relay) {
-            return !relay.stream && relay.wire.remote == server.address;
-        });
+        const bool is_there =
+            std::ranges::any_of(relays_, [&](const Relay& relay) { return is_at(relay, server); });
         const auto is_it = [&](const Source& source) {
             const auto* const turn = std::get_if<TurnServer>(&source);
             return turn != nullptr && turn->address == server.address;

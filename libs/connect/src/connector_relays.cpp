@@ -63,6 +63,7 @@ turn::ClientConfig Connector::relay_config(const TurnServer& server) const {
     // else in common with the peer, or only the other one: both. A server that does not know the
     // attribute leaves it out of account (it is comprehension-optional).
     if (!server.address.ip.is_v4()) config.family = turn::FamilyWish::Both;
+    config.mobility = mobility_of(server);
     return config;
 }
 
@@ -99,6 +100,10 @@ void Connector::take_relay_events(Instant now, Relay& relay) {
             note_channel(relay, bound->peer);
         } else if (const auto* const unbound = std::get_if<Client::ChannelFailed>(&*event)) {
             note_channel(relay, unbound->peer);
+        } else if (std::holds_alternative<Client::Moved>(*event)) {
+            finish_move(now, relay);
+        } else if (const auto* const refused = std::get_if<Client::MoveFailed>(&*event)) {
+            if (relay.move) fail_move(now, relay, refused->failure);
         }
     }
 }
@@ -109,6 +114,7 @@ void Connector::handle_allocated(Instant now, Relay& relay,
     relay.report.outcome = SourceReport::Outcome::Answered;
     relay.report.took = now - relay.report.asked;
     relay.report.mapped = allocated.mapped;
+    note_mobility(relay);
     // Another server was quicker: this one is not told of, and given back.
     if (relay.stream && has_relay()) return relay.client.release(now);
     relay.relayed = allocated.relayed;
@@ -145,6 +151,8 @@ void Connector::handle_allocated(Instant now, Relay& relay,
 void Connector::lose_relay(Instant now, Relay& relay, turn::Failure failure) {
     relay.state = SourceState::Done;
     relay.keepalive_due.reset();
+    relay.stranded_until.reset();
+    leave_move(relay);
     relay.held.clear();
     for (const SocketAddress& lost : std::exchange(relay.relayed, {})) {
         // A restart must not tell of it again.
@@ -177,6 +185,7 @@ void Connector::refuse_peer(Instant now, Relay& relay, const IpAddress& peer) {
 
 void Connector::note_channel(const Relay& relay, const SocketAddress& peer) {
     if (!selected_ || selected_->connection || selected_->pair.remote != peer) return;
+    if (!route()) return;
     if (find_relay(selected_->pair.local) == &relay) queue_event(RouteChanged{*route()});
 }
 

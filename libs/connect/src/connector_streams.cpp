@@ -40,6 +40,8 @@ void Connector::handle_stream_opened(Instant now, StreamId id, const Path& path)
         agent_.handle_connected(now, *stream->connection, path);
     } else if (stream->use == Stream::Use::RelayedPeer) {
         if (tcp_relay_) tcp_relay_->machine.handle_stream_opened(now, id);
+    } else if (Relay* const moving = find_moving(id)) {
+        handle_move_opened(now, *moving, path);
     } else {
         const Attempt attempt = take_attempt(id);
         if (const auto* const server = std::get_if<TurnServer>(&attempt.source)) {
@@ -60,7 +62,11 @@ void Connector::handle_stream_failed(Instant now, StreamId id, ice::ConnectFailu
     const bool is_attempt = stream->use != Stream::Use::Peer && !stream->relayed_pair;
     forget_stream(id);
     if (connection) agent_.handle_connect_failed(now, *connection, failure);
-    if (is_attempt) fail_attempt(now, id, failure);
+    if (Relay* const moving = find_moving(id)) {
+        fail_move(now, *moving, failure_of(failure));
+    } else if (is_attempt) {
+        fail_attempt(now, id, failure);
+    }
     see(now);
 }
 
@@ -119,8 +125,12 @@ void Connector::handle_stream_closed(Instant now, StreamId id) {
     }
     if (tcp_relay_ && tcp_relay_->control == id) tcp_relay_->machine.handle_unreachable(now);
     for (Relay& relay : relays_) {
-        if (relay.stream == id) relay.client.handle_unreachable(now);
+        if (relay.stream == id && !strand(now, relay)) relay.client.handle_unreachable(now);
     }
+    if (Relay* const moving = find_moving(id)) {
+        fail_move(now, *moving, {.kind = turn::FailureKind::Unreachable});
+    }
+    move_stranded(now);
     for (Probe& probe : probes_) {
         if (probe.stream != id || probe.state == SourceState::Done) continue;
         probe.state = SourceState::Done;
@@ -170,7 +180,9 @@ std::optional<std::size_t> Connector::take_messages(Instant now, const Stream& s
             tcp_relay_->machine.handle_message(now, octets_of_one);
             continue;
         }
-        const auto relay = std::ranges::find(relays_, std::optional{stream.id}, &Relay::stream);
+        const auto relay = std::ranges::find_if(relays_, [&](const Relay& each) {
+            return each.stream == stream.id || (each.move && each.move->stream == stream.id);
+        });
         if (relay != relays_.end()) {
             if (const auto received = handle_relayed(now, *relay, octets_of_one)) {
                 keep_received(*received);

@@ -10,7 +10,15 @@
 namespace stile::connect {
 
 bool Connector::has_relay() const {
-    return std::ranges::any_of(relays_, [](const Relay& relay) { return !relay.relayed.empty(); });
+    return std::ranges::any_of(relays_, [](const Relay& relay) {
+        return !relay.relayed.empty() && !relay.stranded_until;
+    });
+}
+
+bool Connector::is_at(const Relay& relay, const TurnServer& server) const {
+    if (relay.transport != server.transport) return false;
+    return relay.wire.remote == server.address ||
+           (relay.stranded_until && server_of(relay) == server.address);
 }
 
 // One that was asked, and may answer.
@@ -37,9 +45,7 @@ void Connector::plan_stream_relays(Instant now) {
             return turn != nullptr && attempt.state == SourceState::Pending &&
                    turn->address == server.address && turn->transport == server.transport;
         };
-        const auto is_there = [&](const Relay& relay) {
-            return relay.wire.remote == server.address && relay.transport == server.transport;
-        };
+        const auto is_there = [&](const Relay& relay) { return is_at(relay, server); };
         return std::ranges::any_of(attempts_, is_it) || std::ranges::any_of(relays_, is_there);
     };
     for (const TurnServer& server : config_.turn_servers) {
@@ -56,7 +62,9 @@ void Connector::start_due_stream_relay(Instant now) {
         return drop_relay_attempts();
     }
     // Where nothing is under way there is nothing to wait for.
-    while (!stream_servers_.empty() && (now >= *next_stream_relay_ || !awaits_relay())) {
+    const auto moves = [](const Relay& relay) { return relay.move.has_value(); };
+    const auto is_near = [&] { return awaits_relay() || std::ranges::any_of(relays_, moves); };
+    while (!stream_servers_.empty() && (now >= *next_stream_relay_ || !is_near())) {
         const TurnServer server = std::move(stream_servers_.front());
         stream_servers_.pop_front();
         next_stream_relay_ = now + limits::next_stream_relay_delay;

@@ -68,6 +68,11 @@ std::span<const UserId> SharedPorts::route(Instant now, const Path& path, BytesV
 // --- what servers say of the sockets -----------------------------------------------------------
 
 void SharedPorts::learn(Instant now, User& user, const Connector& connector) {
+    for (const SocketAddress& server : connector.immobile_servers()) {
+        if (std::ranges::find(immobile_, server) != immobile_.end()) continue;
+        if (immobile_.size() == limits::most_turn_servers) immobile_.erase(immobile_.begin());
+        immobile_.push_back(server);
+    }
     if (user.learned == connector.learned()) return;
     for (const ReflexiveAddress& news : connector.learned()) {
         if (std::ranges::find(user.learned, news) != user.learned.end()) continue;
@@ -80,6 +85,13 @@ void SharedPorts::learn(Instant now, User& user, const Connector& connector) {
         if (reflexive_.size() < limits::most_reflexive) reflexive_.push_back(news);
     }
     user.learned = connector.learned();
+}
+
+void SharedPorts::mark_immobile(std::vector<TurnServer>& servers) const {
+    for (TurnServer& server : servers) {
+        if (std::ranges::find(immobile_, server.address) == immobile_.end()) continue;
+        server.mobility = turn::ClientConfig::Mobility::NotWanted;
+    }
 }
 
 // A NAT that maps per destination would not keep it so; what it does is of no use anyway.

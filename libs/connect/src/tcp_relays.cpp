@@ -131,6 +131,7 @@ void Connector::want_stream(const Stream& stream, const TurnServer& server) {
 void Connector::open_tcp_relay(Instant now, const TurnServer& server, StreamId stream,
                                const Path& path) {
     turn::ClientConfig config = relay_config(server);
+    config.mobility = turn::ClientConfig::Mobility::NotWanted;
     config.protocol = turn::RelayProtocol::Tcp;
     const ice::RemoteCandidates& known = agent_.remote_candidates();
     bool has_v4 = false;

@@ -62,7 +62,7 @@ void Connector::ask_relays_from(Instant now, const SocketAddress& alive) {
         bool is_asked = false;
         bool may_answer = false;
         for (const Relay& relay : relays_) {
-            if (relay.stream || relay.wire.remote != server.address) continue;
+            if (!is_at(relay, server)) continue;
             is_asked = true;
             may_answer = may_answer || relay.state == SourceState::Done ||
                          std::ranges::find(alive_, relay.host) != alive_.end();

@@ -279,6 +279,35 @@ TEST_CASE("shared ports: relays are asked by a socket of the connector's own") {
     CHECK(driven.count<RelayFailed>() == 1);
 }
 
+TEST_CASE("shared ports: a server that forbids its relays to move is asked for it once") {
+    SharedPorts ports{seed};
+    Driven first{shared({"192.0.2.1:7000"}, {}, {"198.51.100.1:3478", "198.51.100.2:3478"})};
+    std::vector<TurnServer> servers = {{at("198.51.100.1:3478"), "user", "password"},
+                                       {at("198.51.100.2:3478"), "user", "password"}};
+    ports.follow({}, one, first.connector);
+    ports.mark_immobile(servers);
+    CHECK(servers[0].mobility == turn::ClientConfig::Mobility::Wanted);
+    const auto asked = requests(first, stun::Method::Allocate);
+    REQUIRE(asked.size() == 1);
+    const auto message = stun::MessageView::parse(BytesView{asked.front().octets});
+    stun::MessageBuilder forbidden{stun::Class::ErrorResponse, message->method(), message->id()};
+    forbidden.add(stun::error::mobility_forbidden);
+    first.receive(asked.front().path, forbidden.finish());
+    const auto again = requests(first, stun::Method::Allocate);
+    REQUIRE(again.size() == 2);
+    const auto without = stun::MessageView::parse(BytesView{again.back().octets});
+    stun::MessageBuilder builder{stun::Class::SuccessResponse, without->method(), without->id()};
+    builder.add(stun::XorRelayedAddress{at("198.51.100.1:50000")});
+    builder.add(stun::XorMappedAddress{at("203.0.113.1:9")});
+    builder.add(stun::Lifetime{600s});
+    first.receive(asked.front().path, builder.finish());
+    ports.follow({}, one, first.connector);
+    ports.leave(one);
+    ports.mark_immobile(servers);
+    CHECK(servers[0].mobility == turn::ClientConfig::Mobility::NotWanted);
+    CHECK(servers[1].mobility == turn::ClientConfig::Mobility::Wanted);
+}
+
 TEST_CASE("shared ports: what a server said of a socket is known to the next connector at once") {
     SharedPorts ports{seed};
     const SocketAddress mapped = at("203.0.113.50:7000");

@@ -210,6 +210,7 @@ void Agent::advance(Instant now, Pacer* shared) {
     update_connections(now_);
     drop_cancelled(now_);
     if (pac_deadline_ && now_ >= *pac_deadline_) pac_deadline_.reset();
+    check_spares(now_);
     consider_nominations(now_);
     while (has_due_check(now_) && take_slot(now_, shared)) {
         if (send_one_check(now_)) {
@@ -267,6 +268,9 @@ std::optional<Instant> Agent::poll_timeout() const {
         }
         next = earlier(next, nomination_deadline(component));
         next = earlier(next, component.takeover_until);
+    }
+    for (const CandidatePair& pair : checklist_.pairs()) {
+        next = earlier(next, spare_check_due(pair));
     }
     if (previous_) {
         for (const Previous::Pair& pair : previous_->pairs) {

@@ -147,6 +147,7 @@ void Agent::handle_success(Instant now, const OutstandingCheck& check, const Soc
             break;
     }
     if (its.heard && its.heard->pair == pair->id) consider_following(now, its);
+    choose_spares(its);
     select_best(now, its);
 }
 

@@ -7,6 +7,7 @@
 #include <stile/ice/agent.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace stile::ice {
 
@@ -139,6 +140,7 @@ void Agent::nominate(Instant now, CandidatePair& pair) {
     if (role_ == Role::Controlled) its.nomination_number = pair.nomination_number;
     select(now, its, pair, Selection::Nominated);
     release_previous(now, its.id);
+    choose_spares(its);
     checklist_.conclude(its.id, id,
                         renominates_ ? Checklist::Others::BetterGoOn : Checklist::Others::End);
     std::erase_if(checks_, [&](const OutstandingCheck& check) {
@@ -228,6 +230,7 @@ void Agent::fail_pair(Instant now, CandidatePair& pair, PairError error) {
     checklist_.remove_triggered(pair.id);
     Component& its = component(pair.component);
     if (its.nominating == pair.id) its.nominating.reset();
+    if (std::exchange(pair.spare, false)) choose_spares(its);
     if (its.selected && its.selected->pair == pair.id) lose_selected(now, its, error);
 }
 

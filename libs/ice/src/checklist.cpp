@@ -167,7 +167,7 @@ void Checklist::conclude(ComponentId component, PairId keep, Others others) {
     for (CandidatePair& pair : pairs_) {
         if (pair.component != component || pair.id == keep) continue;
         // Nominated too, by an aggressive peer, and not answered yet: it may be the better one.
-        if (pair.nominated_on_success) continue;
+        if (pair.nominated_on_success || pair.spare) continue;
         const bool is_udp = pair.transport == Transport::Udp;
         if (others == Others::BetterGoOn && is_udp && pair.priority > reached) continue;
         // Its connection will be released: it works no longer.

@@ -18,6 +18,7 @@ void Endpoint::prepare_ports(Instant now, connect::ConnectorConfig& path) {
     if (path.sockets != connect::Sockets::Shared) return;
     if (!ports_) ports_.emplace(make_seed(random_));
     path.reflexive = ports_->reflexive(now);
+    ports_->mark_immobile(path.turn_servers);
 }
 
 void Endpoint::follow_ports(Instant now, SessionId id, const HttpSession& session) {

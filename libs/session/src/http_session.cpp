@@ -268,6 +268,7 @@ void HttpSession::see(Instant now) {
             note_stream(*name);
         }
     }
+    if (path_.state() == ice::State::Completed) nomination_ = Nomination::Had;
     const bool is_asked = config_.part == Part::Offerer || section_;
     if (description_deadline_ && is_asked && waits_for_candidates()) path_.ask_rest(now);
     if (ready_to_describe(now)) {

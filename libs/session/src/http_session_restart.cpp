@@ -20,8 +20,11 @@ std::optional<Instant> HttpSession::restart_due() const {
     if (!section_ || failed_ || is_busy || path_.hosts().empty()) return std::nullopt;
     if (broken_since_) return std::max(*broken_since_, trying_until_.value_or(*broken_since_));
     if (!untold_since_) return std::nullopt;
-    // A nomination is near, and until then its checks would be lost.
-    if (path_.state() == ice::State::Running && path_.route()) return std::nullopt;
+    // A nomination is near, and until then its checks would be lost. After that there may be none:
+    // a spare pair is used, and the peer, who would have to nominate it, need not know.
+    const bool is_near =
+        nomination_ == Nomination::Awaited && path_.state() == ice::State::Running && path_.route();
+    if (is_near) return std::nullopt;
     return *untold_since_ + limits::network_settling;
 }
 
@@ -36,6 +39,7 @@ void HttpSession::restart(Instant now) {
 void HttpSession::begin_generation(Instant now) {
     path_.restart(now);
     ++generation_;
+    nomination_ = Nomination::Awaited;
     agreement_ = Agreement::Open;
     if (had_route_ == RouteHistory::ThisGeneration) had_route_ = RouteHistory::Earlier;
     broken_since_.reset();

@@ -16,8 +16,10 @@ void HttpSession::handle_servers(Instant now, const std::vector<SocketAddress>& 
 
 void Endpoint::handle_servers(Instant now, const std::vector<SocketAddress>& stun_servers,
                               const std::vector<connect::TurnServer>& turn_servers) {
+    std::vector<connect::TurnServer> relays = turn_servers;
+    if (ports_) ports_->mark_immobile(relays);
     for (auto& [id, entry] : entries_) {
-        if (entry.session) entry.session->handle_servers(now, stun_servers, turn_servers);
+        if (entry.session) entry.session->handle_servers(now, stun_servers, relays);
     }
     see(now);
 }

@@ -88,6 +88,7 @@ Client::Detour Client::ask_for_less(Instant now, const Task& task,
     } else if (config_.mobility == Mobility::Wanted &&
                failure_of(response).kind == FailureKind::MobilityForbidden) {
         config_.mobility = Mobility::NotWanted;
+        mobility_forbidden_ = true;
     } else {
         return Detour::None;
     }

@@ -150,6 +150,24 @@ std::optional<std::string> ConnectRun::stay_idle(Duration time) {
     return std::nullopt;
 }
 
+void ConnectRun::leave(std::size_t index) {
+    Side& side = sides_[index];
+    for (const SocketAddress& host : std::vector{side.connector.hosts()}) {
+        world_.detach(side.host, host.ip);
+        side.connector.remove_host(world_.now(), host);
+    }
+    drain_side(index);
+}
+
+void ConnectRun::join(std::size_t index, const Uplink& uplink) {
+    Side& side = sides_[index];
+    for (const IpAddress& address : uplink.addresses) {
+        world_.attach(side.host, uplink.network, address, uplink.link);
+        side.connector.add_host(world_.now(), {address, Port{5000}});
+    }
+    drain_side(index);
+}
+
 bool ConnectRun::both_completed() const {
     return std::ranges::all_of(
         sides_, [](const Side& side) { return side.connector.state() == ice::State::Completed; });

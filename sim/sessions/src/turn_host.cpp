@@ -16,6 +16,7 @@ constexpr const char* password = "sim";
 turn_server::ServiceConfig service_config(const Scene& scene) {
     turn_server::ServiceConfig config;
     config.relay.authentication.realm = "example.org";
+    config.relay.mobility = turn::Offer::Offered;
     for (const char* const range : {"203.0.113.0/24", "198.51.100.0/24", "2001:db8::/32"}) {
         const bool opened = config.relay.peers.open(IpPrefix::parse(range).value());
         STILE_ASSERT(opened);

@@ -38,6 +38,10 @@ struct TurnServer {
     // 6062) where only that is likely to reach the peer.
     turn::ClientTransport transport = turn::ClientTransport::Udp;
     std::string server_name;  // whom the certificate must be for, with Tls
+    // Whether it is asked to let the relay come along to other networks (RFC 8016). Not to be asked
+    // are those that are known to forbid it (Connector::immobile_servers()): that would cost a
+    // round trip.
+    turn::ClientConfig::Mobility mobility = turn::ClientConfig::Mobility::Wanted;
 };
 
 // RFC 8445 Section 5.1.1.1 leaves loopback addresses out; a machine with nothing else may admit
@@ -182,9 +186,11 @@ public:
     // still be told is the signalling's affair; once an end of candidates was said, or a pair is
     // nominated, only restart() makes use of it. False where it is known, or there are too many.
     bool add_host(Instant now, const SocketAddress& host);
-    // The socket is closed, or its interface is gone, and with it every pair, probe, mapping and
-    // relay that used it; servers whose relay is lost are asked again from another socket.
-    // RouteLost and PathFailed follow where it was the route's.
+    // The socket is closed, or its interface is gone, and with it every pair, probe and mapping
+    // that used it. A relay moves to another socket that reaches its server, or to the next that
+    // comes, within limits::stranded_relay_patience (RFC 8016); where its server doesn't know that,
+    // one is asked for anew from another socket. RouteLost and PathFailed follow where it was the
+    // route's, RouteChanged once its relay has moved.
     void remove_host(Instant now, const SocketAddress& host);
     // The servers that were to come, empty where there are none after all: gathering is complete
     // once they have answered, or without them after limits::source_deadline. Nothing happens where
@@ -224,6 +230,8 @@ public:
     Sockets sockets() const { return config_.sockets; }
     // What STUN servers have said over UDP since the start, the latest of each path.
     const std::vector<ReflexiveAddress>& learned() const { return learned_; }
+    // TURN servers that have said that relays may not move, as config names them.
+    const std::vector<SocketAddress>& immobile_servers() const { return immobile_; }
     std::optional<Route> route() const;
     ice::State state() const { return agent_.state(); }
     ice::Role role() const { return agent_.role(); }
@@ -278,6 +286,16 @@ private:
         turn::ClientTransport transport = turn::ClientTransport::Udp;
         std::optional<StreamId> stream{};        // over TCP or TLS
         std::optional<Instant> keepalive_due{};  // while it is there, over UDP
+        // Nothing of the above leads to it any more: until when it may move.
+        std::optional<Instant> stranded_until{};
+        struct Move {
+            SocketAddress host;
+            Path wire;
+            Instant give_up;
+            std::optional<StreamId> stream;  // over TCP or TLS
+        };
+        std::optional<Move> move{};
+        std::vector<SocketAddress> tried{};  // hosts by which it could not, or may yet
     };
     // The one TCP allocation.
     struct TcpAllocation {
@@ -340,6 +358,7 @@ private:
                            const Path& path);
     void drop_relay_attempts();
     bool has_relay() const;
+    bool is_at(const Relay& relay, const TurnServer& server) const;
     bool awaits_relay() const;
     void forget_dead_relays();
     // tcp_relays.cpp
@@ -393,10 +412,30 @@ private:
     // spare_relays.cpp
     void keep_relays_alive(Instant now);
     void note_sent(Relay& relay);
+    // moving_relays.cpp
+    bool strand(Instant now, Relay& relay);
+    void leave_move(Relay& relay);
+    void move_stranded(Instant now);
+    SocketAddress server_of(const Relay& relay) const;
+    std::optional<SocketAddress> next_host_of(const Relay& relay) const;
+    void move_to_next(Instant now, Relay& relay);
+    void open_move_stream(Relay& relay);
+    Relay* find_moving(StreamId stream);
+    void handle_move_opened(Instant now, Relay& relay, const Path& path);
+    void fail_move(Instant now, Relay& relay, const turn::Failure& failure);
+    void lose_stranded(Instant now, Relay& relay, turn::Failure failure);
+    void give_up_moves(Instant now);
+    static std::optional<Instant> move_deadline(const Relay& relay);
+    void finish_move(Instant now, Relay& relay);
+    bool is_stranded(const SocketAddress& relayed) const;
+    turn::ClientConfig::Mobility mobility_of(const TurnServer& server) const;
+    void note_mobility(const Relay& relay);
     // connector_hosts.cpp
-    void drop_relays(Instant now, const SocketAddress& host);
+    void leave_host(Instant now, const SocketAddress& host);
     void forget_relays_by(const SocketAddress& host);
     bool is_by(const Relay& relay, const SocketAddress& host) const;
+    bool is_from(const Path& wire, const SocketAddress& from, turn::ClientTransport transport,
+                 const SocketAddress& host) const;
     void reconsider_translation();
     void ask_from_anew(Instant now, std::optional<SocketAddress> host);
     // port_guesses.cpp
@@ -466,6 +505,9 @@ private:
     std::vector<SourceReport> recalled_;  // from config_.reflexive
     std::vector<ReflexiveAddress> learned_;
     std::vector<Relay> relays_;
+    enum class AskForLost : std::uint8_t { No, Yes };
+    AskForLost ask_for_lost_ = AskForLost::No;  // a relay could not move
+    std::vector<SocketAddress> immobile_;
     StreamTable streams_;
     std::vector<Attempt> attempts_;
     std::optional<TcpAllocation> tcp_relay_;

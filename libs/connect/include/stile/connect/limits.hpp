@@ -78,6 +78,14 @@ inline constexpr Duration source_deadline = std::chrono::seconds{5};
 // silence (docs/protocols/ice.md), so one of them may be lost.
 inline constexpr Duration relay_keepalive = std::chrono::seconds{15};
 
+// How long a relay whose socket is gone may wait for another one: as long as a peer's consent lasts
+// (RFC 7675 Section 5.1), after which nobody sends to it. A server keeps it for longer.
+inline constexpr Duration stranded_relay_patience = std::chrono::seconds{30};
+
+// How long it tries to move to one socket: three requests by RFC 8489 Section 6.2.1, and a nonce
+// that is refused once. Then the next socket is tried, or a new relay asked for.
+inline constexpr Duration move_patience = std::chrono::seconds{2};
+
 // How long the sources that are asked first may all be silent before the others are asked:
 // nearly until they are asked again themselves (RFC 8489 Section 6.2.1).
 inline constexpr Duration first_sources_patience = std::chrono::milliseconds{450};

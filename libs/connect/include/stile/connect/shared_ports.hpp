@@ -46,6 +46,8 @@ public:
     // datagrams leave by it to the outside (RFC 4787 Section 4.3). Nothing of sockets that two
     // servers see differently: the NAT shows each peer another port.
     std::vector<ReflexiveAddress> reflexive(Instant now) const;
+    // Those that have said that relays may not move are not asked again.
+    void mark_immobile(std::vector<TurnServer>& servers) const;
     // The network has changed: all that was learned of it may be wrong.
     void forget_reflexive() { reflexive_.clear(); }
 
@@ -70,6 +72,7 @@ private:
     std::map<UserId, User> users_;
     std::map<ice::MemberId, UserId> members_;
     std::vector<ReflexiveAddress> reflexive_;
+    std::vector<SocketAddress> immobile_;  // the oldest first
     std::array<UserId, ice::limits::most_mux_sharers> routed_{};
 };
 

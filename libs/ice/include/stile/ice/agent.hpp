@@ -101,6 +101,9 @@ public:
     // The socket or relay is gone, and with it every pair that uses it. RFC 8445 Section 5.1.1.4.
     // Of active TCP candidates it is the address, with any port.
     void remove_base(Instant now, const SocketAddress& base, Transport transport = Transport::Udp);
+    // The relay has this address still, but is reached by another socket. What was sent from it
+    // lately may be lost: its pairs that work, or are being tried, are checked again at once.
+    void handle_base_moved(Instant now, const SocketAddress& base);
     // A check could not be sent, or a hard ICMP error came back. RFC 8445 Section 7.2.5.2.2.
     void handle_send_failed(Instant now, const Path& path);
 
@@ -280,6 +283,13 @@ private:
     void update_connections(Instant now);
     bool is_needed(const Connection& connection) const;
     void release_unneeded();
+
+    // agent_spares.cpp: what stands by while another pair is nominated.
+    bool is_relayed(const CandidatePair& pair, Side side) const;
+    void choose_spares(Component& component);
+    bool is_being_checked(PairId pair) const;
+    std::optional<Instant> spare_check_due(const CandidatePair& pair) const;
+    void check_spares(Instant now);
 
     // agent_selection.cpp: valid pairs, nomination, consent and what they make of the state.
     Component& component(ComponentId id);

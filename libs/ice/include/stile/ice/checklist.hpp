@@ -73,6 +73,7 @@ struct CandidatePair {
     std::optional<Valid> valid;
     bool nominated = false;               // the nominated flag of the valid pair
     bool nominated_on_success = false;    // USE-CANDIDATE came first; RFC 8445 Section 7.3.1.5
+    bool spare = false;                   // it is tried, or kept, although another is nominated
     std::uint32_t nomination_number = 0;  // of the peer's latest nomination; 0 where it has none
     std::optional<PairError> last_error;
     std::optional<Duration> round_trip;
@@ -115,6 +116,7 @@ public:
     // Puts the pair at the end of the triggered-check queue, once. RFC 8445 Section 7.3.1.4.
     void enqueue_triggered(PairId id);
     void remove_triggered(PairId id);
+    bool is_triggered(PairId id) const;
 
     // All frozen pairs of the foundation become Waiting. RFC 8445 Section 7.2.5.3.3.
     void unfreeze(PairFoundation foundation);
@@ -125,8 +127,8 @@ public:
         End,
         BetterGoOn,  // over UDP those of higher priority, where a later nomination may follow
     };
-    // Ends the checks of one component: what has no result becomes Removed, and the lowest of that
-    // are forgotten. RFC 8445 Section 8.1.2.
+    // Ends the checks of one component, but for spare pairs: what has no result becomes Removed,
+    // and the lowest of that are forgotten. RFC 8445 Section 8.1.2.
     void conclude(ComponentId component, PairId keep, Others others = Others::End);
 
     // The opposite: the UDP pairs that were removed, and are still there, are to be checked.
@@ -152,7 +154,6 @@ private:
     PairState initial_state(const CandidatePair& pair) const;
     bool make_room(PairPriority priority);
     CandidatePair* highest_waiting();
-    bool is_triggered(PairId id) const;
     bool is_startable(const CandidatePair& frozen) const;
 
     std::vector<CandidatePair> pairs_;

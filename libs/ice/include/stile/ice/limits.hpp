@@ -47,6 +47,10 @@ inline constexpr Duration takeover_patience = std::chrono::seconds{3};
 // Section 6.2.1 have left by then. Later it says that the peer has left.
 inline constexpr Duration data_overtaken = std::chrono::seconds{2};
 
+// How often a pair that stands by is checked: Tr of RFC 8445 Section 11. Two answers may be late by
+// several retransmissions, and its consent, which lasts 30 s, still counts.
+inline constexpr Duration spare_period = std::chrono::seconds{15};
+
 // How long requests with the credentials of before a restart are answered once they are needed no
 // longer: the life of a consent, RFC 7675 Section 5.1.
 inline constexpr Duration previous_answered = std::chrono::seconds{30};

@@ -257,7 +257,9 @@ private:
     Agreement agreement_ = Agreement::Open;
     enum class RouteHistory : std::uint8_t { None, Earlier, ThisGeneration };
     RouteHistory had_route_ = RouteHistory::None;
-    std::optional<Instant> broken_since_;   // this generation will find nothing any more
+    enum class Nomination : std::uint8_t { Awaited, Had };
+    Nomination nomination_ = Nomination::Awaited;  // of this generation
+    std::optional<Instant> broken_since_;          // this generation will find nothing any more
     std::optional<Instant> trying_until_;   // other pairs of this generation, which may take over
     std::optional<Duration> round_trip_;    // of the latest route
     std::optional<Instant> untold_since_;   // sockets that the peer can't be told of

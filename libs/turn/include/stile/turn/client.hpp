@@ -208,6 +208,9 @@ public:
     std::optional<Instant> poll_timeout() const;
 
     const std::vector<SocketAddress>& relayed() const { return relayed_; }
+    bool has_ticket() const { return ticket_.has_value(); }
+    // The server has said 405.
+    bool is_mobility_forbidden() const { return mobility_forbidden_; }
 
 private:
     enum class State : std::uint8_t { Allocating, Allocated, Releasing, Ended };
@@ -311,6 +314,7 @@ private:
     std::list<Transaction> transactions_;
     std::vector<Task> waiting_for_grant_;
     std::optional<Bytes> ticket_;
+    bool mobility_forbidden_ = false;
     std::optional<Move> move_;
     std::deque<Bytes> queue_;
     Bytes polled_;  // what the last poll_transmit views

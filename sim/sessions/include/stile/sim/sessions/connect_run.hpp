@@ -63,6 +63,9 @@ public:
     Side& side(std::size_t index) { return sides_.at(index); }
     World& world() { return world_; }
     TurnHost& server() { return server_; }
+    // The side's network is gone, or it is in one more. Nobody tells the other side.
+    void leave(std::size_t index);
+    void join(std::size_t index, const Uplink& uplink);
     // Lets time pass with everybody running.
     void run_until(Instant end);
     void send_data(std::size_t from);

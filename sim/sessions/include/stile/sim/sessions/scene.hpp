@@ -19,6 +19,13 @@ enum class Middle : std::uint8_t { Open, Blocked };
 // Where what leads nowhere stands among its kind.
 enum class Order : std::uint8_t { First, Last };
 
+// Another network for a host: addresses on it, best first.
+struct Uplink {
+    NetworkId network;
+    std::vector<IpAddress> addresses;
+    Link link;
+};
+
 // A server on the internet, two hosts somewhere, and the sockets that they open.
 struct Scene {
     std::string name;

@@ -20,13 +20,6 @@ struct Alteration {
     std::string to;
 };
 
-// Another network for a person: addresses on it, best first.
-struct Uplink {
-    NetworkId network;
-    std::vector<IpAddress> addresses;
-    Link link;
-};
-
 // How long a connection to the SIP server takes: one round trip, or one more for TLS.
 enum class Handshakes : std::uint8_t { Tcp, TcpAndTls };
 
