@@ -46,7 +46,7 @@ void Agent::handle_data(Instant now, const Flow& flow) {
     const CandidatePair* pair = pair_on(flow);
     if (pair == nullptr || selected_flow(pair->component) == flow) return;
     Component& its = component(pair->component);
-    if (its.selected && now_ < its.selected->since + limits::data_overtaken) return;
+    if (its.selected && now_ < its.selected->overtakes_until) return;
     its.heard = Heard{pair->id, now_};
     consider_following(now_, its);
 }
@@ -62,7 +62,7 @@ void Agent::consider_following(Instant now, Component& its) {
     if (has_previous(its.id)) {
         release_previous(now, its.id);
         if (!its.selected) select(now, its, *pair, Selection::Provisional);
-    } else if (renominates_ && role_ == Role::Controlling && its.nominated() &&
+    } else if (renominates_ && role_ == Role::Controlling && its.selected &&
                its.selected->pair != followed) {
         nominate(now, *pair);
         begin_nomination(its, followed);

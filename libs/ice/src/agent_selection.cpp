@@ -10,6 +10,16 @@
 #include <utility>
 
 namespace stile::ice {
+namespace {
+
+// How long the peer's data may still come by the pair that was left.
+Duration overtaking_of(std::optional<Duration> chosen, std::optional<Duration> left) {
+    if (!chosen || !left) return limits::data_overtaken;
+    return std::min(limits::data_overtaken,
+                    limits::data_overtaken_round_trips * std::max(*chosen, *left));
+}
+
+}  // namespace
 
 Agent::Component& Agent::component(ComponentId id) {
     STILE_ASSERT(id.value >= 1);
@@ -91,6 +101,8 @@ void Agent::select_best(Instant now, Component& its) {
 
 void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection selection) {
     STILE_ASSERT(pair.valid);
+    const CandidatePair* old = its.selected ? checklist_.find(its.selected->pair) : nullptr;
+    const auto left = old != nullptr ? old->round_trip : pair.round_trip;
     if (its.selected && its.selected->pair == pair.id) {
         its.selected->selection = selection;
     } else {
@@ -103,7 +115,7 @@ void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection s
             .consent = Consent{now, pair.valid->since, random_},
         };
     }
-    its.selected->since = now;
+    its.selected->overtakes_until = now + overtaking_of(pair.round_trip, left);
     its.takeover_until.reset();
     its.heard.reset();
     const Flow& flow = its.selected->flow;
@@ -185,6 +197,7 @@ std::optional<Instant> Agent::nomination_deadline(const Component& its) const {
     if (its.nominated() || its.nominating || !its.first_valid) return std::nullopt;
     const CandidatePair* best = best_valid(its.id, Purpose::Nomination);
     if (best == nullptr) return std::nullopt;
+    if (its.nominates_at_once) return *its.first_valid;
     const bool is_relayed = local_[best->valid->local].type == CandidateType::Relayed ||
                             remote_[best->remote].type == CandidateType::Relayed;
     return *its.first_valid +
@@ -246,6 +259,7 @@ void Agent::lose_selected(Instant now, Component& its, PairError error) {
         erase_checks(lost.pair);
     }
     queue_event(ConsentExpired{.component = its.id, .path = lost.flow.path, .error = error});
+    its.nominates_at_once = renominates_;  // a better one is nominated anew
     if (lost.selection == Selection::Nominated) {
         if (renominates_) revive_pairs(its.id);
         if (!renominates_ || !has_chance(its)) {

@@ -16,14 +16,20 @@ struct Relays {
     std::string right_relay = "198.51.100.2:50000";
 
     explicit Relays(Renomination renomination = Renomination::Offered) {
-        two.left.add_relay(start, left_relay);
-        two.right.add_relay(start, right_relay);
-        know(two.left, two.right, renomination);
-        know(two.right, two.left, renomination);
-        end_candidates(start, two.left, two.right);
+        meet(renomination);
         two.network.run_for(5s);
         REQUIRE(two.left.agent.state() == State::Completed);
         REQUIRE(two.right.agent.state() == State::Completed);
+        REQUIRE(two.left.agent.selected()->local == at("192.0.2.1:1000"));
+    }
+    // The hosts do not reach one another, and still hope to.
+    explicit Relays(Duration age) {
+        two.network.drops = [](const Packet& packet) {
+            return packet.from.port.value < 50000 && packet.to.port.value < 50000;
+        };
+        meet(Renomination::Offered);
+        two.network.run_for(age);
+        REQUIRE(two.left.agent.state() == State::Running);
         REQUIRE(two.left.agent.selected()->local == at("192.0.2.1:1000"));
     }
     // Checks of the left one from the address since then.
@@ -35,12 +41,26 @@ struct Relays {
         }
         return found;
     }
+    // It promises a better way than the relay, and none gets through.
+    void add_deaf_left() {
+        two.network.drops = [](const Packet& packet) {
+            return packet.from == at("192.0.2.9:1000") || packet.to == at("192.0.2.9:1000");
+        };
+        two.left.add_host(two.network.now, "192.0.2.9:1000");
+    }
     void leave_left() {
         std::erase(two.left.sockets, at("192.0.2.1:1000"));
         two.left.agent.remove_base(two.network.now, at("192.0.2.1:1000"));
     }
 
 private:
+    void meet(Renomination renomination) {
+        two.left.add_relay(start, left_relay);
+        two.right.add_relay(start, right_relay);
+        know(two.left, two.right, renomination);
+        know(two.right, two.left, renomination);
+        end_candidates(start, two.left, two.right);
+    }
     static void know(Peer& one, const Peer& other, Renomination renomination) {
         REQUIRE(one.agent.set_remote(start, {.credentials = other.agent.local_credentials(),
                                              .kind = PeerKind::Full,
@@ -95,6 +115,35 @@ TEST_CASE("ice spares: the socket goes, and data moves to the relay without a ch
     CHECK(relays.two.right.agent.selected()->remote == at(relays.left_relay));
     CHECK(relays.two.left.all<Failed>().empty());
     CHECK_FALSE(relays.checks_from(relays.left_relay, left_at).empty());
+}
+
+TEST_CASE("ice spares: the peer hears of the relay at once, whatever better pair is being tried") {
+    Relays relays;
+    relays.add_deaf_left();
+    relays.leave_left();
+    relays.two.network.run_for(300ms);
+    REQUIRE(relays.two.right.agent.selected());
+    CHECK(relays.two.right.agent.selected()->remote == at(relays.left_relay));
+}
+
+TEST_CASE("ice spares: the socket goes before anything is nominated, and the peer hears of it") {
+    Relays relays{1s};
+    relays.add_deaf_left();
+    relays.leave_left();
+    relays.two.network.run_for(300ms);
+    CHECK(relays.two.right.agent.state() == State::Completed);
+    REQUIRE(relays.two.right.agent.selected());
+    CHECK(relays.two.right.agent.selected()->remote == at(relays.left_relay));
+}
+
+TEST_CASE("ice spares: before anything is nominated, too, the peer's data is followed") {
+    Relays relays{1s};
+    const Peer& left = relays.two.left;
+    const Path relayed{at("192.0.2.1:1000"), at(relays.right_relay)};
+    const Path both{at(relays.left_relay), at(relays.right_relay)};
+    const Path heard = left.agent.selected() == relayed ? both : relayed;
+    relays.two.left.agent.handle_data(relays.two.network.now, {.path = heard, .connection = {}});
+    CHECK(left.agent.selected() == heard);
 }
 
 TEST_CASE("ice spares: one that falls silent is followed by another") {

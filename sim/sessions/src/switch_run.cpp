@@ -287,10 +287,23 @@ std::expected<SwitchTimes, std::string> run_switch(const SwitchConfig& config) {
 }
 
 SwitchBound bound_of(const SwitchConfig& config) {
-    if (config.order == SwitchOrder::MakeFirst) {
-        return {3.0, "the new way is proven, or its relay moves, before the old one is missed"};
+    const bool is_relayed_after = config.place == SwitchPlace::DirectToRelayed ||
+                                  config.place == SwitchPlace::RelayedToRelayed;
+    if (config.order == SwitchOrder::BreakFirst) {
+        return {
+            3.5,
+            "the relay is refreshed from the new address in 1, with a nonce of its own in 1 more, "
+            "and what was lost is found and sent again by QUIC in 1.5"};
     }
-    return {3.0, "the relay moves, and what was lost is sent again"};
+    if (is_relayed_after && config.families != Families::V4) {
+        return {
+            3.5,
+            "nothing but TURN passes at the new place, and the relay moves when the old address "
+            "goes"};
+    }
+    return {3.0,
+            "one for the check of a way that was not proven yet, half for the first datagram, and "
+            "what was lost is sent again"};
 }
 
 std::vector<SwitchConfig> all_switches(Duration one_way) {

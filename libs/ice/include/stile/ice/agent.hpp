@@ -176,7 +176,7 @@ private:
         Selection selection = Selection::Provisional;
         std::uint32_t check_priority = 0;
         Consent consent;
-        Instant since{};  // the latest nomination, or the choice
+        Instant overtakes_until{};  // the peer's data on other pairs was sent before
     };
     // The peer's data on another pair than the selected one.
     struct Heard {
@@ -188,6 +188,9 @@ private:
         std::optional<Selected> selected;
         std::optional<Instant> first_valid;
         std::optional<PairId> nominating;
+        // A pair that was in use is lost, and the peer goes on sending by it until it hears of
+        // another.
+        bool nominates_at_once = false;
         // The nominated pair is lost; until when another one may take over.
         std::optional<Instant> takeover_until;
         std::uint32_t nomination_number = 0;  // of the latest; 0 where none has one

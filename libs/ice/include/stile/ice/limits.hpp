@@ -42,9 +42,11 @@ inline constexpr Duration lite_pair_silent = std::chrono::seconds{30};
 // to show that it works: three requests on each. After that a restart is due.
 inline constexpr Duration takeover_patience = std::chrono::seconds{3};
 
-// How long after a nomination the peer's data on another pair is what was on its way, or what it
-// sends there until its own check of the nominated one is answered: three requests by RFC 8489
-// Section 6.2.1 have left by then. Later it says that the peer has left.
+// How long after a pair was chosen the peer's data on another one is what was on its way, or what
+// it sends there until its own check of the new one is answered: in round trips of the slower one,
+// one for each and as much again for queues, and at most what three requests of RFC 8489
+// Section 6.2.1 take. Later it says that the peer has left.
+inline constexpr int data_overtaken_round_trips = 4;
 inline constexpr Duration data_overtaken = std::chrono::seconds{2};
 
 // How often a pair that stands by is checked: Tr of RFC 8445 Section 11. Two answers may be late by
