@@ -40,12 +40,23 @@ void Agent::release_previous(Instant now, ComponentId id) {
     }
 }
 
+// The peer has arrived on the pair: what still comes by another one is late, and not for long.
+void Agent::expect_overtaken(Instant now, Selected& selected, std::optional<Duration> round_trip) {
+    if (!round_trip) return;
+    selected.overtakes_until =
+        std::min(selected.overtakes_until, now + limits::data_overtaken_round_trips * *round_trip);
+}
+
 // The peer keeps to the old way, as we do, while that works. Data on another says that it does not.
 void Agent::handle_data(Instant now, const Flow& flow) {
     see(now);
     const CandidatePair* pair = pair_on(flow);
-    if (pair == nullptr || selected_flow(pair->component) == flow) return;
+    if (pair == nullptr) return;
     Component& its = component(pair->component);
+    if (selected_flow(its.id) == flow) {
+        if (its.selected) expect_overtaken(now_, *its.selected, pair->round_trip);
+        return;
+    }
     if (its.selected && now_ < its.selected->overtakes_until) return;
     its.heard = Heard{pair->id, now_};
     consider_following(now_, its);
@@ -62,10 +73,12 @@ void Agent::consider_following(Instant now, Component& its) {
     if (has_previous(its.id)) {
         release_previous(now, its.id);
         if (!its.selected) select(now, its, *pair, Selection::Provisional);
-    } else if (renominates_ && role_ == Role::Controlling && its.selected &&
+    } else if (renominates_ && role_ == Role::Controlling && its.nominated() &&
                its.selected->pair != followed) {
         nominate(now, *pair);
         begin_nomination(its, followed);
+    } else if (renominates_ && role_ == Role::Controlling && its.selected && !its.nominated()) {
+        select(now, its, *pair, Selection::Provisional);
     } else {
         return;  // of a controlled agent's peer a nomination comes, or has come
     }

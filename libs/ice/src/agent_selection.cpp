@@ -10,17 +10,6 @@
 #include <utility>
 
 namespace stile::ice {
-namespace {
-
-// How long the peer's data may still come by the pair that was left.
-Duration overtaking_of(std::optional<Duration> chosen, std::optional<Duration> left) {
-    if (!chosen || !left) return limits::data_overtaken;
-    return std::min(limits::data_overtaken,
-                    limits::data_overtaken_round_trips * std::max(*chosen, *left));
-}
-
-}  // namespace
-
 Agent::Component& Agent::component(ComponentId id) {
     STILE_ASSERT(id.value >= 1);
     STILE_ASSERT(id.value <= components_.size());
@@ -101,8 +90,6 @@ void Agent::select_best(Instant now, Component& its) {
 
 void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection selection) {
     STILE_ASSERT(pair.valid);
-    const CandidatePair* old = its.selected ? checklist_.find(its.selected->pair) : nullptr;
-    const auto left = old != nullptr ? old->round_trip : pair.round_trip;
     if (its.selected && its.selected->pair == pair.id) {
         its.selected->selection = selection;
     } else {
@@ -115,7 +102,7 @@ void Agent::select(Instant now, Component& its, CandidatePair& pair, Selection s
             .consent = Consent{now, pair.valid->since, random_},
         };
     }
-    its.selected->overtakes_until = now + overtaking_of(pair.round_trip, left);
+    its.selected->overtakes_until = now + limits::data_overtaken;
     its.takeover_until.reset();
     its.heard.reset();
     const Flow& flow = its.selected->flow;

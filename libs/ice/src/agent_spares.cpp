@@ -85,6 +85,13 @@ void Agent::handle_base_moved(Instant now, const SocketAddress& base) {
         if (pair.path.local != base || pair.transport != Transport::Udp) continue;
         Component& its = component(pair.component);
         const bool is_selected = its.selected && its.selected->pair == pair.id;
+        if (is_selected && its.nominating == pair.id) {
+            // Consent and the word that the peer waits for in one; neither waits for Ta.
+            checklist_.remove_triggered(pair.id);
+            cancel_checks(pair.id);
+            start_check(now_, pair);
+            continue;
+        }
         if (is_selected) send_consent_check(now_, session_, *its.selected);
         const bool is_tried = pair.state == PairState::InProgress || is_being_checked(pair.id);
         const bool stands_by = !is_selected && pair.valid && !is_stale(pair);

@@ -141,7 +141,11 @@ TEST_CASE("ice spares: before anything is nominated, too, the peer's data is fol
     const Peer& left = relays.two.left;
     const Path relayed{at("192.0.2.1:1000"), at(relays.right_relay)};
     const Path both{at(relays.left_relay), at(relays.right_relay)};
-    const Path heard = left.agent.selected() == relayed ? both : relayed;
+    const Path used = *left.agent.selected();
+    const Path heard = used == relayed ? both : relayed;
+    relays.two.left.agent.handle_data(relays.two.network.now, {.path = used, .connection = {}});
+    relays.two.network.run_for(500ms);
+    REQUIRE(left.agent.state() == State::Running);
     relays.two.left.agent.handle_data(relays.two.network.now, {.path = heard, .connection = {}});
     CHECK(left.agent.selected() == heard);
 }

@@ -324,6 +324,8 @@ private:
     bool has_previous(ComponentId id) const;
     void lose_previous(Instant now, std::size_t index, PairError error);
     void release_previous(Instant now, ComponentId id);
+    static void expect_overtaken(Instant now, Selected& selected,
+                                 std::optional<Duration> round_trip);
     void consider_following(Instant now, Component& component);
     void doubt_better(Component& component, PairId followed);
 

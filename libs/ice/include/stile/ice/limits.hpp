@@ -43,11 +43,11 @@ inline constexpr Duration lite_pair_silent = std::chrono::seconds{30};
 inline constexpr Duration takeover_patience = std::chrono::seconds{3};
 
 // How long after a pair was chosen the peer's data on another one is what was on its way, or what
-// it sends there until its own check of the new one is answered: in round trips of the slower one,
-// one for each and as much again for queues, and at most what three requests of RFC 8489
-// Section 6.2.1 take. Later it says that the peer has left.
-inline constexpr int data_overtaken_round_trips = 4;
+// it sends there until its own check of the new one is answered: three requests by RFC 8489
+// Section 6.2.1 have left by then. Later it says that the peer has left.
 inline constexpr Duration data_overtaken = std::chrono::seconds{2};
+// And once the peer's data has come on the chosen one, where the other may be slower, and full.
+inline constexpr int data_overtaken_round_trips = 2;
 
 // How often a pair that stands by is checked: Tr of RFC 8445 Section 11. Two answers may be late by
 // several retransmissions, and its consent, which lasts 30 s, still counts.
