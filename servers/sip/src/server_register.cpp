@@ -15,6 +15,12 @@ namespace status = sip::status;
 void Server::handle_register(Instant now, Received received) {
     const auto to = received.request.to();
     STILE_ASSERT(to.has_value());
+    // "The address-of-record MUST be a SIP URI or SIPS URI." RFC 3261 Section 10.2.
+    if (!to->uri.is_sip_or_sips()) {
+        ++counters_.registrations_refused;
+        reply(now, received, status::BadRequest, "To Names No SIP URI");
+        return;
+    }
     if (!config_.own.is_own_domain(to->uri)) {
         ++counters_.registrations_refused;
         reply(now, received, status::NotFound);

@@ -255,6 +255,15 @@ TEST_CASE("sip server: nobody registers for another user") {
     CHECK(world.server->locations().count("bob") == 0);
 }
 
+TEST_CASE("sip server: who registers for what is no SIP URI is told so") {
+    World world;
+    std::string text = register_text(1, "");
+    const std::size_t begin = text.find("To: ");
+    text.replace(begin, text.find('\n', begin) - begin, "To: isbn:2983792873");
+    const auto answers = exchange(world, trusted(world), text);
+    CHECK(answers.at(0).status() == sip::status::BadRequest);
+}
+
 TEST_CASE("sip server: the 200 to REGISTER waits for the store") {
     World world;
     world.hold_store = true;
